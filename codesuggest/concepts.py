@@ -1,0 +1,295 @@
+"""Concepts: codes that say the same but for side and encounter, and the terms that name them.
+
+ICD-10-CM multiplies a condition by side (right, left, bilateral, unspecified) and by encounter (initial, subsequent,
+sequela, the seventh character). A note rarely says all of it in one breath, so notes are matched against the concept
+("pain in knee"), and the member code is chosen from what the note says of side and encounter. 74,719 billable
+ICD-10-CM codes fall into about 25,000 concepts this way, which also makes the index a third of the size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest.codes.system import CodeSystem
+
+Ints = npt.NDArray[np.int32]
+
+#: Ways a term came to name its concept. The ranker weighs them apart.
+KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug")
+#: Which statements of a note a concept can be coded from: any, a relative's (Z80-Z84), or the patient's past (Z85-Z87).
+_KIND_OF = {"idiom": "idiom", "lay": "idiom", "abbrev": "abbreviation", "drug": "drug"}  # of our lists
+#: Of two terms with the same forms, the kind that stands first here is kept.
+_KEPT = ("title", "idiom", "trimmed", "inclusion", "header", "abbreviation", "drug")
+ROUTES = ("any", "family", "personal")
+SIDES = ("none", "right", "left", "bilateral", "unspecified")
+
+_SIDE = re.compile(r"\b(right|left|bilateral)\b")
+_UNSPECIFIED = re.compile(r"\bunspecified\b")
+# words of a title that a note leaves out because they say the default (I.A.6, I.A.18, FY2026)
+_DEFAULTS = (
+    re.compile(r"\([^)]*\)"),
+    re.compile(r",? ?\bnot elsewhere classified\b|,? ?\bnot otherwise specified\b"),
+    re.compile(r"\bwithout (?:mention of )?(?:\w+ )?(?:complications?|exacerbation|status migrainosus|intractability)\b"),
+    re.compile(r",? ?\b(?:not intractable|uncomplicated|unspecified(?: type| whether [^,]*| cause| organism| site)?)\b"),
+    re.compile(r"\bencounter for\b|\bpresence of\b|\bpersonal history of\b|\bfamily history of\b"),
+    re.compile(r",? ?\bsingle episode\b"),
+)
+_FAMILY = re.compile(r"^Z8[0-4]")
+_PERSONAL = re.compile(r"^Z8[5-7]")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What concept building needs of a code: undotted code, title, own terms, parent's place in the list, position in the system."""
+
+    code: str
+    title: str
+    billable: bool
+    parent: int
+    terms: tuple[str, ...]
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Idiom:
+    """A way of writing that no title shows. common: 3 everyday, 2, 1 rarer. code: undotted."""
+
+    code: str
+    phrase: str
+    kind: str
+    common: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concepts:
+    """Concepts of one code system.
+
+    member_indptr (c+1,), member (m,): CSR of concept -> position of code in the system (billable ones, code order).
+    side (m,): index in SIDES. extension (m,): ordinal of the seventh character that tells encounters apart, 0 if none.
+    route (c,): index in ROUTES. other (c,), vague (c,): the title says *other (specified)* / *unspecified*.
+    common (c,): how everyday the concept is by our idiom list, 3 everyday to 1 rarer, 0 not in the list.
+    term_concept, term_kind (t,): concept and index in KINDS of each term. text_offset (t+1,), text_blob: their texts.
+    """
+
+    member_indptr: Ints
+    member: Ints
+    side: npt.NDArray[np.int8]
+    extension: npt.NDArray[np.uint8]
+    route: npt.NDArray[np.int8]
+    other: npt.NDArray[np.bool_]
+    vague: npt.NDArray[np.bool_]
+    term_concept: Ints
+    term_kind: npt.NDArray[np.int8]
+    common: npt.NDArray[np.int8]
+    text_offset: npt.NDArray[np.int64]
+    text_blob: npt.NDArray[np.uint8]
+
+    def text(self, term: int) -> str:
+        a, b = self.text_offset[term : term + 2].tolist()
+        return self.text_blob[a:b].tobytes().decode("utf-8")
+
+
+def entries_of(system: CodeSystem) -> list[Entry]:
+    """The codes of a system that have a title, in order; `Entry.parent` is a position in this list."""
+    kept = [i for i in range(len(system)) if system.title(i)]
+    place = {i: n for n, i in enumerate(kept)}
+    return [
+        Entry(
+            code=system.codes[i].decode("ascii"),
+            title=system.title(i),
+            billable=bool(system.billable[i]),
+            parent=place.get(int(system.parent[i]), -1),
+            terms=tuple(text for _, text in system.terms_of(i)),
+            position=i,
+        )
+        for i in kept
+    ]
+
+
+def trimmed(title: str) -> str:
+    """The title without the words that say a default: *Type 2 diabetes mellitus without complications* is just T2DM."""
+    text = title
+    for pattern in _DEFAULTS:
+        text = pattern.sub(" ", text)
+    return re.sub(r"\s*,(?=\s*(?:,|$))|\s+", " ", text).strip(" ,")
+
+
+def _sideless(title: str) -> str:
+    return re.sub(r"\s+", " ", _SIDE.sub(" ", title.lower())).replace(" ,", ",").strip()
+
+
+def _extension(entry: Entry, entries: Sequence[Entry]) -> str:
+    """Seventh character of a code whose title is its parent's plus the encounter, else ''."""
+    if len(entry.code) == 7 and entry.parent >= 0:
+        parent = entries[entry.parent]
+        if parent.title and entry.title.startswith(parent.title + ", "):
+            return entry.code[6]
+    return ""
+
+
+def group(entries: Sequence[Entry], *, sides: bool = True) -> tuple[list[list[tuple[int, int, str]]], dict[int, int], list[str]]:
+    """Concepts as lists of (position, side, extension), the concept of every billable position, and base titles."""
+    base: list[tuple[str, str, str]] = []  # (category, base title, extension) by position
+    for e in entries:
+        extension = _extension(e, entries) if e.billable else ""
+        title = entries[e.parent].title if extension else e.title
+        base.append((e.code[:3], title, extension))
+    key_of: dict[int, tuple[str, str]] = {}
+    side_of: dict[int, int] = {}
+    # only where right and left both exist: "right heart failure" is no side of "heart failure"
+    seen: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for (category, title, _), e in zip(base, entries, strict=True):
+        low = title.lower()
+        found = set(_SIDE.findall(low))
+        if e.billable and len(found) == 1:
+            seen[(category, _sideless(title))] |= found
+    sided = {key for key, found in seen.items() if {"right", "left"} <= found}
+    open_: list[int] = []
+    for i, e in enumerate(entries):
+        if not e.billable:
+            continue
+        category, title, _ = base[i]
+        low = title.lower()
+        found = _SIDE.findall(low)
+        key = (category, _sideless(title))
+        if sides and len(set(found)) == 1 and key in sided:
+            key_of[i], side_of[i] = key, SIDES.index(found[0])
+        else:
+            key_of[i], side_of[i] = (category, low), 0
+            if sides and "unspecified" in low:
+                open_.append(i)
+    for i in open_:  # "pain in unspecified knee" joins "pain in right knee"
+        category, low = key_of[i]
+        for m in _UNSPECIFIED.finditer(low):
+            key = (category, re.sub(r"\s+", " ", low[: m.start()] + " " + low[m.end() :]).replace(" ,", ",").strip())
+            if key in sided:
+                key_of[i], side_of[i] = key, SIDES.index("unspecified")
+                break
+    concepts: list[list[tuple[int, int, str]]] = []
+    titles: list[str] = []
+    number: dict[tuple[str, str], int] = {}
+    concept_of: dict[int, int] = {}
+    for i, key in key_of.items():
+        c = number.setdefault(key, len(concepts))
+        if c == len(concepts):
+            concepts.append([])
+            # the title in its own capitals, without the side
+            title = base[i][1]
+            side = SIDES[side_of[i]]
+            titles.append(re.sub(rf"\s*\b{side}\b", "", title, count=1, flags=re.I).strip() if side_of[i] else title)
+        concepts[c].append((i, side_of[i], base[i][2]))
+        concept_of[i] = c
+    return concepts, concept_of, titles
+
+
+def default_child(position: int, entries: Sequence[Entry], children: dict[int, list[int]]) -> int:
+    """The billable code a header means when nothing more is said, or -1.
+
+    The tabular's habit stands in for the Index's default code (I.A.18): the child that says *unspecified*, else *without
+    complication*; a child that only adds an encounter is followed by its first extension; nothing else is guessed.
+    """
+    here = position
+    while not entries[here].billable:
+        below = children.get(here, [])
+        if not below:
+            return -1
+        vague = [c for c in below if "unspecified" in entries[c].title.lower()]
+        plain = [c for c in below if re.search(r"\bwithout (?:\w+ )?complications?\b", entries[c].title.lower())]
+        encounter = [c for c in below if _extension(entries[c], entries)]
+        if encounter:
+            here = encounter[0]
+        elif plain:
+            here = plain[0]
+        elif len(vague) == 1 or (vague and all(_UNSPECIFIED.search(entries[c].title.lower()) for c in below)):
+            here = vague[-1]
+        elif vague:
+            here = max(vague, key=lambda c: (entries[c].title.lower().count("unspecified"), entries[c].code))
+        elif len(below) == 1:
+            here = below[0]
+        else:
+            return -1
+    return here
+
+
+def build(
+    entries: Sequence[Entry],
+    forms_of: Callable[[str], tuple[str, ...]],
+    idioms: Iterable[Idiom] = (),
+    *,
+    sides: bool = True,
+) -> tuple[Concepts, list[tuple[str, ...]]]:
+    """Concepts of a system and the normal forms of their terms.
+
+    idioms: rows of our own lists whose code is billable here. A term with the same forms as an earlier one of the same
+    concept is dropped; so is a term all of whose forms were dropped by the word reader.
+    """
+    concepts, concept_of, titles = group(entries, sides=sides)
+    children: dict[int, list[int]] = defaultdict(list)
+    for i, e in enumerate(entries):
+        if e.parent >= 0:
+            children[e.parent].append(i)
+    rows: list[tuple[int, int, str]] = []
+    for c, title in enumerate(titles):
+        rows.append((c, 0, title))
+        short = trimmed(title)
+        if short != title:
+            rows.append((c, 1, short))
+    for i, e in enumerate(entries):
+        if e.billable:
+            rows += [(concept_of[i], 2, t) for t in e.terms]
+        else:
+            target = default_child(i, entries, children)
+            if target >= 0:
+                kind = KINDS.index("header")
+                rows += [(concept_of[target], kind, t) for t in (trimmed(e.title), *e.terms) if t]
+            elif any(_extension(entries[c], entries) for c in children.get(i, [])):
+                first = children[i][0]
+                rows += [(concept_of[first], 2, t) for t in e.terms]
+    position = {e.code: i for i, e in enumerate(entries)}
+    common = np.zeros(len(concepts), np.int8)
+    for idiom in idioms:
+        c = concept_of[position[idiom.code]]
+        rows.append((c, KINDS.index(_KIND_OF[idiom.kind]), idiom.phrase))
+        common[c] = max(common[c], idiom.common)
+    seen: set[tuple[int, tuple[str, ...], bool]] = set()
+    forms, term_concept, term_kind, texts = [], [], [], []
+    drug = KINDS.index("drug")
+    for c, kind, text in sorted(rows, key=lambda r: (r[0], _KEPT.index(KINDS[r[1]]), r[2])):
+        found = forms_of(text)
+        key = (c, tuple(sorted(found)), kind == drug)
+        if not found or key in seen:
+            continue
+        seen.add(key)
+        forms.append(found)
+        term_concept.append(c)
+        term_kind.append(kind)
+        texts.append(text)
+    member_indptr = np.concatenate([[0], np.cumsum([len(c) for c in concepts])]).astype(np.int32)
+    flat = [m for c in concepts for m in c]
+    lowered = [t.lower() for t in titles]
+    route = [
+        1 if _FAMILY.match(entries[c[0][0]].code) else 2 if _PERSONAL.match(entries[c[0][0]].code) else 0 for c in concepts
+    ]
+    return (
+        Concepts(
+            member_indptr=member_indptr,
+            member=np.array([entries[m[0]].position for m in flat], np.int32),
+            side=np.array([m[1] for m in flat], np.int8),
+            extension=np.array([ord(m[2]) if m[2] else 0 for m in flat], np.uint8),
+            route=np.array(route, np.int8),
+            other=np.array([bool(re.search(r"^other\b|\bother specified\b|\belsewhere classified\b", t)) for t in lowered], bool),
+            vague=np.array(["unspecified" in t for t in lowered], bool),
+            term_concept=np.array(term_concept, np.int32),
+            term_kind=np.array(term_kind, np.int8),
+            common=common,
+            text_offset=np.concatenate([[0], np.cumsum([len(t.encode()) for t in texts])]).astype(np.int64),
+            text_blob=np.frombuffer("".join(texts).encode(), np.uint8),
+        ),
+        forms,
+    )

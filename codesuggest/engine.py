@@ -1,0 +1,107 @@
+"""Engine: all a model knows of one code system, in arrays. The suggester asks it; the trainer fills it.
+
+Files of one engine in a model folder, below its system's name:
+
+    codes/*.npy      the CodeSystem's columns          concepts/*.npy    Concepts
+    index/*.npy      TermIndex                         learned/*.npy     priors and associations
+    ranker.json      weights by feature name, intercept, calibration knots, threshold
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest.codes.system import CodeSystem
+from codesuggest.concepts import Concepts
+from codesuggest.errors import ModelFormatError
+from codesuggest.learned import Learned
+from codesuggest.note import Reading
+from codesuggest.rank import FEATURES, Ranker, Static, Table, features
+from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.store import Content, Folder
+
+
+@dataclass(frozen=True)
+class Engine:
+    system: CodeSystem
+    concepts: Concepts
+    index: TermIndex
+    learned: Learned
+    ranker: Ranker
+
+    @cached_property
+    def static(self) -> Static:
+        return Static.of(self.system, self.concepts)
+
+    def candidates(
+        self, reading: Reading, allowed: npt.NDArray[np.bool_], *, inpatient: bool, top: int, floor: float
+    ) -> tuple[Hits, Table]:
+        """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service."""
+        hits = self.index.search(
+            reading.form, reading.word, reading.segment_of_word, len(reading.first), top=top, floor=floor
+        )
+        table = features(
+            reading, hits, self.concepts, self.index, self.static, self.learned, inpatient=inpatient, allowed=allowed
+        )
+        return hits, table
+
+    def files(self) -> tuple[dict[str, Any], dict[str, Content]]:
+        """What the manifest says of this engine, and its files."""
+        name = self.system.name
+        out: dict[str, Content] = {}
+        for key, array in self.system.arrays().items():
+            out[f"{name}/codes/{key}.npy"] = array
+        for part, values in (("concepts", _arrays(self.concepts)), ("index", self.index.arrays())):
+            for key, array in values.items():
+                out[f"{name}/{part}/{key}.npy"] = array
+        for key, array in self.learned.arrays().items():
+            out[f"{name}/learned/{key}.npy"] = array
+        out[f"{name}/learned/grams.txt"] = "\n".join(self.learned.grams)
+        out[f"{name}/ranker.json"] = {
+            "weights": {f: float(w) for f, w in zip(FEATURES, self.ranker.weights, strict=True) if w},
+            "intercept": self.ranker.intercept,
+            "knots_score": self.ranker.knots_score.tolist(),
+            "knots_confidence": self.ranker.knots_confidence.tolist(),
+            "threshold": self.ranker.threshold,
+        }
+        about = {"system": name, "release": self.system.release, "source": list(self.system.source)}
+        return about, out
+
+    @classmethod
+    def load(cls, folder: Folder, about: Mapping[str, Any]) -> Engine:
+        name = about["system"]
+
+        def part(which: str) -> dict[str, npt.NDArray[Any]]:
+            prefix = f"{name}/{which}/"
+            return {n[len(prefix) : -4]: folder.array(n) for n in folder.names(prefix) if n.endswith(".npy")}
+
+        system = CodeSystem.from_arrays(part("codes"), name=name, release=about["release"], source=about["source"])
+        row = folder.json(f"{name}/ranker.json")
+        unknown = sorted(set(row["weights"]) - set(FEATURES))
+        if unknown:
+            raise ModelFormatError(f"{folder.path}: weights for unknown features {unknown}; rebuild the model")
+        ranker = Ranker(
+            np.array([row["weights"].get(f, 0.0) for f in FEATURES]),
+            row["intercept"],
+            np.array(row["knots_score"]),
+            np.array(row["knots_confidence"]),
+            row["threshold"],
+        )
+        grams = folder.text(f"{name}/learned/grams.txt").split("\n")
+        return cls(
+            system,
+            Concepts(**part("concepts")),
+            TermIndex(**part("index")),
+            Learned.from_arrays(part("learned"), tuple(g for g in grams if g)),
+            ranker,
+        )
+
+
+def _arrays(record: Concepts) -> dict[str, npt.NDArray[Any]]:
+    return {f.name: getattr(record, f.name) for f in fields(record)}

@@ -1,0 +1,232 @@
+"""What coded documents taught, as features: priors and associations.
+
+* code_prior, category_prior: ln(1 + 4 n) / 2 and ln(1 + 2 n) / 2 of how often the code (category) was assigned in the
+  billed training documents, a merely acceptable code counting half.
+* mention_prior: ln(1 + n) / 4 of how often it was assigned in documents where every mention is coded.
+* association: from the latter, P(code | n-gram of word forms) shrunk towards the code's prior, kept where lift and support
+  are high; a note's value is the best of its n-grams.
+
+All of them are counts, so a document's own share can be taken out again (`Counts`): the ranker is trained on what the
+other documents teach, else it would trust its own answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest.codes.system import CodeSystem
+from codesuggest.coded import CodedDocument
+from codesuggest.note import Reading
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """code_prior, mention_prior: float32 (k,) by code position. category_prior: float32 (q,) by category.
+
+    grams: n-grams, forms joined by spaces; gram_indptr (g+1,), gram_code, gram_weight (float32 in [0, 1]): their codes.
+    """
+
+    code_prior: Floats
+    category_prior: Floats
+    mention_prior: Floats
+    grams: tuple[str, ...]
+    gram_indptr: Ints
+    gram_code: Ints
+    gram_weight: Floats
+
+    @classmethod
+    def nothing(cls, codes: int, categories: int) -> Learned:
+        ints, floats = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        return cls(
+            np.zeros(codes, np.float32),
+            np.zeros(categories, np.float32),
+            np.zeros(codes, np.float32),
+            (),
+            np.zeros(1, np.int32),
+            ints,
+            floats,
+        )
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "grams"}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], grams: tuple[str, ...]) -> Learned:
+        return cls(grams=grams, **arrays)
+
+    @cached_property
+    def _gram_number(self) -> dict[str, int]:
+        return {g: i for i, g in enumerate(self.grams)}
+
+    def associate(self, reading: Reading) -> Floats | None:
+        """Best association of every code with an n-gram the note affirms, float32 (k,). None if nothing was learned."""
+        if not self.grams:
+            return None
+        out = np.zeros(len(self.code_prior), np.float32)
+        number = self._gram_number
+        for gram in dict.fromkeys(grams(reading)):
+            g = number.get(gram)
+            if g is not None:
+                a, b = self.gram_indptr[g], self.gram_indptr[g + 1]
+                codes = self.gram_code[a:b]
+                out[codes] = np.maximum(out[codes], self.gram_weight[a:b])
+        return out
+
+
+def grams(reading: Reading, longest: int = 3) -> list[str]:
+    """N-grams of word forms within the segments that are said of the patient (affirmed or of the past), in order."""
+    out: list[str] = []
+    window: list[str] = []
+    here = -2
+    for forms, segment in zip(reading.words.forms, reading.segment_of_word.tolist(), strict=True):
+        if segment != here:
+            window, here = [], segment
+        if segment < 0 or not forms or reading.status[segment] not in (0, 4):
+            continue
+        for form in forms:
+            window = [*window[1 - longest :], form]
+            out += [" ".join(window[k:]) for k in range(len(window))]
+    return out
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted, kept until the ranker is trained: own counts of a document can be taken out again.
+
+    billed, billed_category: weights over billed documents by code position / category. share: per billed document, what
+    it contributed. mentioned: documents with every mention coded, by code position.
+    """
+
+    system: CodeSystem
+    category: Ints
+    billed: npt.NDArray[np.float64]
+    billed_category: npt.NDArray[np.float64]
+    share: Mapping[str, Mapping[int, float]]
+    mentioned: npt.NDArray[np.float64]
+    associations: tuple[tuple[str, ...], Ints, Ints, Floats]
+
+    @classmethod
+    def of(
+        cls,
+        system: CodeSystem,
+        documents: Sequence[CodedDocument],
+        found: Sequence[frozenset[str]],
+        *,
+        min_groups: int,
+    ) -> Counts:
+        """found: the n-grams of each document."""
+        category = np.unique(np.asarray(system.codes).astype("S3"), return_inverse=True)[1].astype(np.int32)
+        billed, mentioned = np.zeros(len(system)), np.zeros(len(system))
+        billed_category = np.zeros(int(category.max()) + 1)
+        share: dict[str, dict[int, float]] = {}
+        rows: list[tuple[frozenset[str], str, frozenset[str]]] = []
+        for document, own in zip(documents, found, strict=True):
+            labels = document.labels(system.name) or {}
+            if document.policy == "mentions":
+                for code in labels:
+                    if code in system:
+                        mentioned[system.index_of(code)] += 1
+                rows.append((own, document.group or document.id, frozenset(labels)))
+                continue
+            mine = {system.index_of(c): 0.5 if t == "acceptable" else 1.0 for c, t in labels.items() if c in system}
+            share[document.id] = mine
+            for i, weight in mine.items():
+                billed[i] += weight
+            billed_category[sorted({int(category[i]) for i in mine})] += 1
+        return cls(system, category, billed, billed_category, share, mentioned, _associations(system, rows, min_groups))
+
+    def priors_without(self, document: CodedDocument) -> tuple[Floats, Floats]:
+        """code_prior and category_prior of the other documents."""
+        billed, per_category = self.billed.copy(), self.billed_category.copy()
+        mine = self.share.get(document.id, {})
+        for i, weight in mine.items():
+            billed[i] -= weight
+        per_category[sorted({int(self.category[i]) for i in mine})] -= 1
+        return _prior(billed, 4), _prior(per_category, 2)
+
+    def learned(self) -> Learned:
+        names, indptr, code, weight = self.associations
+        return Learned(
+            code_prior=_prior(self.billed, 4),
+            category_prior=_prior(self.billed_category, 2),
+            mention_prior=(np.log1p(self.mentioned) / 4).astype(np.float32),
+            grams=names,
+            gram_indptr=indptr,
+            gram_code=code,
+            gram_weight=weight,
+        )
+
+
+def _prior(counts: npt.NDArray[np.float64], scale: float) -> Floats:
+    return (np.log1p(scale * counts) / 2).astype(np.float32)
+
+
+#: An association is kept if this share of the documents with the n-gram have the code, this much above chance.
+_LEAST_SHARE, _LEAST_LIFT = 0.15, 3.0
+
+
+def _associations(
+    system: CodeSystem, rows: Sequence[tuple[frozenset[str], str, frozenset[str]]], min_groups: int
+) -> tuple[tuple[str, ...], Ints, Ints, Floats]:
+    """n-gram -> codes with P(code | n-gram), shrunk: (k + prior / 2) / (n + 3 / 2), from at least two documents.
+
+    An n-gram counts if documents of `min_groups` groups hold it, and holds no digit (an age or a date is nobody's
+    business). A code that is a header here (older releases, stems) stands for its codes where these are at most eight.
+    """
+    groups: dict[str, set[str]] = defaultdict(set)
+    of_gram: Counter[str] = Counter()
+    of_code: Counter[str] = Counter()
+    of_both: Counter[tuple[str, str]] = Counter()
+    for own, group, codes in rows:
+        of_code.update(codes)
+        for gram in own:
+            of_gram[gram] += 1
+            groups[gram].add(group)
+    many = 0.3 * len(rows)
+    kept = {
+        g for g, n in of_gram.items() if n >= 2 and n <= many and len(groups[g]) >= min_groups and not _DIGIT.search(g)
+    }
+    for own, _group, codes in rows:
+        of_both.update((g, c) for g in own & kept for c in codes)
+    below: dict[str, list[int]] = {}
+    best: dict[str, dict[int, float]] = defaultdict(dict)
+    for (gram, code), k in of_both.items():
+        if k < 2:
+            continue
+        prior = of_code[code] / len(rows)
+        share = (k + prior / 2) / (of_gram[gram] + 1.5)
+        if share < _LEAST_SHARE or share < _LEAST_LIFT * prior:
+            continue
+        if code not in below:
+            below[code] = _billable_below(system, code)
+        for i in below[code]:
+            best[gram][i] = max(best[gram].get(i, 0.0), share)
+    names = tuple(sorted(best))
+    pairs = [(i, best[g][i]) for g in names for i in sorted(best[g])]
+    indptr = np.concatenate([[0], np.cumsum([len(best[g]) for g in names])]).astype(np.int32)
+    return names, indptr, np.array([i for i, _ in pairs], np.int32), np.array([w for _, w in pairs], np.float32)
+
+
+def _billable_below(system: CodeSystem, code: str) -> list[int]:
+    """The code itself if billable, else the billable codes it begins, if these are at most eight."""
+    key = code.replace(".", "").upper().encode()
+    codes = np.asarray(system.codes)
+    low, high = np.searchsorted(codes, [key, key + b"~"])
+    found = [int(i) for i in range(low, high) if system.billable[i]]
+    if low < len(codes) and codes[low] == key and system.billable[low]:
+        return [int(low)]
+    return found if len(found) <= 8 else []
+
+
+_DIGIT = re.compile(r"\d")

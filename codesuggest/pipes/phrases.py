@@ -1,0 +1,156 @@
+"""Words of a note as the term index knows them, and the clinical phrases they form.
+
+Order of work: `WordReader.read` cuts the text into words (offsets kept), brings each to its normal form and expands
+abbreviations; `phrase_runs` joins neighbouring clinical words to phrases. The normal form of a word is the stem of its
+canonical word: *renal* and *kidneys* both read `kidney` (words.tsv), *T2DM* reads `type 2 diabet` (abbreviations.tsv).
+The terms of the code systems go through the same reader, so both sides always agree.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import snowballstemmer
+
+from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
+
+# "s/p", "n/v/d" and "w/" are one word; "9.1" is one; "right-sided" and "knee/hip" are two; possessive 's is dropped
+_WORD = re.compile(
+    r"(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+",
+    re.IGNORECASE,
+)
+
+SIDES = ("", "right", "left", "bilateral")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of one text, in order.
+
+    start, end: int32 (n,), code points of the text, end exclusive.
+    forms: for each word its normal forms: one, several for an abbreviation, none for a word without meaning here.
+    """
+
+    start: npt.NDArray[np.int32]
+    end: npt.NDArray[np.int32]
+    forms: list[tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.forms)
+
+
+class WordReader:
+    """Brings words to their normal form by the word lists of one language folder.
+
+    Nothing of a text is kept between calls: the only cache is filled by `learn` with words of the code systems.
+    """
+
+    def __init__(self, folder: Path = ENGLISH, language: str = "english") -> None:
+        self._stemmer = snowballstemmer.stemmer(language)
+        stem = self._stemmer.stemWord
+        same = read_lexicon(folder / "words.tsv", ("form", "canonical", "source"), unique=("form",))
+        self._same = {stem(row["form"]): stem(row["canonical"]) for row in same}
+        stop = read_lexicon(folder / "stopwords.tsv", ("word", "kind", "source"), unique=("word",))
+        self._stop = {row["word"] for row in stop if row.choice("kind", ("stop", "general")) == "stop"}
+        self._general = {self._form(row["word"]) for row in stop if row["kind"] == "general"}
+        self._abbreviations: dict[str, tuple[str, ...]] = {}
+        self._capitals: dict[str, tuple[str, ...]] = {}
+        abbreviations = read_lexicon(
+            folder / "abbreviations.tsv", ("form", "expansion", "case", "source"), unique=("form", "case")
+        )
+        for row in abbreviations:
+            forms = tuple(dict.fromkeys(self._form(w) for w in row["expansion"].split() if w not in self._stop))
+            if row.choice("case", ("any", "upper")) == "upper":
+                self._capitals[row["form"].upper()] = forms
+            else:
+                self._abbreviations[row["form"]] = forms
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def _form(self, word: str) -> str:
+        stem: str = self._stemmer.stemWord(word)
+        return self._same.get(stem, stem)
+
+    def _forms(self, raw: str) -> tuple[str, ...]:
+        if raw in self._capitals:
+            return self._capitals[raw]
+        word = raw.lower()
+        known = self._known.get(word)
+        if known is not None:
+            return known
+        if word in self._abbreviations:
+            return self._abbreviations[word]
+        if word in self._stop or word[0] in "'’" or len(word) > 40:
+            return ()
+        if not word.isascii():
+            word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+        return (self._form(word),) if word else ()
+
+    def learn(self, words: Iterable[str]) -> None:
+        """Remember the normal forms of these words (of code tables, never of notes): most of the time of `read`."""
+        for word in words:
+            low = word.lower()
+            if low not in self._known:
+                self._known[low] = self._forms(low)
+
+    def known(self) -> dict[str, str]:
+        """What `learn` remembered: word -> its form, of words with exactly one."""
+        return {w: forms[0] for w, forms in self._known.items() if len(forms) == 1 and w not in self._abbreviations}
+
+    def know(self, forms: Mapping[str, str]) -> None:
+        """Take over what another reader of the same word lists learned."""
+        self._known.update((w, (f,)) for w, f in forms.items())
+
+    def read(self, text: str) -> Words:
+        starts, ends, forms = [], [], []
+        for m in _WORD.finditer(text):
+            a, b = m.span()
+            starts.append(a)
+            ends.append(b)
+            forms.append(self._forms(m.group()))
+        return Words(np.asarray(starts, np.int32), np.asarray(ends, np.int32), forms)
+
+    def forms_of(self, text: str) -> tuple[str, ...]:
+        """Normal forms of a term, in order, each once."""
+        return tuple(dict.fromkeys(f for forms in self.read(text).forms for f in forms))
+
+    def is_general(self, form: str) -> bool:
+        """A word found in terms but too general to name a finding by itself (*day*, *left*, *normal*)."""
+        return form in self._general
+
+
+def phrase_runs(
+    words: Words, clinical: npt.NDArray[np.bool_], weak: npt.NDArray[np.bool_], group: Sequence[int] | npt.NDArray[np.int32], text: str
+) -> npt.NDArray[np.int32]:
+    """First and last word of every phrase, int32 (p, 2), in text order, last inclusive.
+
+    A phrase is a run of words of one group (a sentence part with one assertion) that begins and ends with a clinical
+    or weak word and holds a clinical one; between its words stands no punctuation, and at most two link words (*of
+    the*). `clinical`, `weak`: bool (n,), link words are those of which neither holds but whose form list is empty.
+    """
+    n = len(words)
+    runs: list[tuple[int, int]] = []
+    first = last = -1
+    strong = False
+    for i in range(n):
+        usable = bool(clinical[i] or weak[i])
+        if first >= 0:
+            gap = text[words.end[i - 1] : words.start[i]]
+            broken = group[i] != group[i - 1] or any(c in ",;:.()[]|\n\r\t•" for c in gap)
+            if broken or (not usable and (words.forms[i] or i - last > 2)):
+                if strong:
+                    runs.append((first, last))
+                first, strong = -1, False
+        if usable:
+            if first < 0:
+                first = i
+            last = i
+            strong = strong or bool(clinical[i])
+    if first >= 0 and strong:
+        runs.append((first, last))
+    return np.asarray(runs, np.int32).reshape(-1, 2)

@@ -1,0 +1,242 @@
+"""What travels through the library: small frozen records, each with `to_dict`, the outer ones with `from_dict`.
+
+Offsets are code points of the very string handed in, end exclusive: `note[e.start:e.end]` is the evidence.
+`score` is any real number; `confidence` is a calibrated probability in [0, 1].
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = 1  #: version of the JSON contract; keys are added, never renamed
+
+#: What a statement in a note says about the patient. The order is that of `pipes.assertion`, which decides it.
+ASSERTIONS = ("affirmed", "negated", "uncertain", "family", "historical", "hypothetical", "other_person")
+
+#: Why a phrase stands behind no suggestion, exactly one a phrase.
+WITHHELD_REASONS = (
+    "negated",  # the note denies it
+    "family",  # it is a relative's
+    "other_person",  # it is somebody else's
+    "hypothetical",  # instructions, risks, what-ifs
+    "uncertain",  # not established, and the setting does not code it (IV.H)
+    "historical",  # of the past, and no history code was found for it
+    "no_match",  # no term of the loaded code systems is near
+    "ranked_low",  # its codes came after the limit, or below the floor
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """The words that decided an assertion."""
+
+    start: int
+    end: int
+    status: str
+    rule: str  #: the cue as it stands in the word list
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"start": self.start, "end": self.end, "status": self.status, "rule": self.rule}
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A stretch of the note that may name something codeable."""
+
+    start: int
+    end: int
+    section: str | None
+    assertion: str
+    cue: Cue | None = None
+    derived: str | None = None  #: for a laboratory result out of range: the finding it stands for
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Words a suggestion rests on. `basis` is "text", or "result" for a bare laboratory value."""
+
+    start: int
+    end: int
+    section: str | None
+    assertion: str
+    term: str  #: the term of the code set (or word list) that these words matched
+    basis: str = "text"
+    cue: Cue | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "start": self.start,
+            "end": self.end,
+            "section": self.section,
+            "assertion": self.assertion,
+            "term": self.term,
+            "basis": self.basis,
+            "cue": self.cue.to_dict() if self.cue else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One code for one note. `intercept` plus the sum of the values of `why` is `score`."""
+
+    system: str
+    release: str
+    code: str
+    display: str
+    confidence: float
+    suggested: bool
+    score: float
+    intercept: float
+    why: Mapping[str, float]
+    evidence: tuple[Evidence, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "system": self.system,
+            "release": self.release,
+            "code": self.code,
+            "display": self.display,
+            "confidence": self.confidence,
+            "suggested": self.suggested,
+            "score": self.score,
+            "intercept": self.intercept,
+            "why": dict(self.why),
+            "evidence": [e.to_dict() for e in self.evidence],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A phrase that stands behind no suggestion, and the one reason (see `WITHHELD_REASONS`)."""
+
+    start: int
+    end: int
+    reason: str
+    section: str | None
+    cue: Cue | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "start": self.start,
+            "end": self.end,
+            "reason": self.reason,
+            "section": self.section,
+            "cue": self.cue.to_dict() if self.cue else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a payer or an auditor would ask. Speaks about suggestions, never removes one."""
+
+    rule: str  #: stable id, e.g. "excludes1"
+    severity: str  #: "error", "warning" or "info"
+    message: str  #: one sentence in our words; no text of the note
+    codes: tuple[str, ...]
+    source: str  #: guideline section and fiscal year
+    evidence: tuple[tuple[int, int], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "rule": self.rule,
+            "severity": self.severity,
+            "message": self.message,
+            "codes": list(self.codes),
+            "source": self.source,
+            "evidence": [{"start": a, "end": b} for a, b in self.evidence],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NoteResult:
+    """All that was made of one note. Equal inputs give equal results, byte for byte in `to_json`."""
+
+    model: str
+    setting: str
+    service_date: str
+    document_type: str | None
+    systems: tuple[str, ...]
+    suggestions: tuple[Suggestion, ...]
+    withheld: tuple[Withheld, ...]
+    findings: tuple[Finding, ...]
+    id: str = ""
+    text: str | None = field(default=None, repr=False, compare=False)  #: kept for display; leaves only on request
+
+    def __iter__(self) -> Iterator[Suggestion]:
+        return iter(self.suggestions)
+
+    @property
+    def suggested(self) -> tuple[Suggestion, ...]:
+        """The suggestions at or above the operating threshold."""
+        return tuple(s for s in self.suggestions if s.suggested)
+
+    def to_dict(self, *, show_text: bool = False) -> dict[str, Any]:
+        """The JSON contract of a batch line. Note text is in it only with `show_text`."""
+        out: dict[str, Any] = {
+            "schema": SCHEMA,
+            "id": self.id,
+            "model": self.model,
+            "setting": self.setting,
+            "service_date": self.service_date,
+            "document_type": self.document_type,
+            "systems": list(self.systems),
+            "suggestions": [s.to_dict() for s in self.suggestions],
+            "withheld": [w.to_dict() for w in self.withheld],
+            "findings": [f.to_dict() for f in self.findings],
+            "error": None,
+        }
+        if show_text:
+            out["text"] = self.text
+            for row in out["suggestions"]:
+                for e in row["evidence"]:
+                    e["text"] = (self.text or "")[e["start"] : e["end"]]
+        return out
+
+    def to_json(self, *, show_text: bool = False) -> str:
+        # ensure_ascii keeps lone surrogates of a damaged note writable, and the line one line
+        return json.dumps(self.to_dict(show_text=show_text), ensure_ascii=True, separators=(",", ":"))
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> NoteResult:
+        """The result a batch line holds (`error` lines hold none: ValueError)."""
+        if row.get("error") is not None:
+            raise ValueError(f"this record is an error: {row['error'].get('code')}")
+
+        def cue(d: Mapping[str, Any] | None) -> Cue | None:
+            return Cue(**d) if d else None
+
+        def evidence(d: Mapping[str, Any]) -> Evidence:
+            kept = {k: d[k] for k in ("start", "end", "section", "assertion", "term", "basis")}
+            return Evidence(**kept, cue=cue(d["cue"]))
+
+        return cls(
+            model=row["model"],
+            setting=row["setting"],
+            service_date=row["service_date"],
+            document_type=row["document_type"],
+            systems=tuple(row["systems"]),
+            suggestions=tuple(
+                Suggestion(**{**s, "evidence": tuple(evidence(e) for e in s["evidence"])}) for s in row["suggestions"]
+            ),
+            withheld=tuple(Withheld(**{**w, "cue": cue(w["cue"])}) for w in row["withheld"]),
+            findings=tuple(
+                Finding(
+                    **{
+                        **f,
+                        "codes": tuple(f["codes"]),
+                        "evidence": tuple((e["start"], e["end"]) for e in f["evidence"]),
+                    }
+                )
+                for f in row["findings"]
+            ),
+            id=row["id"],
+            text=row.get("text"),
+        )
+
+    def _repr_html_(self) -> str:
+        from codesuggest.export import to_html  # the one import upwards: only a notebook asks for it
+
+        return to_html(self)

@@ -1,0 +1,459 @@
+"""CodeSuggester: the one place that knows the order of the steps, loads and saves models, and is the spaCy component."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from codesuggest import guideline, store
+from codesuggest.codes.system import Code, CodeSystem
+from codesuggest.config import SuggestConfig
+from codesuggest.engine import Engine
+from codesuggest.errors import ModelFormatError, OptionError
+from codesuggest.note import NoteReader, Reading, check_text
+from codesuggest.pipes.phrases import WordReader
+from codesuggest.pipes.structure import DOCUMENT_TYPES
+from codesuggest.rank import Table
+from codesuggest.records import (
+    ASSERTIONS,
+    Evidence,
+    Finding,
+    NoteResult,
+    Suggestion,
+    Withheld,
+)
+from codesuggest.retrieve import Hits
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+SETTINGS = ("inpatient", "outpatient")
+#: Where a document type comes from when nobody says (II, IV: the setting decides how uncertain diagnoses are coded).
+_SETTING_OF = {"discharge_summary": "inpatient"}
+#: Systems asked when nobody says; procedures of inpatients are coded in ICD-10-PCS.
+_INPATIENT_SYSTEMS = ("icd10cm", "icd10pcs")
+STARTER = "starter"
+
+
+def starter_path() -> Path:
+    """The model that ships with the package: beside the modules in a wheel, in `models/` of a checkout."""
+    here = Path(__file__).parent
+    installed = here / "models" / STARTER
+    return installed if installed.is_dir() else here.parent / "models" / STARTER
+
+
+class CodeSuggester:
+    """Suggests codes for notes. Cheap to load, safe to share between threads that only call `suggest`."""
+
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        vocabulary: Sequence[str],
+        forms: Mapping[str, str],
+        *,
+        name: str,
+        config: SuggestConfig | None = None,
+        path: Path | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """engines: one a code system. vocabulary: word forms in order of id. forms: known words and their form."""
+        self.engines = {engine.system.name: engine for engine in engines}
+        self.vocabulary, self.name, self.path = tuple(vocabulary), name, path
+        self.config = config or SuggestConfig()
+        self.about = dict(about or {})
+        self._forms = dict(forms)
+
+    # -- models ------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, expect: str | None = None) -> CodeSuggester:
+        """Open a model folder; without a path, the starter model.
+
+        expect: "sha256:..." of its manifest, for those who pin a model. Every file is checked against the manifest, no
+        code is run from the folder, arrays are memory-mapped. Raises ModelNotFoundError, ModelFormatError,
+        ModelDamagedError, each naming the file and the remedy.
+        """
+        folder = store.open_folder(Path(path) if path is not None else starter_path(), expect=expect)
+        about = folder.manifest
+        if not isinstance(about.get("systems"), list) or not isinstance(about.get("name"), str):
+            raise ModelFormatError(f"{folder.path}: the manifest names no systems; rebuild the model")
+        forms = dict(line.split("\t") for line in folder.text("words.txt").splitlines())
+        return cls(
+            [Engine.load(folder, row) for row in about["systems"]],
+            folder.text("vocabulary.txt").splitlines(),
+            forms,
+            name=f"{about['name']}@{folder.digest[:12]}",
+            config=SuggestConfig.from_dict(about["config"]),
+            path=folder.path,
+            about=about,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the model folder. The same model gives the same bytes. Raises ModelFormatError over a foreign folder."""
+        files: dict[str, store.Content] = {
+            "vocabulary.txt": "".join(f"{form}\n" for form in self.vocabulary),
+            "words.txt": "".join(f"{w}\t{f}\n" for w, f in sorted(self._forms.items())),
+            "README.md": self._card(),
+        }
+        systems = []
+        for engine in self.engines.values():
+            row, more = engine.files()
+            systems.append(row)
+            files.update(more)
+        kept = {k: v for k, v in self.about.items() if k not in ("kind", "format", "files", "systems", "config", "name")}
+        about = {"name": self.name.split("@")[0], "systems": systems, "config": self.config.to_dict(), **kept}
+        store.save(Path(path), about, files)
+
+    def _card(self) -> str:
+        rows = [
+            f"| {e.system.name} | {e.system.release} | {int(e.system.billable_on().sum()):,} | {len(e.index):,} "
+            f"| {e.ranker.threshold:.2f} |"
+            for e in self.engines.values()
+        ]
+        made = "\n".join(f"- {line}" for line in self.about.get("made_from", []))
+        return (
+            f"# {self.name.split('@')[0]}: a codesuggest model\n\nData only: nothing in this folder is ever executed. "
+            "`codesuggest model verify` checks it.\n\n| system | release | billable codes | terms | threshold |\n"
+            f"|---|---|---|---|---|\n" + "\n".join(rows) + f"\n\nMade from:\n{made}\n"
+        )
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Names of the code systems this model can suggest, in its order."""
+        return tuple(self.engines)
+
+    @property
+    def tables(self) -> dict[str, CodeSystem]:
+        return {name: engine.system for name, engine in self.engines.items()}
+
+    @property
+    def release_day(self) -> str:
+        """ISO date of the newest release in the model: the service date when nobody gives one (invariant 4)."""
+        days = [e.system.release for e in self.engines.values() if e.system.release_day]
+        return max(days, default="")
+
+    @cached_property
+    def reader(self) -> NoteReader:
+        words = WordReader()
+        words.know(self._forms)
+        first = next(iter(self.engines.values()))
+        return NoteReader({form: i for i, form in enumerate(self.vocabulary)}, first.index.idf, words)
+
+    # -- suggesting --------------------------------------------------------------------------------------------------
+
+    def suggest(
+        self,
+        note: str,
+        *,
+        id: str = "",
+        service_date: str | dt.date | None = None,
+        setting: str | None = None,
+        document_type: str | None = None,
+        systems: Sequence[str] | None = None,
+        age: int | None = None,
+        sex: str | None = None,
+        limit: int | None = None,
+        threshold: float | None = None,
+    ) -> NoteResult:
+        """Codes for one note, best first, with evidence, what was withheld and why, and findings.
+
+        service_date: day of service (of discharge for inpatients), ISO or a date; decides which codes are valid; by
+            default the model's release. setting: "inpatient" or "outpatient"; by default a discharge summary is
+            inpatient, all else outpatient. document_type: by default read from the note. systems: by default ICD-10-CM,
+            for inpatients also ICD-10-PCS. age in years and sex ("female", "male") serve the findings. limit:
+            suggestions listed a system. threshold: confidence in [0, 1] from which a code counts as suggested.
+
+        Raises NotTextError, TextTooLongError, OptionError; no message holds text of the note.
+        """
+        text = check_text(note)
+        day, wanted = self._check(service_date, setting, document_type, systems, age, sex, limit, threshold)
+        return self._result(text, self.reader.read(text, document_type), id, day, setting, wanted, age, sex, limit, threshold)
+
+    def suggest_many(self, notes: Iterable[str], **options: Any) -> Iterator[NoteResult]:
+        """`suggest` for every note, lazily and in order; `batch.py` is the way to many documents and processes."""
+        for note in notes:
+            yield self.suggest(note, **options)
+
+    def _result(
+        self,
+        text: str,
+        reading: Reading,
+        id: str,
+        day: str,
+        setting: str | None,
+        systems: Sequence[str] | None,
+        age: int | None,
+        sex: str | None,
+        limit: int | None,
+        threshold: float | None,
+    ) -> NoteResult:
+        place = setting or _SETTING_OF.get(reading.document_type or "", "outpatient")
+        chosen = tuple(systems) if systems else self._default_systems(place)
+        suggestions: list[Suggestion] = []
+        claimed: list[tuple[int, int]] = []
+        for name in chosen:
+            ranked, spans = self._rank(reading, self.engines[name], day, place, limit or self.config.limit, threshold)
+            suggestions += ranked
+            claimed += spans
+        withheld = self._withheld(reading, suggestions, claimed, place)
+        findings = guideline.check(
+            suggestions,
+            self.tables,
+            setting=place,
+            service_date=day,
+            document_type=reading.document_type,
+            age=age,
+            sex=sex,
+        )
+        return NoteResult(
+            model=self.name,
+            setting=place,
+            service_date=day,
+            document_type=reading.document_type,
+            systems=chosen,
+            suggestions=tuple(suggestions),
+            withheld=withheld,
+            findings=findings,
+            id=id,
+            text=text,
+        )
+
+    def _rank(
+        self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
+    ) -> tuple[list[Suggestion], list[tuple[int, int]]]:
+        """The best codes of one system, with what they rest on; and the spans of all matches, listed or not."""
+        hits, table = engine.candidates(
+            reading,
+            engine.system.billable_on(day),
+            inpatient=setting == "inpatient",
+            top=self.config.terms_per_segment,
+            floor=self.config.coverage_floor,
+        )
+        score = engine.ranker.score(table.x)
+        confidence = engine.ranker.confidence(score)
+        bar = engine.ranker.threshold if threshold is None else threshold
+        best = np.lexsort((table.code, -score))
+        best = best[confidence[best] >= self.config.confidence_floor][:limit]
+        out = []
+        for row in best.tolist():
+            evidence = self._evidence(reading, engine, hits, table, row)
+            sure = any(e.basis == "text" for e in evidence)  # a bare laboratory value never suggests (I.A.19, III.B)
+            code = engine.system.view(int(table.code[row]))
+            out.append(
+                Suggestion(
+                    system=engine.system.name,
+                    release=engine.system.release,
+                    code=code.code,
+                    display=code.display,
+                    confidence=float(confidence[row]),
+                    suggested=bool(confidence[row] >= bar) and sure,
+                    score=float(score[row]),
+                    intercept=engine.ranker.intercept,
+                    why=engine.ranker.why(table.x[row]),
+                    evidence=evidence,
+                )
+            )
+        first, last = hits.first[table.usable], hits.last[table.usable]
+        starts, ends = reading.words.start[first].tolist(), reading.words.end[last].tolist()
+        return out, list(zip(starts, ends, strict=True))
+
+    def _evidence(self, reading: Reading, engine: Engine, hits: Hits, table: Table, row: int) -> tuple[Evidence, ...]:
+        """The places a suggestion rests on, best first, none inside another, in characters of the note."""
+        words, found = reading.words, []
+        spans: list[tuple[int, int]] = []
+        for h in table.evidence_of(row, hits, engine.concepts.term_concept).tolist():
+            start, end = int(words.start[hits.first[h]]), int(words.end[hits.last[h]])
+            if any(start < b and a < end for a, b in spans):
+                continue
+            spans.append((start, end))
+            segment = int(hits.segment[h])
+            cue = int(reading.cue[segment])
+            found.append(
+                Evidence(
+                    start=start,
+                    end=end,
+                    section=reading.section[segment],
+                    assertion=ASSERTIONS[int(reading.status[segment])],
+                    term=engine.concepts.text(int(hits.term[h])),
+                    basis="result" if reading.derived[segment] else "text",
+                    cue=reading.cues[cue] if cue >= 0 else None,
+                )
+            )
+            if len(found) == self.config.evidence_per_suggestion:
+                break
+        return tuple(found)
+
+    def _withheld(
+        self, reading: Reading, suggestions: Sequence[Suggestion], claimed: Iterable[tuple[int, int]], setting: str
+    ) -> tuple[Withheld, ...]:
+        """Every phrase that no listed suggestion rests on, each with one reason."""
+        is_evidence = _overlap((e.start, e.end) for s in suggestions for e in s.evidence)
+        is_matched = _overlap(claimed)
+        out = []
+        for phrase in reading.phrases:
+            if is_evidence(phrase.start, phrase.end):
+                continue
+            reason = phrase.assertion
+            if reason == "affirmed" or (reason == "uncertain" and setting == "inpatient"):
+                reason = "ranked_low" if is_matched(phrase.start, phrase.end) else "no_match"
+            out.append(Withheld(phrase.start, phrase.end, reason, phrase.section, phrase.cue))
+        return tuple(sorted(out, key=lambda w: (w.start, w.end)))
+
+    def _default_systems(self, setting: str) -> tuple[str, ...]:
+        wanted = _INPATIENT_SYSTEMS if setting == "inpatient" else _INPATIENT_SYSTEMS[:1]
+        return tuple(s for s in wanted if s in self.engines) or self.systems
+
+    def _check(
+        self,
+        service_date: str | dt.date | None,
+        setting: str | None,
+        document_type: str | None,
+        systems: Sequence[str] | None,
+        age: int | None,
+        sex: str | None,
+        limit: int | None,
+        threshold: float | None,
+    ) -> tuple[str, tuple[str, ...] | None]:
+        """The day of service and the systems, after every option was checked. Raises OptionError."""
+        if isinstance(service_date, dt.date):
+            service_date = service_date.isoformat()[:10]
+        day = service_date if service_date is not None else self.release_day
+        try:
+            if not isinstance(day, str) or dt.date.fromisoformat(day).isoformat() != day:
+                raise ValueError
+        except ValueError:
+            raise OptionError("service_date must be a day as YYYY-MM-DD, or a datetime.date") from None
+        _among("setting", setting, SETTINGS)
+        _among("document_type", document_type, DOCUMENT_TYPES)
+        _among("sex", sex, ("female", "male"))
+        if isinstance(systems, str):
+            raise OptionError("systems must be a list of names, not one string")
+        for name in systems or ():
+            _among("systems", name, self.systems)
+        if age is not None and (not isinstance(age, int) or isinstance(age, bool) or not 0 <= age <= 130):
+            raise OptionError("age must be a whole number of years from 0 to 130")
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+            raise OptionError("limit must be a whole number of at least 1")
+        if threshold is not None and (isinstance(threshold, bool) or not 0 <= threshold <= 1):
+            raise OptionError("threshold must lie in [0, 1]")
+        return day, tuple(dict.fromkeys(systems)) if systems else None
+
+    # -- looking up --------------------------------------------------------------------------------------------------
+
+    def search(self, text: str, *, system: str | None = None, limit: int = 10) -> list[Code]:
+        """Billable codes whose terms are nearest to the text, best first, by the same index that reads notes."""
+        _among("system", system, self.systems)
+        engine = self.engines[system or self.systems[0]]
+        reading = self.reader.read(check_text(text))
+        one = reading.as_one_segment()
+        _, table = engine.candidates(one, engine.system.billable_on(), inpatient=True, top=200, floor=0.3)
+        order = np.lexsort((table.code, -engine.ranker.score(table.x)))[:limit]
+        return [engine.system.view(int(table.code[i])) for i in order]
+
+    def check_claim(
+        self, codes: Sequence[str | tuple[str, str]], *, service_date: str | None = None, setting: str = "outpatient"
+    ) -> tuple[Finding, ...]:
+        """The rules that need no note, over codes a person chose: "I10" (ICD-10-CM) or ("icd10pcs", "0DTJ4ZZ")."""
+        day, _ = self._check(service_date, setting, None, None, None, None, None, None)
+        pairs = [("icd10cm", c) if isinstance(c, str) else (c[0], c[1]) for c in codes]
+        for name, _code in pairs:
+            _among("system", name, self.systems)
+        return guideline.check_codes(pairs, self.tables, setting=setting, service_date=day)
+
+    def explain(self, note: str, code: str, *, system: str = "icd10cm", **options: Any) -> dict[str, Any]:
+        """Why this code, or at which stage it was lost: {"stage", "rank", "confidence", "why", "evidence"}.
+
+        stage: "suggested", "listed", "ranked_low" (after the limit), "not_retrieved" (no term of it is near),
+        "not_valid" (not billable on the day). Raises as `suggest`; OptionError for a code the system does not hold.
+        """
+        _among("system", system, self.systems)
+        table = self.engines[system].system
+        if code not in table:
+            raise OptionError(f"{system} of this model holds no code {code}")
+        wanted = table[code]
+        limit = options.pop("limit", None) or self.config.limit
+        result = self.suggest(note, systems=[system], limit=100_000, **options)
+        for rank, s in enumerate(result.suggestions, 1):
+            if s.code == wanted.code:
+                stage = "suggested" if s.suggested else "listed" if rank <= limit else "ranked_low"
+                return {
+                    "stage": stage,
+                    "rank": rank,
+                    "confidence": s.confidence,
+                    "why": dict(s.why),
+                    "evidence": [e.to_dict() for e in s.evidence],
+                }
+        valid = wanted.billable and wanted.valid_on(result.service_date)
+        return {"stage": "not_retrieved" if valid else "not_valid", "rank": None, "confidence": 0.0, "why": {}, "evidence": []}
+
+
+def _among(what: str, value: str | None, allowed: Sequence[str]) -> None:
+    if value is not None and value not in allowed:
+        raise OptionError(f"{what} must be one of {', '.join(allowed)}")
+
+
+def _overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:
+    """A test whether [start, end) shares a character with any of the spans."""
+    ordered = sorted(set(spans))
+    starts = [a for a, _ in ordered]
+    reach = list(accumulate((b for _, b in ordered), max))
+
+    def hit(start: int, end: int) -> bool:
+        before = bisect_left(starts, end) - 1
+        return before >= 0 and reach[before] > start
+
+    return hit
+
+
+class CodeSuggestPipe:
+    """The spaCy component: `doc._.codesuggest` is the NoteResult, `doc.spans["codesuggest"]` its evidence."""
+
+    def __init__(self, suggester: CodeSuggester, options: Mapping[str, Any], before: Sequence[Callable[[Doc], Doc]]) -> None:
+        self.suggester, self.options, self._before = suggester, dict(options), before
+
+    def __call__(self, doc: Doc) -> Doc:
+        from codesuggest.export import annotate
+
+        for pipe in self._before:
+            doc = pipe(doc)
+        suggester, options = self.suggester, self.options
+        day, systems = suggester._check(
+            options.get("service_date"), options.get("setting"), None, options.get("systems"), None, None, None, None
+        )
+        reading = suggester.reader.read_doc(doc)
+        doc._.codesuggest = suggester._result(
+            check_text(doc.text), reading, "", day, options.get("setting"), systems, None, None, None, None
+        )
+        return annotate(doc, doc._.codesuggest)
+
+
+def make_pipe(
+    nlp: Language,
+    name: str,
+    model: str | None,
+    setting: str | None,
+    service_date: str | None,
+    systems: list[str] | None,
+) -> CodeSuggestPipe:
+    """Factory "codesuggest", registered by entry point: `nlp.add_pipe("codesuggest", config={"model": "models/mine"})`.
+
+    Works in any pipeline with an English tokenizer; sections, sentences and assertions are read here if the pipeline
+    has no components of ours before.
+    """
+    from spacy.tokens import Doc
+
+    if not Doc.has_extension("codesuggest"):
+        Doc.set_extension("codesuggest", default=None)
+    before: list[Callable[[Doc], Doc]] = [
+        nlp.create_pipe(part) for part in ("codesuggest_structure", "codesuggest_assertion") if part not in nlp.pipe_names
+    ]
+    options = {"setting": setting, "service_date": service_date, "systems": systems}
+    return CodeSuggestPipe(CodeSuggester.load(model), options, before)

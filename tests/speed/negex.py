@@ -1,0 +1,148 @@
+"""Negation on the public NegEx test set: accuracy and time beside negspacy and medspaCy's ConText.
+
+    python tests/speed/negex.py [reports.tsv] [--also PYTHON ...]
+
+The file is `negex/reports_0_mod_3.tsv` of the reference data (Chapman et al. 2001; columns report, concept, sentence, label),
+looked for under $CODESUGGEST_DATA, else ../shared/data. It is for evaluation only: nothing of it is printed but counts.
+A system that is not installed is left out; `--also` asks another interpreter for the ones it has, because medspaCy wants an
+older spaCy than negspacy and we do. Every system gets the same sentences with the concept marked as an entity (found in its
+sentence without regard to case), sentence marks from spaCy's rule-based `sentencizer`, and its own default word list. The
+time is that of the assertion step alone, best of five rounds over all sentences; tokenizing is not counted for any of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ROUNDS = 5
+
+
+def rows(path: Path) -> Iterator[tuple[str, int, int, bool]]:
+    """(sentence, start, end, negated) of each row whose concept stands in its sentence; offsets in code points."""
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            sentence, concept = row["sentence"].strip('"'), row["concept"].strip().strip('"')
+            start = sentence.lower().find(concept.lower())
+            if len(sentence.lower()) == len(sentence):  # else the offsets of the lower-cased sentence are not its own
+                yield sentence, start, start + len(concept), row["label"].strip() == "Negated"
+
+
+Prepare = Callable[[], tuple[Any, Callable[[Any], Any], Callable[[Any], bool], str]]
+
+
+def ours() -> tuple[Any, Callable[[Any], Any], Callable[[Any], bool], str]:
+    sys.path.insert(0, str(ROOT))
+    import spacy
+
+    from codesuggest.pipes.assertion import KEY, AssertionPipe, AssertionRules
+
+    nlp = spacy.blank("en")
+    pipe = AssertionPipe(AssertionRules())
+    return nlp, pipe, lambda doc: doc.user_data[KEY].of(doc.ents[0])[0] == "negated", "this tree"
+
+
+def negspacy() -> tuple[Any, Callable[[Any], Any], Callable[[Any], bool], str]:
+    import negspacy.negation  # noqa: F401  registers the factory
+    import spacy
+    from negspacy.termsets import termset
+
+    nlp = spacy.blank("en")
+    pipe = nlp.create_pipe("negex", config={"neg_termset": termset("en_clinical").get_patterns()})
+    return nlp, pipe, lambda doc: bool(doc.ents[0]._.negex), version("negspacy")
+
+
+def medspacy() -> tuple[Any, Callable[[Any], Any], Callable[[Any], bool], str]:
+    import medspacy
+
+    nlp = medspacy.load(medspacy_enable={"medspacy_tokenizer", "medspacy_context"})
+    pipe = nlp.get_pipe("medspacy_context")
+    nlp.remove_pipe("medspacy_context")
+    return nlp, pipe, lambda doc: bool(doc.ents[0]._.is_negated), version("medspacy")
+
+
+SYSTEMS: dict[str, Prepare] = {"codesuggest": ours, "negspacy": negspacy, "medspaCy ConText": medspacy}
+
+
+def measure(name: str, prepare: Prepare, data: list[tuple[str, int, int, bool]]) -> dict[str, Any]:
+    import spacy
+    from spacy.tokens import Span
+
+    nlp, step, negated, number = prepare()
+    split = spacy.blank("en").add_pipe("sentencizer")
+    best, guesses = float("inf"), []
+    for _ in range(ROUNDS):
+        docs = []
+        for sentence, start, end, _ in data:
+            doc = split(nlp.make_doc(sentence))  # fresh, so that no system meets its own marks
+            span = doc.char_span(start, end, alignment_mode="expand")
+            doc.ents = [Span(doc, span.start, span.end, label="CONCEPT")]
+            docs.append(doc)
+        begun = time.perf_counter()
+        docs = [step(doc) for doc in docs]
+        guesses = [negated(doc) for doc in docs]
+        best = min(best, time.perf_counter() - begun)
+    truth = [row[3] for row in data]
+    both = sum(g and t for g, t in zip(guesses, truth, strict=True))
+    precision, recall = both / max(sum(guesses), 1), both / max(sum(truth), 1)
+    return {
+        "system": name,
+        "version": f"{number}, spaCy {spacy.__version__}",
+        "accuracy": sum(g == t for g, t in zip(guesses, truth, strict=True)) / len(truth),
+        "P": precision,
+        "R": recall,
+        "F1": 2 * precision * recall / max(precision + recall, 1e-9),
+        "ms": 1000 * best / len(data),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = Path(os.environ.get("CODESUGGEST_DATA", ROOT / ".." / "shared" / "data")) / "negex" / "reports_0_mod_3.tsv"
+    parser.add_argument("path", nargs="?", type=Path, default=default)
+    parser.add_argument("--also", nargs="*", default=[], metavar="PYTHON", help="other interpreters to ask for missing systems")
+    parser.add_argument("--json", nargs="*", metavar="SYSTEM", help="print these systems as JSON (used with --also)")
+    args = parser.parse_args()
+    if not args.path.is_file():
+        sys.exit(f"No reference data at {args.path}: give the path, or set $CODESUGGEST_DATA.")
+    warnings.simplefilter("ignore")
+    everything = list(rows(args.path))
+    data = [row for row in everything if row[1] >= 0]
+    results: list[dict[str, Any]] = []
+    for name, prepare in SYSTEMS.items():
+        if args.json is not None and name not in args.json:
+            continue
+        try:
+            results.append(measure(name, prepare, data))
+        except (ModuleNotFoundError, PackageNotFoundError):
+            continue
+    if args.json is not None:
+        print(json.dumps(results))
+        return
+    for python in args.also:
+        missing = [name for name in SYSTEMS if name not in {r["system"] for r in results}]
+        command = [python, __file__, str(args.path), "--json", *missing]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        results += json.loads(output.splitlines()[-1])
+    print(f"{len(data)} of {len(everything)} rows (concept found in its sentence), {sum(r[3] for r in data)} negated")
+    print(f"{'system':<18} {'version':<22} {'accuracy':>8} {'P':>6} {'R':>6} {'F1':>6} {'ms/sentence':>12}")
+    for r in results:
+        print(f"{r['system']:<18} {r['version']:<22} {r['accuracy']:8.3f} {r['P']:6.3f} {r['R']:6.3f} {r['F1']:6.3f} {r['ms']:12.3f}")
+    for name in SYSTEMS:
+        if name not in {r["system"] for r in results}:
+            print(f"{name:<18} not installed")
+
+
+if __name__ == "__main__":
+    main()
