@@ -2,8 +2,8 @@
 
     run_batch(["notes/"], "codes.jsonl", jobs=4)
 
-Records are appended to OUT.partial, a header and then JSON lines, and become OUT in one rename when all are there. So OUT
-is whole or absent, and a run that was killed, at any moment, goes on where OUT.partial ends:
+Records are appended to OUT.partial, a header and then JSON lines, and become OUT in one rename when all are there. So
+OUT is whole or absent, and a run that was killed, at any moment, goes on where OUT.partial ends:
 
     killed while                 left behind                             --resume
     a record is written          OUT.partial with a torn last line       drops the torn line, goes on
@@ -22,26 +22,28 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import wait
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from codesuggest import __version__
 from codesuggest.documents import Document, check_inputs, fingerprint, read_documents
-from codesuggest.errors import BatchError, CodeSuggestError, MissingExtraError, OptionError
+from codesuggest.errors import BatchError, CodeSuggestError, InputError, MissingExtraError, OptionError
 from codesuggest.records import SCHEMA, NoteResult
 
 _CHUNK = 32  #: documents sent to a process at once, when all is under way
 _CHUNK_CHARACTERS = 200_000  #: or fewer, if they are long: bounds what is in flight
 _PARTIAL = "codesuggest partial output 1"
 
-#: Columns of CSV and Parquet output. `start`, `end`, `section`, `assertion` are of the first evidence, `evidence` has all
-#: spans ("17-29;40-52"), `findings` the rules that speak about the code; `text` is there only with show_text.
+#: Columns of CSV and Parquet output. `start`, `end`, `section`, `assertion` are of the first evidence, `evidence` has
+#: all spans ("17-29;40-52"), `findings` the rules that speak about the code; `text` is there only with show_text.
 COLUMNS = {
     "id": "string", "model": "string", "setting": "string", "service_date": "string", "document_type": "string",
     "system": "string", "release": "string", "code": "string", "display": "string", "confidence": "double",
@@ -56,7 +58,8 @@ class Suggester(Protocol):
     @property
     def name(self) -> str: ...
 
-    def suggest(self, note: Any, *, id: str = "", **options: Any) -> NoteResult: ...
+    @property
+    def suggest(self) -> Callable[..., NoteResult]: ...
 
 
 Load = Callable[["str | Path | None"], Suggester]
@@ -65,7 +68,7 @@ Load = Callable[["str | Path | None"], Suggester]
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
     """What a run did. documents: records in `out`; resumed: how many of them were there already; errors: how many are
-    error records; seconds: of this run, wall clock. `documents == 0` and `complete` means that nothing was to be done."""
+    error records; seconds: of this run, wall clock. All are 0 if it was `complete`."""
 
     out: Path
     documents: int
@@ -120,13 +123,13 @@ def run_batch(
     go on; what is done then stays in OUT.partial. So it does on KeyboardInterrupt.
     """
     began = time.monotonic()
-    out, inputs = Path(out), [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    _check_out(out, inputs)
+    out, paths = Path(out), [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    _check_out(out, paths)
     if isinstance(jobs, bool) or jobs == 0:
         raise OptionError(f"jobs must be a number of processes, or -1 for one a core, not {jobs!r}")
     if resume and overwrite:
         raise BatchError("resume continues what is there and overwrite discards it: choose one")
-    documents = read_documents(inputs, id_key=id_key, text_key=text_key, fallback=fallback)
+    documents = read_documents(paths, id_key=id_key, text_key=text_key, fallback=fallback)
     partial = out.with_name(out.name + ".partial")
     if partial.exists() and not (resume or overwrite):
         raise BatchError(f"{partial} is left from an interrupted run: --resume continues it, --overwrite discards it")
@@ -139,9 +142,11 @@ def run_batch(
     suggester = load(model)
     chosen = {**(options or {}), "limit": limit, "threshold": threshold}
     chosen = {key: value for key, value in chosen.items() if value is not None}
+    with suppress(InputError):  # an impossible option is raised now, instead of standing in every record
+        suggester.suggest("", **chosen)
     run = {
-        "version": _version(),
-        "inputs": fingerprint(inputs),
+        "version": __version__,
+        "inputs": fingerprint(paths),
         "model": suggester.name,
         "options": json.loads(json.dumps(chosen, default=str)),
         "show_text": show_text,
@@ -155,16 +160,15 @@ def run_batch(
         done = resumed
         if progress:
             progress(done, errors)
-        if jobs == 1:
-            results = _serial(_chunks(documents, jobs), suggester, work)
-        else:
-            results = _parallel(documents, work, _processes(jobs))
-        for lines in results:
-            store.append(lines)
-            done += len(lines)
-            errors += sum(_is_error(line) for line in lines)
-            if progress:
-                progress(done, errors)
+        processes = _processes(jobs)
+        results = _serial(documents, suggester, work) if processes == 1 else _parallel(documents, work, processes)
+        with closing(results):  # an interrupt must end the processes at once, not when memory is tidied
+            for lines in results:
+                store.append(lines)
+                done += len(lines)
+                errors += sum(_is_error(line) for line in lines)
+                if progress:
+                    progress(done, errors)
         _finish(store, out, show_text)
     return BatchSummary(out, done, resumed, errors, time.monotonic() - began)
 
@@ -190,13 +194,6 @@ def _check_out(out: Path, inputs: list[Path]) -> None:
         raise BatchError(f"{out} is a folder; name a file to write")
     if any(out.resolve() == path.resolve() for path, _ in check_inputs(inputs)):
         raise BatchError(f"{out} is an input of this run, and would be replaced")
-
-
-def _version() -> str:
-    try:
-        return metadata.version("codesuggest")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _processes(jobs: int) -> int:
@@ -268,12 +265,12 @@ def _chunks(documents: Iterable[Document], jobs: int) -> Iterator[list[Document]
         yield chunk
 
 
-def _serial(chunks: Iterable[list[Document]], suggester: Suggester, work: _Work) -> Iterator[list[str]]:
-    from threadpoolctl import threadpool_limits
+def _serial(documents: Iterable[Document], suggester: Suggester, work: _Work) -> Generator[list[str], None, None]:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
     # One thread, as in a worker: the number of threads may change the last bit of a sum.
     with threadpool_limits(1):
-        for chunk in chunks:
+        for chunk in _chunks(documents, 1):
             yield [record(suggester, document, work.options, show_text=work.show_text) for document in chunk]
 
 
@@ -289,11 +286,19 @@ def _in_worker(work: _Work, chunk: list[Document]) -> list[str]:
     return [record(suggester, document, work.options, show_text=work.show_text) for document in chunk]
 
 
-def _start_worker() -> None:
+def _start_worker(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent answers it
 
+    def watch() -> None:
+        # a worker whose parent was killed would wait for work for ever, with a model and notes in its memory
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
 
-def _parallel(documents: Iterable[Document], work: _Work, jobs: int) -> Iterator[list[str]]:
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _parallel(documents: Iterable[Document], work: _Work, jobs: int) -> Generator[list[str], None, None]:
     """Records of chunks in order, computed by loky processes, at most 2 * jobs + 2 chunks in flight.
 
     The executor of joblib is used directly. `joblib.Parallel(return_as="generator")` goes on dispatching behind a slow
@@ -303,7 +308,7 @@ def _parallel(documents: Iterable[Document], work: _Work, jobs: int) -> Iterator
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    pool = ProcessPoolExecutor(max_workers=jobs, initializer=_start_worker, env=threads)
+    pool = ProcessPoolExecutor(max_workers=jobs, initializer=_start_worker, initargs=(os.getpid(),), env=threads)
     flying: deque[tuple[list[Document], Any]] = deque()
     try:
         for chunk in _chunks(documents, jobs):
@@ -323,6 +328,12 @@ def _parallel(documents: Iterable[Document], work: _Work, jobs: int) -> Iterator
             "what is done is kept: go on with --resume, perhaps with fewer --jobs"
         ) from None
     finally:
+        if flying:
+            # Not all was done: an interrupt, or an error. Killed through `shutdown` alone, the pool's thread may stumble
+            # over work it has not yet handed out, and print a traceback; a pool that lost its workers tidies up well.
+            for process in list(pool._processes.values()):
+                process.terminate()
+            wait([future for _, future in flying], timeout=30)
         pool.shutdown(wait=True, kill_workers=True)
 
 
@@ -537,10 +548,12 @@ def _names(show_text: bool) -> list[str]:
 
 def _write_csv(store: _Partial, target: IO[bytes], show_text: bool) -> None:
     text = io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_names(show_text))
-    writer.writerows(_table(store, show_text))
-    text.detach()  # or it would close `target`, which is still to be synced
+    try:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_names(show_text))
+        writer.writerows(_table(store, show_text))
+    finally:
+        text.detach()  # or it would close `target`, which is still to be synced
 
 
 def _write_parquet(store: _Partial, target: IO[bytes], show_text: bool) -> None:
@@ -554,7 +567,9 @@ def _write_parquet(store: _Partial, target: IO[bytes], show_text: bool) -> None:
         rows: list[list[Any]] = []
 
         def flush() -> None:
-            arrays = [pa.array(column, field.type) for column, field in zip(zip(*rows), schema, strict=True)]
+            arrays = [
+                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
+            ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             rows.clear()
 

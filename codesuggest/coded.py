@@ -53,9 +53,7 @@ class CodedDocument:
     def required(self, system: str) -> list[frozenset[str]]:
         """For each required code of the system, the codes that find it: itself and its alternatives."""
         own = [label for label in self.codes if label.system == system]
-        return [
-            frozenset({r.code} | {a.code for a in own if r.code in a.alt_for}) for r in own if r.tier == "required"
-        ]
+        return [frozenset({r.code} | {a.code for a in own if r.code in a.alt_for}) for r in own if r.tier == "required"]
 
 
 def read_coded(path: str | Path, *, policy: str = "billing") -> list[CodedDocument]:
@@ -109,7 +107,9 @@ def _coded(where: str, row: Mapping[str, Any], policy: str) -> CodedDocument:
             service_date=row.get("service_date"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{where}: not a coded document ({type(error).__name__}: see read_coded for the keys)") from None
+        raise InputError(
+            f"{where}: not a coded document ({type(error).__name__}: see read_coded for the keys)"
+        ) from None
 
 
 def read_codiesp(folder: str | Path, split: str = "train", *, language: str = "en") -> list[CodedDocument]:

@@ -35,8 +35,12 @@ _UNSPECIFIED = re.compile(r"\bunspecified\b")
 _DEFAULTS = (
     re.compile(r"\([^)]*\)"),
     re.compile(r",? ?\bnot elsewhere classified\b|,? ?\bnot otherwise specified\b"),
-    re.compile(r"\bwithout (?:mention of )?(?:\w+ )?(?:complications?|exacerbation|status migrainosus|intractability)\b"),
-    re.compile(r",? ?\b(?:not intractable|uncomplicated|unspecified(?: type| whether [^,]*| cause| organism| site)?)\b"),
+    re.compile(
+        r"\bwithout (?:mention of )?(?:\w+ )?(?:complications?|exacerbation|status migrainosus|intractability)\b"
+    ),
+    re.compile(
+        r",? ?\b(?:not intractable|uncomplicated|unspecified(?: type| whether [^,]*| cause| organism| site)?)\b"
+    ),
     re.compile(r"\bencounter for\b|\bpresence of\b|\bpersonal history of\b|\bfamily history of\b"),
     re.compile(r",? ?\bsingle episode\b"),
 )
@@ -46,7 +50,8 @@ _PERSONAL = re.compile(r"^Z8[5-7]")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What concept building needs of a code: undotted code, title, own terms, parent's place in the list, position in the system."""
+    """What concept building needs of a code: undotted, with its own terms, its parent's place in the list and its position in the
+    system."""
 
     code: str
     title: str
@@ -133,7 +138,9 @@ def _extension(entry: Entry, entries: Sequence[Entry]) -> str:
     return ""
 
 
-def group(entries: Sequence[Entry], *, sides: bool = True) -> tuple[list[list[tuple[int, int, str]]], dict[int, int], list[str]]:
+def group(
+    entries: Sequence[Entry], *, sides: bool = True
+) -> tuple[list[list[tuple[int, int, str]]], dict[int, int], list[str]]:
     """Concepts as lists of (position, side, extension), the concept of every billable position, and base titles."""
     base: list[tuple[str, str, str]] = []  # (category, base title, extension) by position
     for e in entries:
@@ -146,9 +153,9 @@ def group(entries: Sequence[Entry], *, sides: bool = True) -> tuple[list[list[tu
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
     for (category, title, _), e in zip(base, entries, strict=True):
         low = title.lower()
-        found = set(_SIDE.findall(low))
-        if e.billable and len(found) == 1:
-            seen[(category, _sideless(title))] |= found
+        named = set(_SIDE.findall(low))
+        if e.billable and len(named) == 1:
+            seen[(category, _sideless(title))] |= named
     sided = {key for key, found in seen.items() if {"right", "left"} <= found}
     open_: list[int] = []
     for i, e in enumerate(entries):
@@ -274,7 +281,8 @@ def build(
     flat = [m for c in concepts for m in c]
     lowered = [t.lower() for t in titles]
     route = [
-        1 if _FAMILY.match(entries[c[0][0]].code) else 2 if _PERSONAL.match(entries[c[0][0]].code) else 0 for c in concepts
+        1 if _FAMILY.match(entries[c[0][0]].code) else 2 if _PERSONAL.match(entries[c[0][0]].code) else 0
+        for c in concepts
     ]
     return (
         Concepts(
@@ -283,7 +291,9 @@ def build(
             side=np.array([m[1] for m in flat], np.int8),
             extension=np.array([ord(m[2]) if m[2] else 0 for m in flat], np.uint8),
             route=np.array(route, np.int8),
-            other=np.array([bool(re.search(r"^other\b|\bother specified\b|\belsewhere classified\b", t)) for t in lowered], bool),
+            other=np.array(
+                [bool(re.search(r"^other\b|\bother specified\b|\belsewhere classified\b", t)) for t in lowered], bool
+            ),
             vague=np.array(["unspecified" in t for t in lowered], bool),
             term_concept=np.array(term_concept, np.int32),
             term_kind=np.array(term_kind, np.int8),

@@ -111,7 +111,7 @@ def read_documents(
     """
     for name in (encoding, fallback):
         if name is not None:
-            _check_encoding(name)
+            check_encoding(name)
     how = _Reader(id_key, text_key, encoding, fallback)
     openers = {"folder": _folder, "text": _file, "jsonl": _jsonl, "csv": _csv, "parquet": _parquet}
     # a list, so that every input is checked before the first document comes
@@ -225,7 +225,7 @@ def _is_utf8(name: str) -> bool:
     return codecs.lookup(name).name == "utf-8"
 
 
-def _check_encoding(name: str) -> None:
+def check_encoding(name: str) -> None:
     try:
         b"a".decode(name)
     except UnicodeError:
@@ -415,16 +415,18 @@ def _parquet(path: Path, how: _Reader) -> Iterator[_Row]:
 def _parquet_rows(path: Path, how: _Reader, columns: list[str]) -> Iterator[_Row]:
     import pyarrow as pa
 
-    number = 0
-    try:
-        with _open_parquet(path) as file:
-            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=columns, use_threads=False):
-                for i in range(batch.num_rows):
-                    number += 1
-                    where = f"{path}, row {number}"
-                    yield _row(f"{path.name}:{number}", where, how, partial(_parquet_values, batch, i, where))
-    except (pa.ArrowException, OSError, BatchError):
-        yield _rest(path, number + 1, "the file is damaged", "row")
+    begin = 1  #: number of the first row of a group
+    with _open_parquet(path) as file:
+        for group in range(file.num_row_groups):
+            number, begin = begin, begin + int(file.metadata.row_group(group).num_rows)
+            try:
+                for batch in file.iter_batches(_PARQUET_ROWS, row_groups=[group], columns=columns, use_threads=False):
+                    for i in range(batch.num_rows):
+                        where = f"{path}, row {number}"
+                        yield _row(f"{path.name}:{number}", where, how, partial(_parquet_values, batch, i, where))
+                        number += 1
+            except (pa.ArrowException, OSError):  # the other groups may be whole
+                yield _rest(path, number, f"damaged up to row {begin - 1}", "row")
 
 
 def _parquet_values(batch: Any, i: int, where: str) -> Mapping[str, Any]:
@@ -444,7 +446,7 @@ def _row(made: str, where: str, how: _Reader, values_of: Callable[[], Mapping[st
     try:
         values = values_of()
         id = _id(values, where, how)
-        return _Row(id, made, where, _text(values, where, how), _options(values, where))
+        return _Row(id, made, where, _text(values, where, how), options_of(values, where))
     except CodeSuggestError as problem:
         return _Row(id, made, where, problem=problem)
 
@@ -497,7 +499,7 @@ def _text(values: Mapping[str, Any], where: str, how: _Reader) -> str:
     return text
 
 
-def _options(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+def options_of(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The options beside a text; empty cells, null and NaN are no option. Raises OptionError, which quotes no value."""
     out: dict[str, Any] = {}
     for key, (read, expected) in _OPTION_READERS.items():
@@ -505,6 +507,8 @@ def _options(values: Mapping[str, Any], where: str) -> dict[str, Any]:
         if isinstance(value, str):
             value = value.strip()
         if value is None or value == "" or value == [] or value != value:  # NaN differs from itself
+            continue
+        if key == "sex" and isinstance(value, str) and value.lower() in _UNSAID:
             continue
         out[key] = read(value)
         if out[key] is None:
@@ -538,22 +542,30 @@ def _age(value: Any) -> int | None:
             value = float(value)  # "64.0" is how a data frame with gaps writes 64
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 150 or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 130 or value != int(value):
         return None
     return int(value)
 
 
-def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _document_type(value: Any) -> str | None:
+    return re.sub(r"[\s-]+", "_", value.lower()) if isinstance(value, str) else None
+
+
+def _sex(value: Any) -> str | None:
+    return _SEXES.get(value.lower()) if isinstance(value, str) else None
+
+
+_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
+_UNSAID = ("u", "unknown", "o", "other")  #: no value of sex that a rule speaks about
 
 
 _OPTION_READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "setting": (_setting, "inpatient or outpatient"),
     "service_date": (_day, "a date as 2026-03-02"),
-    "document_type": (_string, "a string"),
+    "document_type": (_document_type, "a name such as discharge_summary"),
     "systems": (_systems, 'a list of names, or "icd10cm;icd10pcs"'),
-    "age": (_age, "a whole number of years from 0 to 150"),
-    "sex": (_string, "a string"),
+    "age": (_age, "a whole number of years from 0 to 130"),
+    "sex": (_sex, "female (F), male (M) or unknown (U)"),
 }
 
 

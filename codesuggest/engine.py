@@ -20,9 +20,10 @@ import numpy.typing as npt
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import Concepts
 from codesuggest.errors import ModelFormatError
+from codesuggest.features import FEATURES, Static, Table, features
 from codesuggest.learned import Learned
 from codesuggest.note import Reading
-from codesuggest.rank import FEATURES, Ranker, Static, Table, features
+from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.store import Content, Folder
 
@@ -44,11 +45,18 @@ class Engine:
     ) -> tuple[Hits, Table]:
         """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service."""
         hits = self.index.search(
-            reading.form, reading.word, reading.segment_of_word, len(reading.first), top=top, floor=floor
+            reading.form,
+            reading.word,
+            reading.segment_of_word,
+            len(reading.first),
+            weak=reading.weak,
+            top=top,
+            floor=floor,
         )
         table = features(
             reading, hits, self.concepts, self.index, self.static, self.learned, inpatient=inpatient, allowed=allowed
         )
+        self.ranker.complete(table, hits)
         return hits, table
 
     def files(self) -> tuple[dict[str, Any], dict[str, Content]]:
@@ -64,6 +72,8 @@ class Engine:
             out[f"{name}/learned/{key}.npy"] = array
         out[f"{name}/learned/grams.txt"] = "\n".join(self.learned.grams)
         out[f"{name}/ranker.json"] = {
+            "first": {f: float(w) for f, w in zip(FEATURES, self.ranker.first, strict=True) if w},
+            "first_intercept": self.ranker.first_intercept,
             "weights": {f: float(w) for f, w in zip(FEATURES, self.ranker.weights, strict=True) if w},
             "intercept": self.ranker.intercept,
             "knots_score": self.ranker.knots_score.tolist(),
@@ -83,10 +93,12 @@ class Engine:
 
         system = CodeSystem.from_arrays(part("codes"), name=name, release=about["release"], source=about["source"])
         row = folder.json(f"{name}/ranker.json")
-        unknown = sorted(set(row["weights"]) - set(FEATURES))
+        unknown = sorted({*row["weights"], *row["first"]} - set(FEATURES))
         if unknown:
             raise ModelFormatError(f"{folder.path}: weights for unknown features {unknown}; rebuild the model")
         ranker = Ranker(
+            np.array([row["first"].get(f, 0.0) for f in FEATURES]),
+            row["first_intercept"],
             np.array([row["weights"].get(f, 0.0) for f in FEATURES]),
             row["intercept"],
             np.array(row["knots_score"]),

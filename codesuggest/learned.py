@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest.codes.system import CodeSystem
 from codesuggest.coded import CodedDocument
+from codesuggest.codes.system import CodeSystem
 from codesuggest.note import Reading
 
 Ints = npt.NDArray[np.int32]

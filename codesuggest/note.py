@@ -85,7 +85,9 @@ _FAMILY, _HYPOTHETICAL = ASSERTIONS.index("family"), ASSERTIONS.index("hypotheti
 #: What a section says of its sentences when no cue does.
 _SECTION_DEFAULT = {"family_history": _FAMILY, "discharge_instructions": _HYPOTHETICAL}
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
-_FOLLOW_UP = re.compile(r"\bfollow[- ]?up\b|\bpost-?op\b|\bstatus[- ]post\b|\bs/p\b|\bhealing\b|\baftercare\b|\brecheck\b", re.I)
+_FOLLOW_UP = re.compile(
+    r"\bfollow[- ]?up\b|\bpost-?op\b|\bstatus[- ]post\b|\bs/p\b|\bhealing\b|\baftercare\b|\brecheck\b", re.I
+)
 _SEQUELA = re.compile(r"\bsequela|\blate effect|\bresidual\b", re.I)
 _OPEN = re.compile(r"\bopen (?:\w+ )?(?:fracture|wound)|\bcompound fracture|\bgustilo", re.I)
 _SIDE = {"right": 1, "left": 2, "bilater": 3}
@@ -100,6 +102,7 @@ class Reading:
     headline bool, a short line of its own or the start of one; headline_rank int32, its number among those of its group;
     says_family bool; derived bool, made from a laboratory value; cue int32 (index in cues, -1).
     side_word int32, side int8 (index in concepts.SIDES): the words that name a side, in order.
+    known, weak: bool (V,), forms the note says of the patient; forms too general to name anything by themselves.
     """
 
     document_type: str | None
@@ -125,10 +128,11 @@ class Reading:
     open_injury: bool
     phrases: tuple[Phrase, ...]
     known: Bools
+    weak: Bools
 
     def affirmed_form(self, forms: Ints) -> Bools:
         """Which of these forms the note says of the patient, anywhere. bool, shape of `forms`."""
-        return self.known[forms]
+        return np.asarray(self.known[forms])
 
     def as_one_segment(self) -> Reading:
         """The same words as one affirmed statement: how a look-up reads its query."""
@@ -156,7 +160,7 @@ class Reading:
             fits |= extension == 83
         if self.open_injury:
             fits |= np.isin(extension, (66, 69))
-        return fits
+        return np.asarray(fits)
 
 
 def check_text(note: object) -> str:
@@ -173,7 +177,10 @@ class NoteReader:
 
     def __init__(self, form_ids: dict[str, int], idf: npt.NDArray[np.float32], words: WordReader) -> None:
         self._ids, self._words = form_ids, words
-        self._weak = np.array([words.is_general(f) for f in form_ids], bool) | (idf < 4.0)
+        # general words, numbers and single letters name nothing by themselves, nor do words of every twentieth term
+        self.weak = np.array([words.is_general(f) or len(f) == 1 or f[0].isdigit() for f in form_ids], bool) | (
+            idf < 4.0
+        )
         self._results = ResultReader()
         self._nlp: Language | None = None
 
@@ -192,16 +199,16 @@ class NoteReader:
     def read(self, text: str, document_type: str | None = None) -> Reading:
         """What the note says. The vocabulary of the pipeline forgets the note afterwards (invariant 5)."""
         with self.nlp.memory_zone():
-            return self.read_doc(self.nlp(text), document_type)
+            return self.read_doc(self.nlp(text), document_type, text)
 
-    def read_doc(self, doc: Doc, document_type: str | None = None) -> Reading:
-        """As `read`, from a Doc that went through both components in somebody's pipeline."""
-        text = doc.text
+    def read_doc(self, doc: Doc, document_type: str | None = None, text: str | None = None) -> Reading:
+        """As `read`, from a Doc that went through both components in somebody's pipeline. text: doc.text, if at hand."""
+        text = doc.text if text is None else text  # spaCy joins the text anew each time
         structure: Structure = doc.user_data["codesuggest.structure"]
         asserted: Asserted = doc.user_data["codesuggest.assertion"]
         words = self._words.read(text)
         n = len(words)
-        token_start = np.fromiter((t.idx for t in doc), np.int64, len(doc))
+        token_start = doc.to_array(["IDX"]).reshape(-1).astype(np.int64)
         token = np.maximum(np.searchsorted(token_start, words.start, side="right") - 1, 0)
         status = asserted.status[token] if n and len(doc) else np.zeros(n, np.int8)
         cue = asserted.cue[token] if n and len(doc) else np.full(n, -1, np.int32)
@@ -253,7 +260,7 @@ class NoteReader:
         form = np.array([p[0] for p in pairs], np.int32)
         word = np.array([p[1] for p in pairs], np.int32)
         clinical, weak = np.zeros(n, bool), np.zeros(n, bool)
-        strong_form = ~self._weak[form] if len(form) else np.zeros(0, bool)
+        strong_form = ~self.weak[form] if len(form) else np.zeros(0, bool)
         clinical[word[strong_form]] = True
         weak[word[~strong_form]] = True
         clinical &= segment_of_word >= 0
@@ -274,7 +281,9 @@ class NoteReader:
         extra = [r for r in self._results.read(text, structure) if r.phrase]
         if extra:
             at = structure.section_at
-            starts, ends, more = [], [], []
+            starts: list[int] = []
+            ends: list[int] = []
+            more: list[tuple[str, ...]] = []
             for r in extra:
                 name = at(r.start).name
                 phrases.append(Phrase(r.start, r.end, name, "affirmed", None, r.phrase))
@@ -304,7 +313,10 @@ class NoteReader:
             seg_cue = np.append(seg_cue, np.full(k, -1, np.int32))
 
         says_family = np.zeros(len(first), bool)
-        family_id, history_id = ids.get(self._words.forms_of("family")[0], -2), ids.get(self._words.forms_of("history")[0], -2)
+        family_id, history_id = (
+            ids.get(self._words.forms_of("family")[0], -2),
+            ids.get(self._words.forms_of("history")[0], -2),
+        )
         for needed in (family_id, history_id):
             here = np.zeros(len(first), bool)
             spots = segment_of_word[word[form == needed]]
@@ -340,4 +352,5 @@ class NoteReader:
             open_injury=bool(_OPEN.search(text)),
             phrases=tuple(phrases),
             known=known,
+            weak=self.weak,
         )

@@ -92,14 +92,17 @@ class TermIndex:
         segment_of_word: Ints,
         n_segments: int,
         *,
+        weak: npt.NDArray[np.bool_],
         top: int = 30,
         floor: float = 0.45,
     ) -> Hits:
         """Best terms of every segment.
 
         form, word: int32 (m,), the form ids of the note and the word each belongs to, sorted by word (an abbreviation
-        gives several forms at one word). segment_of_word: int32 (n_words,), -1 for words outside every segment. At
-        most `top` terms a segment, by coverage * sqrt(matched weight), ties by term id; coverage >= `floor`.
+        gives several forms at one word). segment_of_word: int32 (n_words,), -1 for words outside every segment. weak:
+        bool (V,), forms too general to carry a match: one that rests on them alone counts only if it is the whole term
+        and more than one word. At most `top` terms a segment, by coverage * sqrt(matched weight), ties by term id;
+        coverage >= `floor`.
         """
         from scipy import sparse
 
@@ -134,12 +137,17 @@ class TermIndex:
         squares = np.zeros(n_segments, np.float64)
         np.add.at(squares, segment[fresh], (self.idf[form[fresh]] ** 2).astype(np.float64))
         cosine = found / np.sqrt(self.mass[term] * np.maximum(squares[seg], 1e-6)).astype(np.float32)
-        first, last, matched = self._closest(form, word, segment, seg, term)
+        first, last, matched, strong = self._closest(form, word, segment, seg, term, weak)
+        sound = (strong > 0) | ((coverage > 0.995) & (matched > 1))
+        seg, term, coverage, cosine = seg[sound], term[sound], coverage[sound], cosine[sound]
+        first, last, matched = first[sound], last[sound], matched[sound]
         compact = np.minimum(1.0, matched / np.maximum(1, last - first + 1)).astype(np.float32)
         return Hits(term, seg, coverage, np.minimum(cosine, np.float32(1)), first, last, compact, matched)
 
-    def _closest(self, form: Ints, word: Ints, segment: Ints, seg: Ints, term: Ints) -> tuple[Ints, Ints, Ints]:
-        """First and last word of the closest occurrence of each hit, and the number of its forms found.
+    def _closest(
+        self, form: Ints, word: Ints, segment: Ints, seg: Ints, term: Ints, weak: npt.NDArray[np.bool_]
+    ) -> tuple[Ints, Ints, Ints, Ints]:
+        """First and last word of the closest occurrence of each hit, how many of its forms were found, how many strong.
 
         The term's rarest form found anchors the occurrence at its first place in the segment; every other form stands
         at its place nearest to the anchor (left one on a tie). form, word, segment: sorted by (segment, form, word).
@@ -171,7 +179,8 @@ class TermIndex:
         low = np.minimum.reduceat(np.where(found, near, far), starts)
         high = np.maximum.reduceat(np.where(found, near, -1), starts)
         matched = np.add.reduceat(found.astype(np.int32), starts)
-        return low.astype(np.int32), high.astype(np.int32), matched.astype(np.int32)
+        strong = np.add.reduceat((found & ~weak[forms]).astype(np.int32), starts)
+        return low.astype(np.int32), high.astype(np.int32), matched.astype(np.int32), strong
 
 
 def _identity(forms: tuple[str, ...]) -> tuple[str, ...]:

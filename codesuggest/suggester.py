@@ -1,4 +1,4 @@
-"""CodeSuggester: the one place that knows the order of the steps, loads and saves models, and is the spaCy component."""
+"""CodeSuggester: the one place that knows the order of the steps, and that loads and saves models."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from codesuggest.codes.system import Code, CodeSystem
 from codesuggest.config import SuggestConfig
 from codesuggest.engine import Engine
 from codesuggest.errors import ModelFormatError, OptionError
+from codesuggest.features import Table
 from codesuggest.note import NoteReader, Reading, check_text
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.pipes.structure import DOCUMENT_TYPES
-from codesuggest.rank import Table
 from codesuggest.records import (
     ASSERTIONS,
     Evidence,
@@ -32,7 +32,6 @@ from codesuggest.records import (
 from codesuggest.retrieve import Hits
 
 if TYPE_CHECKING:
-    from spacy.language import Language
     from spacy.tokens import Doc
 
 SETTINGS = ("inpatient", "outpatient")
@@ -108,7 +107,9 @@ class CodeSuggester:
             row, more = engine.files()
             systems.append(row)
             files.update(more)
-        kept = {k: v for k, v in self.about.items() if k not in ("kind", "format", "files", "systems", "config", "name")}
+        kept = {
+            k: v for k, v in self.about.items() if k not in ("kind", "format", "files", "systems", "config", "name")
+        }
         about = {"name": self.name.split("@")[0], "systems": systems, "config": self.config.to_dict(), **kept}
         store.save(Path(path), about, files)
 
@@ -175,7 +176,24 @@ class CodeSuggester:
         """
         text = check_text(note)
         day, wanted = self._check(service_date, setting, document_type, systems, age, sex, limit, threshold)
-        return self._result(text, self.reader.read(text, document_type), id, day, setting, wanted, age, sex, limit, threshold)
+        return self._result(
+            text, self.reader.read(text, document_type), id, day, setting, wanted, age, sex, limit, threshold
+        )
+
+    def suggest_doc(
+        self,
+        doc: Doc,
+        *,
+        service_date: str | dt.date | None = None,
+        setting: str | None = None,
+        systems: Sequence[str] | None = None,
+    ) -> NoteResult:
+        """As `suggest`, for a Doc that `codesuggest_structure` and `codesuggest_assertion` have read."""
+        day, wanted = self._check(service_date, setting, None, systems, None, None, None, None)
+        text = check_text(doc.text)
+        return self._result(
+            text, self.reader.read_doc(doc, None, text), "", day, setting, wanted, None, None, None, None
+        )
 
     def suggest_many(self, notes: Iterable[str], **options: Any) -> Iterator[NoteResult]:
         """`suggest` for every note, lazily and in order; `batch.py` is the way to many documents and processes."""
@@ -392,7 +410,13 @@ class CodeSuggester:
                     "evidence": [e.to_dict() for e in s.evidence],
                 }
         valid = wanted.billable and wanted.valid_on(result.service_date)
-        return {"stage": "not_retrieved" if valid else "not_valid", "rank": None, "confidence": 0.0, "why": {}, "evidence": []}
+        return {
+            "stage": "not_retrieved" if valid else "not_valid",
+            "rank": None,
+            "confidence": 0.0,
+            "why": {},
+            "evidence": [],
+        }
 
 
 def _among(what: str, value: str | None, allowed: Sequence[str]) -> None:
@@ -411,49 +435,3 @@ def _overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:
         return before >= 0 and reach[before] > start
 
     return hit
-
-
-class CodeSuggestPipe:
-    """The spaCy component: `doc._.codesuggest` is the NoteResult, `doc.spans["codesuggest"]` its evidence."""
-
-    def __init__(self, suggester: CodeSuggester, options: Mapping[str, Any], before: Sequence[Callable[[Doc], Doc]]) -> None:
-        self.suggester, self.options, self._before = suggester, dict(options), before
-
-    def __call__(self, doc: Doc) -> Doc:
-        from codesuggest.export import annotate
-
-        for pipe in self._before:
-            doc = pipe(doc)
-        suggester, options = self.suggester, self.options
-        day, systems = suggester._check(
-            options.get("service_date"), options.get("setting"), None, options.get("systems"), None, None, None, None
-        )
-        reading = suggester.reader.read_doc(doc)
-        doc._.codesuggest = suggester._result(
-            check_text(doc.text), reading, "", day, options.get("setting"), systems, None, None, None, None
-        )
-        return annotate(doc, doc._.codesuggest)
-
-
-def make_pipe(
-    nlp: Language,
-    name: str,
-    model: str | None,
-    setting: str | None,
-    service_date: str | None,
-    systems: list[str] | None,
-) -> CodeSuggestPipe:
-    """Factory "codesuggest", registered by entry point: `nlp.add_pipe("codesuggest", config={"model": "models/mine"})`.
-
-    Works in any pipeline with an English tokenizer; sections, sentences and assertions are read here if the pipeline
-    has no components of ours before.
-    """
-    from spacy.tokens import Doc
-
-    if not Doc.has_extension("codesuggest"):
-        Doc.set_extension("codesuggest", default=None)
-    before: list[Callable[[Doc], Doc]] = [
-        nlp.create_pipe(part) for part in ("codesuggest_structure", "codesuggest_assertion") if part not in nlp.pipe_names
-    ]
-    options = {"setting": setting, "service_date": service_date, "systems": systems}
-    return CodeSuggestPipe(CodeSuggester.load(model), options, before)

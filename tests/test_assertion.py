@@ -61,6 +61,12 @@ affirmed     | Please call back when possible about the [rash].
 affirmed     | [Pneumonia] not improving on azithromycin.
 affirmed     | She continues to smoke and denies quitting. [Emphysema] on CT.
 affirmed     | Strep test negative, [influenza] positive.
+affirmed     | The [knee pain] is likely secondary to overuse.
+affirmed     | The rash has been present for three weeks, [hives] on both arms.
+affirmed     | She returns for follow up of her [diabetes].
+affirmed     | CBC with differential showed [leukocytosis].
+affirmed     | She has a past medical history significant for [migraine].
+affirmed     | Complications: none. [Anemia] stable.
 negated      | Denies [palpitations].
 negated      | She denied any [blurred vision], headache or weakness.
 negated      | She denied blurred vision, headache or [weakness].
@@ -137,6 +143,8 @@ uncertain    | It is not certain whether she has [lupus].
 uncertain    | [Lymphoma] is suspected.
 uncertain    | [Endometriosis], probable.
 uncertain    | Unclear if this is [gout].
+uncertain    | The pain is likely secondary to [tendinitis].
+uncertain    | It is possible that he has [sarcoidosis].
 uncertain    | No pneumothorax, [consolidation] cannot be excluded.
 family       | Mother had [breast cancer] at 45.
 family       | Family history of [colon cancer].
@@ -249,7 +257,14 @@ def test_known_failure(nlp: Language, status: str, text: str, start: int, end: i
 
 
 @pytest.mark.parametrize(
-    "line", ["negated No [fever]", "denied | No [fever]", "negated | No fever", "negated | No [fever] [chills]", "negated | No [fever]."]
+    "line",
+    [
+        "negated No [fever]",
+        "denied | No [fever]",
+        "negated | No fever",
+        "negated | No [fever] [chills]",
+        "negated | No [fever].",
+    ],
 )
 def test_examples_are_parsed_strictly(line: str) -> None:
     with pytest.raises(ValueError, match="example"):
@@ -265,7 +280,7 @@ def test_every_status_has_examples_and_order() -> None:
     assert {status for status, *_ in examples} == set(STATUSES)
 
 
-# ---- the word list ------------------------------------------------------------------------------------------------------
+# ---- the word list ------------------------------------------------------------
 
 HEADER = "cue\tcategory\tdirection\tmax_tokens\tsource"
 
@@ -320,12 +335,12 @@ def test_another_language_is_another_path(tmp_path: Path) -> None:
     assert [STATUSES[s] for s in asserted.status[:5]] == ["affirmed", "negated", "affirmed", "affirmed", "affirmed"]
 
 
-# ---- defaults, sentences, the component -----------------------------------------------------------------------------------
+# ---- defaults, sentences, the component ------------------------------------------------------------
 
 
 def test_defaults_hold_where_no_stronger_cue_speaks(rules: AssertionRules) -> None:
     doc = spacy.blank("en")("Diabetes. No cancer. History of gout.")
-    assert rules.sentence_starts(doc).sum() == 3
+    assert rules.sentence_starts(doc) == [0, 2, 5]
     asserted = rules.read(doc, [STATUSES.index("family")] * 3)
     words = {t.text: STATUSES[asserted.status[t.i]] for t in doc}
     assert (words["Diabetes"], words["cancer"], words["gout"]) == ("family", "negated", "family")
@@ -342,7 +357,7 @@ def test_sentences_of_the_doc_are_kept(rules: AssertionRules) -> None:
     _mark(split, {0, 2})
     assert rules.read(joined).status.tolist() == [0, 1, 1]
     assert rules.read(split).status.tolist() == [0, 1, 0]
-    assert rules.sentence_starts(split).tolist() == [True, False, True]
+    assert rules.sentence_starts(split) == [0, 2]
 
 
 def test_component_survives_bytes(nlp: Language) -> None:
@@ -367,13 +382,17 @@ def test_a_span_is_read_without_the_cue_inside_it(nlp: Language) -> None:
     assert doc[4:7]._.assertion_cue == Cue(18, 26, "uncertain", doc[4:7]._.assertion_cue.rule)
 
 
-# ---- any text ---------------------------------------------------------------------------------------------------------
+# ---- any text ------------------------------------------------------------
 
 PIECES = st.sampled_from(
-    "no denies without fever cough , ; . ? : - ( ) \n \n\n and or but possible likely vs mother had negative resolved "
-    "in 2009 history of if return for ruled out is not seen patient - * ? \t \r\n \x00 \u2028 😀 é w/o r/o don't".split(" ")
+    (
+        "no denies without fever cough , ; . ? : - ( ) \n \n\n and or but possible likely vs mother had negative "
+        "resolved in 2009 history of "
+        "if return for ruled out is not seen patient * \t \r\n \x00 \u2028 😀 é w/o r/o don't"
+    ).split(" ")
 )
-NOTES = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=60).map(" ".join), st.lists(PIECES, max_size=60).map("".join))
+NOTES = st.text(max_size=200) | st.builds(str.join, st.sampled_from(["", " "]), st.lists(PIECES, max_size=60))
+LONG = "no fever, |possible |( |a, b or c |is not seen |x\n|diagnosed with x in 2009, |: no |mother |any pain? no "
 BLANK = spacy.blank("en")
 RULES = AssertionRules()
 
@@ -430,7 +449,6 @@ def test_longest_match_equals_the_slow_search(rules: AssertionRules) -> None:
                 flatten(value, (*path, key))  # type: ignore[arg-type]
 
     flatten(rules._trie, ())
-    longest = max(map(len, table))
 
     def ways(words: list[int]) -> list[tuple[int, ...]]:
         found: list[tuple[int, ...]] = [()]
@@ -442,13 +460,17 @@ def test_longest_match_equals_the_slow_search(rules: AssertionRules) -> None:
         words = rules._words(BLANK(text))
         reading = _Reading(rules, words)
         reading.end = len(words.ids)
-        for i in range(len(words.ids)):
-            ends = [j for j in range(i + 1, min(i + longest, len(words.ids)) + 1) if j - i <= 5 and any(w in table for w in ways(words.ids[i:j]))]
-            number, end = reading._match(i)
+        for i, word in enumerate(words.ids):
+            windows = range(i + 1, min(i + 5, len(words.ids)) + 1)
+            ends = [j for j in windows if any(way in table for way in ways(words.ids[i:j]))]
+            alone, following, nodes = rules._first.get(word, (-1, frozenset(), []))
+            number, end = alone, i + 1
+            if i + 1 < len(words.ids) and words.ids[i + 1] in following:
+                number, end = reading._match(i + 1, alone, nodes)
             assert (end if number >= 0 else None) == (ends[-1] if ends else None)
 
 
-@pytest.mark.parametrize("unit", ["no fever, ", "possible ", "( ", "a, b or c ", "is not seen ", "x\n", "diagnosed with x in 2009, ", ": no ", "mother "])
+@pytest.mark.parametrize("unit", LONG.split("|"))
 def test_linear_time_in_one_long_sentence(rules: AssertionRules, unit: str) -> None:
     nlp = spacy.blank("en")
     nlp.max_length = 10**7
@@ -470,10 +492,12 @@ def test_empty_and_blank(rules: AssertionRules) -> None:
 def test_same_over_hash_seeds() -> None:
     code = (
         "import spacy; from codesuggest.pipes.assertion import AssertionRules; "
-        "a = AssertionRules().read(spacy.blank('en')('Mother had MI, no stroke, possible CHF vs PE in 2009.')); print(a.status.tolist(), a.cue.tolist(), a.cues)"
+        "a = AssertionRules().read(spacy.blank('en')('Mother had MI, no stroke, possible CHF vs PE in 2009.')); "
+        "print(a.status.tolist(), a.cue.tolist(), a.cues)"
     )
-    outputs = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."}, capture_output=True, text=True, check=True).stdout
-        for seed in ("0", "1", "77")
-    }
+    outputs = set()
+    for seed in ("0", "1", "77"):
+        environment = {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[1])}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        outputs.add(run.stdout)
     assert len(outputs) == 1

@@ -1,11 +1,12 @@
-"""Is a finding affirmed, negated, uncertain, the family's, past, hypothetical or somebody else's? Decided for every token.
+"""Is a finding affirmed, negated, uncertain, the family's, past, hypothetical or somebody else's? For every token.
 
-    Doc -AssertionRules.read-> Asserted(status per token, cue per token, cues) -AssertionPipe-> doc.user_data, span._.assertion
+    Doc -AssertionRules.read-> Asserted(status and cue of each token) -AssertionPipe-> doc.user_data, span._.assertion
 
 The method is NegEx (Chapman et al., J Biomed Inform 2001;34:301-10) as widened by ConText (Harkema et al., J Biomed
 Inform 2009;42:839-51): a cue opens a scope forward or backward in its line of text, and terminators, cues of the same
-category and token limits close it. Added here: answers ("Fever: no", "Chest pain? Denies."), lists closed by "or", items
-under a lead-in ("Return for:"), parentheses, and a new clause cutting an older scope ("no effusion, possible pneumonia").
+category and token limits close it. Added here: answers ("Fever: no", "Chest pain? Denies."), lists closed by "or",
+items under a lead-in ("Return for:"), parentheses, and a new clause that cuts an older scope ("no effusion, possible
+pneumonia").
 
 The words are data (`<language>/cues.tsv`); a row spells out a small pattern:
 
@@ -13,14 +14,18 @@ The words are data (`<language>/cues.tsv`); a row spells out a small pattern:
     a_b       two words in a row         <name>    a word of that class (rows of direction `class` define it)
     <year>    1900 to 2099, built in
 
-`max_tokens` limits a scope, counted in tokens that are not white space, and marks the cue as *narrow*: it governs one noun
-phrase, so a comma ends it unless the list is closed by "or". On a `pseudo` row it protects that many following tokens from
-the row's category ("diagnosed with diabetes in 2009" is not past). All work is over cue hits found in a trie keyed by
-spaCy's 64-bit word hashes; nothing of a note outlives the call. Linear in the number of tokens for any text.
+`max_tokens` limits a scope, counted in tokens that are not white space, and marks the cue as *narrow*: it governs one
+noun phrase, so a comma ends it unless the list is closed by "or". On a `pseudo` row it protects that many following
+tokens from the row's category ("diagnosed with diabetes in 2009" is not past). The code itself looks words up in the
+classes <and>, <or>, <open> (a line cannot end there) and <bullet>.
+
+All work is over cue hits in a trie keyed by spaCy's 64-bit word hashes; nothing of a note outlives the call. Linear in
+the number of tokens for any text; measured by `tests/speed/negex.py`.
 """
 
 import csv
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +34,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import srsly
 from numpy.typing import NDArray
-from spacy.attrs import IS_LOWER, IS_SPACE, LOWER, SENT_START, SPACY
+from spacy.attrs import IS_LOWER, IS_SPACE, LOWER, SENT_START, SPACY  # type: ignore[import-not-found]
 from spacy.language import Language
-from spacy.strings import hash_string
+from spacy.strings import hash_string  # type: ignore[attr-defined]
 from spacy.tokens import Doc, Span
 
 from codesuggest.records import Cue
@@ -45,11 +50,13 @@ COLUMNS: Final = ["cue", "category", "direction", "max_tokens", "source"]
 KEY: Final = "codesuggest.assertion"  # doc.user_data: Asserted
 DEFAULTS_KEY: Final = "codesuggest.assertion_defaults"  # doc.user_data: int8 array, one status per sentence
 
-_STRENGTH: Final = np.array([len(ORDER) - 1 - ORDER.index(name) for name in STATUSES], dtype=np.int8)  # by index in STATUSES
-_NEGATED, _UNCERTAIN, _HISTORICAL, _HYPOTHETICAL = (STATUSES.index(s) for s in ("negated", "uncertain", "historical", "hypothetical"))
+_STRENGTH_OF: Final = [len(ORDER) - 1 - ORDER.index(name) for name in STATUSES]  # by index in STATUSES
+_STRENGTH: Final = np.array(_STRENGTH_OF, dtype=np.int8)
+_NEGATED, _UNCERTAIN = STATUSES.index("negated"), STATUSES.index("uncertain")
+_HISTORICAL, _HYPOTHETICAL = STATUSES.index("historical"), STATUSES.index("hypothetical")
 _END: Final = 0  # key of a finished pattern in a trie node; hash of the empty string, which is no token
 _NEWLINES: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_TURNED: Final = 8  # tokens an answer reaches back ("chest pain on exertion: no") or a leading "Negative ..." reaches on
+_TURNED: Final = 8  # tokens an answer reaches back ("pain on exertion: no") or a leading "Negative ..." reaches on
 _WRAPPED: Final = 40  # code points: a shorter line was ended by its writer, a longer one perhaps by the page
 
 
@@ -62,8 +69,8 @@ _OPENED, _CLOSED = _hashes("(["), _hashes(")]")
 _DASHES = _hashes("-–—")
 _JOINTS = _DASHES | _hashes(":(?,")  # between a label and its answer
 _STOPS = _hashes((",", ".", ";", "!", "?", ")", "]"))  # an answer ends here
-_SENTENCE_END = _hashes((".", "?", "!"))
-_LINE_END = _hashes((";",))
+_LINE_END = _hashes(";")
+_SENTENCE_END = _hashes(".?!;")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +86,11 @@ class Asserted:
     cues: tuple[Cue, ...]
 
     def of(self, span: Span) -> tuple[str, Cue | None]:
-        """Status of most of the span's tokens, cue words and white space apart; the stronger on a tie; and its first cue."""
+        """Status of most of the span's tokens, cue words and white space apart, the stronger on a tie; and a cue."""
+        first = self.status[span.start : span.end].tolist()
+        if first and first.count(first[0]) == len(first):  # the usual case
+            k = max(self.cue[span.start : span.end].tolist()) if first[0] else -1
+            return STATUSES[first[0]], self.cues[k] if k >= 0 else None
         at = [t.i for t in span if not t.is_space and not t.is_punct and not self._in_cue(t.idx)]
         at = at or list(range(span.start, span.end))
         if not at:
@@ -123,21 +134,28 @@ class _Open(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """A Doc without its white space: m words."""
+    """A Doc without its white space: m words. Lists, because most lines are too short to be worth numpy's overhead."""
 
     ids: list[int]  # lower-case hashes, length m
-    at: NDArray[np.intp]  # token index of each word
-    lower: list[bool]  # written in lower case
-    glued: list[bool]  # no white space before it
-    cuts: list[int]  # words at which a line of text starts, and m at the end
-    sentences: NDArray[np.bool_]  # per token of the Doc: starts a sentence
+    at: list[int]  # token index of each word, length m
+    table: NDArray[np.uint64]  # by token of the Doc: LOWER, IS_SPACE, IS_LOWER, SPACY, SENT_START
+    cuts: list[int]  # words at which a line of text ends, m the last of them
+    sentences: list[int]  # tokens that start a sentence
+
+    def glued(self, i: int) -> bool:
+        """Does word i follow the one before it without white space?"""
+        return i > 0 and self.at[i - 1] == self.at[i] - 1 and not self.table[self.at[i] - 1, 3]
+
+    def lower(self, i: int) -> bool:
+        """Is word i written in lower case?"""
+        return bool(self.table[self.at[i], 2])
 
 
 class AssertionRules:
     """The cues of one language, read and checked once; `read` may then be called from any thread.
 
-    Raises ValueError, naming file and line, for an unknown direction, category or class, a bad limit, a missing source, or
-    a pattern that another row spells out already.
+    Raises ValueError, naming file and line, for an unknown direction, category or class, a bad limit, a missing source,
+    or a pattern that another row spells out already.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -160,13 +178,14 @@ class AssertionRules:
             frozenset(word for word, symbols in self._member.items() if hash_string(name) in symbols)
             for name in ("<and>", "<or>", "<open>", "<bullet>")
         )
-        first = {word for word, symbols in self._member.items() if not self._trie.keys().isdisjoint(symbols)}
-        self._marks = frozenset({_COMMA, _COLON, *_OPENED, *_CLOSED, *self._and, *self._or, *self._trie, *first})
+        self._marks = frozenset({_COMMA, _COLON, *_OPENED, *_CLOSED, *self._and, *self._or})
+        self._first = self._begin()
+        self._interest = self._marks | self._first.keys()
 
     def __len__(self) -> int:
         return len(self._rules)
 
-    # ---- the word list ------------------------------------------------------------------------------------------------
+    # ---- the word list ------------------------------------------------------------
 
     def _add(self, row: Sequence[str]) -> None:
         if len(row) != len(COLUMNS):
@@ -186,7 +205,8 @@ class AssertionRules:
             self._define(category, self._alternatives(cue))
             return
         names = STATUSES[1:] if category == "any" else category.split("|")
-        if not all(name in STATUSES[1:] for name in names) or (len(names) > 1 and direction not in ("pseudo", "terminator")):
+        several = direction in ("pseudo", "terminator")
+        if not all(name in STATUSES[1:] for name in names) or (len(names) > 1 and not several):
             raise ValueError(f"unknown category {category!r}, expected one of {', '.join(STATUSES[1:])}")
         statuses = tuple(STATUSES.index(name) for name in names)
         self._rules.append(_Rule(cue, statuses, direction, int(limit or 0), cue.startswith("<")))
@@ -199,7 +219,7 @@ class AssertionRules:
             self._insert(pattern)
 
     def _define(self, name: str, members: list[tuple[int, ...]]) -> None:
-        """A class is one symbol in the trie for all its single words, which keeps the trie small; longer members are spelt out."""
+        """A class is one symbol in the trie for its single words, to keep the trie small; longer ones are spelt out."""
         symbol = hash_string(name)
         self._classes[name] = [(symbol,)] + [member for member in members if len(member) > 1]
         for member in members:
@@ -207,7 +227,7 @@ class AssertionRules:
                 self._member[member[0]] = (*self._member.get(member[0], ()), symbol)
 
     def _alternatives(self, text: str) -> list[tuple[int, ...]]:
-        """Hash sequences of `a|b_c|<class>`, each word in every way a tokenizer may cut it: whole, by contraction, by punctuation."""
+        """Hash sequences of `a|b_c|<class>`, each word cut in every way a tokenizer may cut it."""
         found: dict[tuple[int, ...], None] = {}
         for choice in text.split("|"):
             sequences: list[tuple[int, ...]] = [()]
@@ -234,14 +254,29 @@ class AssertionRules:
         if other != rule:
             raise ValueError(f"spells out words of another row too: {self._rules[other].cue!r}")
 
-    # ---- reading a Doc ------------------------------------------------------------------------------------------------
+    def _begin(self) -> dict[int, tuple[int, frozenset[int], list[dict[int, Any]]]]:
+        """For each word a row may start with: the rule it is alone or -1, the words that may follow, its trie nodes."""
+        members: dict[int, list[int]] = {}
+        for word, symbols in self._member.items():
+            for symbol in symbols:
+                members.setdefault(symbol, []).append(word)
+        begin = {}
+        for word in dict.fromkeys([*self._trie, *self._member]):
+            nodes = [self._trie[key] for key in (word, *self._member.get(word, ())) if key in self._trie]
+            if nodes:
+                keys = [key for node in nodes for key in node if key != _END]
+                following = frozenset(keys).union(*(members.get(key, ()) for key in keys))
+                begin[word] = next((node[_END] for node in nodes if _END in node), -1), following, nodes
+        return begin
+
+    # ---- reading a Doc ------------------------------------------------------------
 
     def read(self, doc: Doc, defaults: Sequence[int] | NDArray[np.integer[Any]] | None = None) -> Asserted:
         """Decide for every token of `doc`.
 
         defaults: integers[number of sentences], index into STATUSES, what a sentence is taken for where no cue says
         something stronger (family, in a family history). Sentences are `doc.sents`, or as `sentence_starts` finds them.
-        Raises ValueError when their number differs. About 0.1 ms per 1,000 code points; linear for any text.
+        Raises ValueError when their number differs. About 0.15 ms per 1,000 code points.
         """
         words = self._words(doc)
         status, cue = np.zeros(len(doc), dtype=np.int8), np.full(len(doc), -1, dtype=np.int32)
@@ -249,34 +284,34 @@ class AssertionRules:
         # weakest first, so that the stronger status is painted over; ties by place
         scopes.sort(key=lambda s: (_STRENGTH_OF[s.status], s.hit, s.start))
         hits = {hit: k for k, hit in enumerate(sorted({s.hit for s in scopes}))}
-        tokens = words.at.tolist()
+        tokens = words.at
         shielded: dict[int, NDArray[np.bool_]] = {}
         for kept, start, end in shields:
             if start < end:
                 shield = shielded.setdefault(kept, np.zeros(len(doc), dtype=bool))
                 shield[tokens[start] : tokens[end - 1] + 1] = True
         for scope in scopes:
-            covered: slice | NDArray[np.intp] = slice(tokens[scope.start], tokens[scope.end - 1] + 1)
-            shield = shielded.get(scope.status)
-            if shield is not None:
-                covered = covered.start + np.flatnonzero(~shield[covered])
-            status[covered], cue[covered] = scope.status, hits[scope.hit]
+            first, end = tokens[scope.start], tokens[scope.end - 1] + 1
+            if scope.status in shielded:
+                covered = first + np.flatnonzero(~shielded[scope.status][first:end])
+                status[covered], cue[covered] = scope.status, hits[scope.hit]
+            else:
+                status[first:end], cue[first:end] = scope.status, hits[scope.hit]
         if defaults is not None:
-            of_sentence = np.asarray(defaults, dtype=np.int8)
-            number = int(words.sentences.sum())
+            of_sentence, number = np.asarray(defaults, dtype=np.int8), len(words.sentences)
             if of_sentence.shape != (number,):
-                raise ValueError(f"defaults has shape {of_sentence.shape}, expected one status for each of {number} sentences")
+                raise ValueError(f"defaults has shape {of_sentence.shape}, expected one for each of {number} sentences")
             if number and not 0 <= of_sentence.min() <= of_sentence.max() < len(STATUSES):
                 raise ValueError(f"defaults must be indices into STATUSES, 0 to {len(STATUSES) - 1}")
-            default = of_sentence[np.cumsum(words.sentences) - 1]
+            default = np.repeat(of_sentence, np.diff([*words.sentences, len(doc)]))
             stronger = _STRENGTH[default] > _STRENGTH[status]
             status[stronger], cue[stronger] = default[stronger], -1
         status.setflags(write=False)
         cue.setflags(write=False)
         return Asserted(status, cue, tuple(self._cue(doc, tokens, hit) for hit in hits))
 
-    def sentence_starts(self, doc: Doc) -> NDArray[np.bool_]:
-        """bool[n_tokens]: where a sentence starts, by `doc.sents` if set, else after . ; ? ! and at line ends."""
+    def sentence_starts(self, doc: Doc) -> list[int]:
+        """Tokens at which a sentence starts: by `doc.sents` if they are set, else after . ; ? ! and at line ends."""
         return self._words(doc).sentences
 
     def _cue(self, doc: Doc, tokens: list[int], hit: tuple[int, int, int]) -> Cue:
@@ -284,55 +319,45 @@ class AssertionRules:
         return Cue(first.idx, last.idx + len(last), STATUSES[rule.statuses[0]], rule.cue)
 
     def _words(self, doc: Doc) -> _Words:
-        table = doc.to_array([LOWER, IS_SPACE, IS_LOWER, SPACY, SENT_START])
-        space, gap = table[:, 1] == 1, table[:, 3] == 1
-        at = np.flatnonzero(~space)
-        ids: list[int] = table[at, 0].tolist()
-        lower: list[bool] = (table[at, 2] == 1).tolist()
-        loose = np.ones(len(doc), dtype=bool)  # white space before the token
-        loose[1:] = gap[:-1] | space[:-1]
-        glued: list[bool] = (~loose[at]).tolist()
-        breaks = self._line_breaks(doc, np.flatnonzero(space), at, ids, lower)
+        table = np.asarray(doc.to_array([LOWER, IS_SPACE, IS_LOWER, SPACY, SENT_START]), dtype=np.uint64)
+        kept = np.flatnonzero(table[:, 1] == 0)
+        at: list[int] = kept.tolist()
+        words = _Words(table[kept, 0].tolist(), at, table, [], [])
+        ids, m, n = words.ids, len(at), len(doc)
+        breaks = self._line_breaks(doc, words, np.flatnonzero(np.diff(kept) > 1) + 1) if m < n else set()
         marked = doc.has_annotation("SENT_START")
-        ends = _LINE_END if marked else _LINE_END | _SENTENCE_END
-        for i in [i for i, word in enumerate(ids) if word in ends]:
+        ends = _LINE_END if marked else _SENTENCE_END
+        if not ends.isdisjoint(ids):
             # "?" after white space asks ("cough, ? pneumonia") where at the end of a word it closes a sentence
-            if i + 1 < len(ids) and not (ids[i] == _QUESTION and not glued[i]):
-                breaks.add(i + 1)
-        sentences = np.zeros(len(doc), dtype=bool)
+            found = [i for i, word in enumerate(ids) if word in ends]
+            breaks.update(i + 1 for i in found if ids[i] != _QUESTION or words.glued(i))
         if marked:
-            sentences[:] = table[:, 4] == 1
-            breaks.update(np.searchsorted(at, np.flatnonzero(sentences)).tolist())
+            sentences = np.flatnonzero(table[:, 4] == 1)
+            breaks.update(np.searchsorted(kept, sentences).tolist())
+            starts: list[int] = sentences.tolist()
         else:
-            sentences[at[sorted(breaks - {len(ids)})]] = True
-        sentences[:1] = True
-        return _Words(ids, at, lower, glued, [*sorted(breaks - {0, len(ids)}), len(ids)], sentences)
+            starts = [at[i] for i in sorted(breaks) if i < m]
+        if n and starts[:1] != [0]:
+            starts.insert(0, 0)
+        return words._replace(cuts=[*sorted(breaks - {0, m}), m], sentences=starts)
 
-    def _line_breaks(
-        self, doc: Doc, spaces: NDArray[np.intp], at: NDArray[np.intp], ids: list[int], lower: list[bool]
-    ) -> set[int]:
-        """Words before which the writer, not the page, ended a line."""
-        newlines: dict[int, int] = {}
-        for token, word in zip(spaces.tolist(), np.searchsorted(at, spaces).tolist(), strict=True):
-            if 0 < word < len(ids):
-                found = len(_NEWLINES.findall(doc[token].text))
-                newlines[word] = newlines.get(word, 0) + found
+    def _line_breaks(self, doc: Doc, words: _Words, spaced: NDArray[np.intp]) -> set[int]:
+        """Words before which the writer, not the page, ended a line; `spaced`: words after white space tokens."""
         breaks: set[int] = set()
+        ids, at = words.ids, words.at
         line = 0  # the word that starts the line being read
-        for word, number in newlines.items():
-            if number == 0:
+        for word in spaced.tolist():
+            newlines = sum(len(_NEWLINES.findall(doc[i].text)) for i in range(at[word - 1] + 1, at[word]))
+            if not newlines:
                 continue
-            joined = number == 1 and ids[word - 1] not in _SENTENCE_END and _COLON not in ids[word : word + 4]
+            joined = newlines == 1 and ids[word - 1] not in _SENTENCE_END and _COLON not in ids[word : word + 4]
             joined = joined and ids[word] not in self._bullets
             if joined and ids[word - 1] not in self._unfinished:
-                joined = lower[word] and doc[int(at[word - 1])].idx - doc[int(at[line])].idx >= _WRAPPED
+                joined = words.lower(word) and doc[at[word - 1]].idx - doc[at[line]].idx >= _WRAPPED
             if not joined:
                 breaks.add(word)
             line = word
         return breaks
-
-
-_STRENGTH_OF: Final[list[int]] = _STRENGTH.tolist()
 
 
 def _cuts(word: str) -> list[tuple[str, ...]]:
@@ -351,7 +376,7 @@ def _cuts(word: str) -> list[tuple[str, ...]]:
 
 
 class _Reading:
-    """One pass over the cue hits of one Doc. Positions are words (see `_Words`); a scope is closed once and painted once."""
+    """One pass over the cue hits of one Doc. Positions are words (see `_Words`); a scope is closed and painted once."""
 
     def __init__(self, rules: AssertionRules, words: _Words) -> None:
         self.rules, self.words, self.ids = rules, words, words.ids
@@ -364,33 +389,46 @@ class _Reading:
         self.comma = self.comma_before = self.conjunction = self.also = self.depth = 0
 
     def run(self) -> tuple[list[_Scope], list[tuple[int, int, int]]]:
-        start = 0
+        interest = self.rules._interest
+        found = [i for i, word in enumerate(self.ids) if word in interest]
+        start = first = 0
         for end in self.words.cuts:
-            self._line(start, end)
-            start = end
+            last = bisect_left(found, end, first)
+            if first < last or any(self.open):
+                self._line(start, end, found[first:last])
+            else:
+                self.start = start
+            start, first = end, last
         return self.scopes, self.shields
 
-    def _line(self, start: int, end: int) -> None:
+    def _line(self, start: int, end: int, found: list[int]) -> None:
         self.previous, self.start, self.end = self.start, start, end
         self.wall = [start] * len(STATUSES)
         self.before_colon = list(self.wall)
         self.comma = self.comma_before = self.conjunction = self.also = start - 1
         self.depth = 0
-        skip, ids, rules, marks = start, self.ids, self.rules, self.rules._marks
-        for i in [i for i in range(start, end) if ids[i] in marks]:
+        skip, ids, rules, marks, begin = start, self.ids, self.rules, self.rules._marks, self.rules._first
+        for i in found:
             if i < skip:
                 continue
-            self._mark(i)
-            number, j = self._match(i)
+            word, j = ids[i], i + 1
+            if word in marks:
+                self._mark(i)
+                if word not in begin:
+                    continue
+            number, following, nodes = begin[word]
+            if j < end and ids[j] in following:
+                number, j = self._match(j, number, nodes)
             if number < 0:
                 continue
             rule = rules._rules[number]
             if rule.direction == "terminator":  # its words may begin a cue: ", with no rash"
                 for status in rule.statuses:
-                    self._close(status, i)
+                    if self.open[status] is not None:
+                        self._close(status, i)
                     self.wall[status] = j
                 continue
-            if ids[i] == _QUESTION and self.words.glued[i] and i > start and ids[i - 1] not in _OPENED:
+            if word == _QUESTION and self.words.glued(i) and i > start and ids[i - 1] not in _OPENED:
                 continue
             skip = j
             if j - i > 1 and ids[j - 1] in _CLOSED and self.depth:
@@ -404,7 +442,7 @@ class _Reading:
         bulleted = end < len(ids) and ids[end] in rules._bullets
         for status, scope in enumerate(self.open):
             # a lead-in ("Return for:") goes on governing while the lines after it are items
-            if scope is not None and not (bulleted and self.words.ids[scope.hit[1]] == _COLON and scope.hit[1] + 1 >= scope.start):
+            if scope is not None and not (bulleted and ids[scope.hit[1]] == _COLON):
                 self._close(status, end)
 
     def _mark(self, i: int) -> None:
@@ -428,9 +466,9 @@ class _Reading:
                     self._close(status, i)
             self.depth -= 1
 
-    def _match(self, i: int) -> tuple[int, int]:
-        """The longest row that starts at word i, as (rule, end), or (-1, i); of two, the one that names the word, not its class."""
-        best, end, nodes, member = -1, i, [self.rules._trie], self.rules._member
+    def _match(self, i: int, best: int, nodes: list[dict[int, Any]]) -> tuple[int, int]:
+        """(rule, end) of the longest row that goes on at word i; of two, the one that names a word, not its class."""
+        end, member = i, self.rules._member
         for j in range(i, self.end):
             word = self.ids[j]
             keys = (word, *member[word]) if word in member else (word,)
@@ -505,14 +543,14 @@ class _Reading:
         return False
 
     def _is_answer(self, i: int, j: int) -> bool:
-        """Has a forward cue nothing to govern but something before it: "Fever: no", "Chest pain? Denies.", "PE - possible"?"""
+        """Has a forward cue something before it and nothing after: "Fever: no", "Chest pain? Denies."?"""
         if i == self.start:
-            return i > 0 and self.ids[i - 1] == _QUESTION and (j >= self.end or j + 1 == self.end and self._ended(j))
+            return i > 0 and self.ids[i - 1] == _QUESTION and (j >= self.end or (j + 1 == self.end and self._ended(j)))
         before = self.ids[i - 1]
         if self._ended(j):
             return j >= self.end or self.ids[j] != _COMMA or (before in _JOINTS and before != _COMMA)
         # form fields run together: "Fever: no Cough: yes"
-        return before == _COLON and not self.words.lower[j] and _COLON in self.ids[j + 1 : min(j + 4, self.end)]
+        return before == _COLON and not self.words.lower(j) and _COLON in self.ids[j + 1 : min(j + 4, self.end)]
 
     def _behind(self, hit: tuple[int, int, int], status: int, limit: int) -> tuple[int, int]:
         """Words (start, end) a cue governs before itself: its clause, or its list, or the label it answers."""
@@ -521,9 +559,9 @@ class _Reading:
         before = self.ids[i - 1] if i > self.start else _END
         if before == _COLON or before in _DASHES:
             stop = i - 1
-            if before != _COLON and self.words.glued[i] and self.words.glued[i - 1]:  # COVID-negative
+            if before != _COLON and self.words.glued(i) and self.words.glued(i - 1):  # COVID-negative
                 begin = i - 2
-                while begin > self.start and self.words.glued[begin]:
+                while begin > self.start and self.words.glued(begin):
                     begin -= 1
                 return max(begin, self.start), stop
             if before == _COLON:
@@ -548,7 +586,7 @@ def strength(status: str) -> int:
 class AssertionPipe:
     """spaCy component: leaves the `Asserted` of a Doc in `doc.user_data["codesuggest.assertion"]`.
 
-    Reads per-sentence defaults from `doc.user_data["codesuggest.assertion_defaults"]` when an earlier component put them there.
+    Takes per-sentence defaults from `doc.user_data["codesuggest.assertion_defaults"]` if an earlier component left any.
     """
 
     def __init__(self, rules: AssertionRules) -> None:
@@ -562,7 +600,7 @@ class AssertionPipe:
 @Language.factory("codesuggest_assertion", default_config={"path": None})
 def make_assertion(nlp: Language, name: str, path: str | None) -> AssertionPipe:
     """`path`: a cues.tsv; without it, the one of the pipeline's language."""
-    return AssertionPipe(AssertionRules(path or Path(__file__).parent / nlp.lang / "cues.tsv"))
+    return AssertionPipe(AssertionRules(path or Path(__file__).parent / (nlp.lang or "en") / "cues.tsv"))
 
 
 def _span_status(span: Span) -> str | None:
@@ -581,7 +619,6 @@ Span.set_extension("assertion_cue", getter=_span_cue, force=True)
 
 
 # doc.to_bytes(), DocBin and nlp.pipe(n_process=2) carry user_data as msgpack, which knows arrays but not our records.
-@srsly.msgpack_encoders("codesuggest.assertion")
 def _encode(value: Any, chain: Any = None) -> Any:
     if isinstance(value, Asserted):
         cues = [[c.start, c.end, c.status, c.rule] for c in value.cues]
@@ -589,8 +626,11 @@ def _encode(value: Any, chain: Any = None) -> Any:
     return value if chain is None else chain(value)
 
 
-@srsly.msgpack_decoders("codesuggest.assertion")
 def _decode(value: Any, chain: Any = None) -> Any:
     if isinstance(value, dict) and value.get(KEY) == 1 and "cues" in value:
         return Asserted(value["status"], value["cue"], tuple(Cue(*cue) for cue in value["cues"]))
     return value if chain is None else chain(value)
+
+
+srsly.msgpack_encoders.register(KEY, func=_encode)
+srsly.msgpack_decoders.register(KEY, func=_decode)

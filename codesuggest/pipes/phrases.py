@@ -20,9 +20,9 @@ import snowballstemmer
 
 from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
 
-# "s/p", "n/v/d" and "w/" are one word; "9.1" is one; "right-sided" and "knee/hip" are two; possessive 's is dropped
+# "ICD-10-CM", "s/p", "n/v/d" and "w/" are one word; "9.1" is one; "right-sided" and "knee/hip" are two; possessive 's is dropped
 _WORD = re.compile(
-    r"(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+",
+    r"\bicd-?(?:9|10)(?:-?cm|-?pcs)?\b|(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+",
     re.IGNORECASE,
 )
 
@@ -53,9 +53,9 @@ class WordReader:
 
     def __init__(self, folder: Path = ENGLISH, language: str = "english") -> None:
         self._stemmer = snowballstemmer.stemmer(language)
-        stem = self._stemmer.stemWord
         same = read_lexicon(folder / "words.tsv", ("form", "canonical", "source"), unique=("form",))
-        self._same = {stem(row["form"]): stem(row["canonical"]) for row in same}
+        self._same: dict[str, str] = {}
+        self._same = {self._form(row["form"]): self._form(row["canonical"]) for row in same}
         stop = read_lexicon(folder / "stopwords.tsv", ("word", "kind", "source"), unique=("word",))
         self._stop = {row["word"] for row in stop if row.choice("kind", ("stop", "general")) == "stop"}
         self._general = {self._form(row["word"]) for row in stop if row["kind"] == "general"}
@@ -73,7 +73,7 @@ class WordReader:
         self._known: dict[str, tuple[str, ...]] = {}
 
     def _form(self, word: str) -> str:
-        stem: str = self._stemmer.stemWord(word)
+        stem = word if len(word) < 4 else str(self._stemmer.stemWord(word))  # "ICS" is no plural
         return self._same.get(stem, stem)
 
     def _forms(self, raw: str) -> tuple[str, ...]:
@@ -125,7 +125,11 @@ class WordReader:
 
 
 def phrase_runs(
-    words: Words, clinical: npt.NDArray[np.bool_], weak: npt.NDArray[np.bool_], group: Sequence[int] | npt.NDArray[np.int32], text: str
+    words: Words,
+    clinical: npt.NDArray[np.bool_],
+    weak: npt.NDArray[np.bool_],
+    group: Sequence[int] | npt.NDArray[np.int32],
+    text: str,
 ) -> npt.NDArray[np.int32]:
     """First and last word of every phrase, int32 (p, 2), in text order, last inclusive.
 

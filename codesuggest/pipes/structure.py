@@ -620,8 +620,9 @@ class StructurePipe:
         starts = np.zeros(len(doc) + 1, dtype=bool)
         starts[np.searchsorted(offsets, wanted, side="left")] = True
         starts[0] = True
-        for token, is_start in zip(doc, starts[:-1].tolist(), strict=True):
-            token.is_sent_start = is_start
+        if len(doc):  # one call: the setter of a token looks through the whole Doc each time
+            values = np.where(starts[:-1], 1, -1).astype(np.int64).view(np.uint64)
+            doc.from_array(["SENT_START"], values.reshape(-1, 1))
         return doc
 
 

@@ -7,11 +7,8 @@ a seed: no step depends on the order of a set or on the hash seed, and ties are 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import random
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,18 +17,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.coded import CodedDocument, read_coded, read_codiesp
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import Idiom, build, entries_of
 from codesuggest.config import SuggestConfig
-from codesuggest.coded import CodedDocument, read_coded, read_codiesp
 from codesuggest.engine import Engine
 from codesuggest.errors import CodeFileError, InputError
+from codesuggest.features import COLUMN, Table
 from codesuggest.learned import Counts, Learned, grams
 from codesuggest.note import NoteReader, Reading
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader
-from codesuggest.rank import COLUMN, FEATURES, Ranker, Table
-from codesuggest.retrieve import TermIndex
+from codesuggest.rank import Ranker
+from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.suggester import CodeSuggester, starter_path
 
 Floats = npt.NDArray[np.float64]
@@ -41,6 +39,7 @@ ACCEPTABLE_WEIGHT = 0.3
 #: Inverse strength of the L2 penalty over features scaled to unit deviation; flat between 0.02 and 2 in cross-validation.
 STRENGTH = 0.3
 FOLDS = 8
+_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:")]
 _IDIOM_COLUMNS = ("code", "phrase", "kind", "common", "source")
 
 
@@ -49,6 +48,7 @@ class Example:
     """A document as the ranker is trained on it: its candidates in one system and which of them are right."""
 
     document: CodedDocument
+    hits: Hits
     table: Table
     right: npt.NDArray[np.bool_]
     weight: Floats
@@ -94,7 +94,15 @@ def train(
     words = WordReader()
     entries = {system.name: entries_of(system) for system in systems}
     words.learn(
-        sorted({w for e in entries.values() for row in e for t in (row.title, *row.terms) for w in re.findall(r"[^\W_]+", t)})
+        sorted(
+            {
+                w
+                for e in entries.values()
+                for row in e
+                for t in (row.title, *row.terms)
+                for w in re.findall(r"[^\W_]+", t)
+            }
+        )
     )
     built = {}
     for system in systems:
@@ -106,7 +114,13 @@ def train(
         concepts, terms = built[system.name]
         categories = len(np.unique(np.asarray(system.codes).astype("S3")))
         engines.append(
-            Engine(system, concepts, TermIndex.build(terms, vocabulary), Learned.nothing(len(system), categories), Ranker.nothing())
+            Engine(
+                system,
+                concepts,
+                TermIndex.build(terms, vocabulary),
+                Learned.nothing(len(system), categories),
+                Ranker.nothing(),
+            )
         )
     reader = NoteReader({form: i for i, form in enumerate(vocabulary)}, engines[0].index.idf, words)
     readings = [reader.read(d.text, d.document_type) for d in documents]
@@ -143,13 +157,13 @@ def fit_ranker(
     fold = _folds([e.document.group or e.document.id for e in examples], seed)
     scores: list[Floats] = [np.zeros(0)] * len(examples)
     for k in range(FOLDS):
-        weights, intercept = _fit([e for e, f in zip(examples, fold, strict=True) if f != k])
+        ranker = _fit([e for e, f in zip(examples, fold, strict=True) if f != k])
         for i, f in enumerate(fold):
             if f == k:
-                scores[i] = Ranker(weights, intercept, np.zeros(2), np.zeros(2), 0.0).score(examples[i].table.x)
+                ranker.complete(examples[i].table, examples[i].hits)
+                scores[i] = ranker.score(examples[i].table.x)
     knots = calibrate(np.concatenate(scores), np.concatenate([e.right for e in examples]))
-    weights, intercept = _fit(examples)
-    ranker = Ranker(weights, intercept, *knots, 0.5)
+    ranker = replace(_fit(examples), knots_score=knots[0], knots_confidence=knots[1])
     return replace(ranker, threshold=_best_threshold(examples, [ranker.confidence(s) for s in scores], engine))
 
 
@@ -158,7 +172,7 @@ def example_of(
 ) -> Example:
     """Candidates of one document, with priors from the other documents, and which are right."""
     labels = document.labels(engine.system.name) or {}
-    _, table = engine.candidates(
+    hits, table = engine.candidates(
         reading,
         engine.system.billable_on(document.service_date),
         inpatient=document.setting == "inpatient",
@@ -172,10 +186,22 @@ def example_of(
     right = {engine.system.index_of(c): tier for c, tier in labels.items() if c in engine.system}
     tiers = [right.get(int(i)) for i in table.code]
     weight = np.array([ACCEPTABLE_WEIGHT if t == "acceptable" else 1.0 for t in tiers])
-    return Example(document, table, np.array([t is not None for t in tiers], bool), weight)
+    return Example(document, hits, table, np.array([t is not None for t in tiers], bool), weight)
 
 
-def _fit(examples: Sequence[Example]) -> tuple[Floats, float]:
+def _fit(examples: Sequence[Example]) -> Ranker:
+    """Both linear models: the first without rival features, the second with those the first gives rise to."""
+    for e in examples:
+        e.table.x[:, _RIVALS] = 0
+    first, first_intercept = _logistic(examples)
+    half = replace(Ranker.nothing(), first=first, first_intercept=first_intercept)
+    for e in examples:
+        half.complete(e.table, e.hits)
+    weights, intercept = _logistic(examples)
+    return replace(half, weights=weights, intercept=intercept)
+
+
+def _logistic(examples: Sequence[Example]) -> tuple[Floats, float]:
     """Logistic regression over the named features, scaled to unit deviation (at least 0.05: rare features stay small)."""
     from sklearn.linear_model import LogisticRegression
 
@@ -210,7 +236,7 @@ def calibrate(scores: Floats, right: npt.NDArray[np.bool_], size: int = 24) -> t
     value = np.clip(value, 1e-4, 0.995) + np.arange(len(value)) * 1e-6
     at = np.r_[at[0] - 20, at, at[-1] + 10]
     value = np.r_[1e-6, value, min(0.999, value[-1] + 0.004)]
-    return np.round(at, 6), np.round(value, 7)
+    return np.asarray(np.round(at, 6), np.float64), np.asarray(np.round(value, 7), np.float64)
 
 
 def _best_threshold(examples: Sequence[Example], confidence: Sequence[Floats], engine: Engine) -> float:
@@ -225,7 +251,9 @@ def _best_threshold(examples: Sequence[Example], confidence: Sequence[Floats], e
         best = {int(i): float(v) for i, v in zip(e.table.code, c, strict=True)}
         for group in e.document.required(engine.system.name):
             need += 1
-            found_at.append(max((best.get(engine.system.index_of(k), 0.0) for k in group if k in engine.system), default=0.0))
+            found_at.append(
+                max((best.get(engine.system.index_of(k), 0.0) for k in group if k in engine.system), default=0.0)
+            )
     grid = np.round(np.linspace(0.05, 0.9, 86), 3)
     reached = np.array(found_at)
 
@@ -268,11 +296,15 @@ def build_starter(
     systems = [packages.icd10cm(), packages.icd10pcs()]
     documents = read_coded(notes)
     made_from = [f"{len(documents)} invented notes of corpora/notes, CC0", f"{lists.name}, our own, {_digest(lists)}"]
-    made_from += [f"{s['package']} {s['version']} ({s['licence']}), {s['sha256'][:16]}" for t in systems for s in t.source]
+    made_from += [
+        f"{s['package']} {s['version']} ({s['licence']}), {s['sha256'][:16]}" for t in systems for s in t.source
+    ]
     if data is not None:
         visits, mentions = read_coded(data / "visits" / "train.jsonl"), read_codiesp(data / "codiesp")
         documents += visits + mentions
-        made_from.append(f"{len(visits)} visit notes of ACI-Bench (CC BY 4.0), coded for billing: weights and counts only")
+        made_from.append(
+            f"{len(visits)} visit notes of ACI-Bench (CC BY 4.0), coded for billing: weights and counts only"
+        )
         made_from.append(f"{len(mentions)} cases of CodiEsp train, English (CC BY 4.0): associations and counts only")
     model = train(
         documents,

@@ -1,0 +1,49 @@
+"""The spaCy component: `nlp.add_pipe("codesuggest", config={"model": "models/mine"})` in anyone's pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from codesuggest.export import annotate
+from codesuggest.suggester import CodeSuggester
+
+
+class CodeSuggestPipe:
+    """Sets `doc._.codesuggest`, the NoteResult, and `doc.spans["codesuggest"]`, the evidence of the suggested codes."""
+
+    def __init__(
+        self, suggester: CodeSuggester, options: Mapping[str, Any], before: Sequence[Callable[[Doc], Doc]]
+    ) -> None:
+        self.suggester, self.options, self._before = suggester, dict(options), before
+
+    def __call__(self, doc: Doc) -> Doc:
+        for pipe in self._before:
+            doc = pipe(doc)
+        result = self.suggester.suggest_doc(doc, **self.options)
+        doc._.codesuggest = result
+        annotate(doc, result)
+        return doc
+
+
+@Language.factory("codesuggest", default_config={"model": None, "setting": None, "service_date": None, "systems": None})
+def make_pipe(
+    nlp: Language,
+    name: str,
+    model: str | None,
+    setting: str | None,
+    service_date: str | None,
+    systems: list[str] | None,
+) -> CodeSuggestPipe:
+    """Registered by entry point. Works behind any English tokenizer: sections, sentences and assertions are read here
+    if the pipeline has no components of ours before. Raises OptionError, ModelError.
+    """
+    if not Doc.has_extension("codesuggest"):
+        Doc.set_extension("codesuggest", default=None)
+    parts = ("codesuggest_structure", "codesuggest_assertion")
+    before: list[Callable[[Doc], Doc]] = [nlp.create_pipe(part) for part in parts if part not in nlp.pipe_names]
+    options = {"setting": setting, "service_date": service_date, "systems": systems}
+    return CodeSuggestPipe(CodeSuggester.load(model), options, before)
