@@ -20,13 +20,16 @@ from codesuggest.learned import Learned
 from codesuggest.note import GROUPS, Reading
 from codesuggest.retrieve import Hits, TermIndex
 
-Ints = npt.NDArray[np.int32]
+Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 
 MAX_CONCEPTS = 300  #: candidates kept a note before codes are chosen; the evaluation sets need at most 200 codes
 FULL = 0.995  #: coverage from which a term counts as wholly said
 TIGHT = 0.5  #: compactness from which its words count as said together
 
+AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL = range(5)  #: indices in records.ASSERTIONS
+BILATERAL, UNSPECIFIED = SIDES.index("bilateral"), SIDES.index("unspecified")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 FEATURES: tuple[str, ...] = (
     *(f"match:{g}" for g in GROUPS),
@@ -96,28 +99,25 @@ COLUMN = {name: i for i, name in enumerate(FEATURES)}
 class Table:
     """Candidates of one note in one system, sorted by concept and code.
 
-    code, concept: int32 (n,). x: float32 (n, F). lead: int32 (n,), the hit each rests on most.
-    category: int32 (n,), dense id of the three-character category.
-    usable: bool (h,), hits that may be evidence. strength: float32 (h,). dominated: bool (h,), inside a longer full match.
+    code, concept, category: int32 (n,), position of the code, its concept, dense id of its three-character category.
+    x: float32 (n, F). lead: int32 (n,), the hit each rests on most. usable: bool (h,), hits that may be evidence.
+    worth: float32 (h,), how much a hit says as evidence.
     """
 
     code: Ints
-    x: Floats
     concept: Ints
-    usable: npt.NDArray[np.bool_]
-    strength: Floats
-    dominated: npt.NDArray[np.bool_]
-    lead: Ints
     category: Ints
+    x: Floats
+    lead: Ints
+    usable: Bools
+    worth: Floats
 
     def evidence_of(self, row: int, hits: Hits, term_concept: Ints) -> npt.NDArray[np.int64]:
         """Hits that speak for a candidate: not much weaker than its best one, strongest and then first in the note."""
         own = np.flatnonzero(self.usable & (term_concept[hits.term] == self.concept[row]))
-        if not len(own):
-            return own
-        worth = self.strength[own] - 0.3 * self.dominated[own]
-        own, worth = own[worth >= 0.7 * worth.max()], worth[worth >= 0.7 * worth.max()]
-        return np.asarray(own[np.lexsort((hits.first[own], -np.round(worth, 2)))])
+        if len(own):
+            own = own[self.worth[own] >= 0.7 * self.worth[own].max()]
+        return np.asarray(own[np.lexsort((hits.first[own], -np.round(self.worth[own], 2)))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +146,6 @@ class Static:
         return cls(category[first], letter[first], title, np.char.str_len(codes).astype(np.int8))
 
 
-def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floats:
-    out = np.zeros(size, np.float32)
-    np.maximum.at(out, keys, values)
-    return out
-
-
 def features(
     reading: Reading,
     hits: Hits,
@@ -161,167 +155,250 @@ def features(
     learned: Learned,
     *,
     inpatient: bool,
-    allowed: npt.NDArray[np.bool_],
+    allowed: Bools,
 ) -> Table:
-    """Candidates with their features. allowed: bool (k,), codes that may be suggested: billable and valid on the day."""
-    association = learned.associate(reading)
-    seg = hits.segment
-    status = reading.status[seg]
-    concept_of_hit = concepts.term_concept[hits.term]
-    kind = concepts.term_kind[hits.term]
-    route = concepts.route[concept_of_hit]
-    drug = kind == KINDS.index("drug")
-    strength = (hits.coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
-    own = (status == 0) | (status == 4) | ((status == 2) & inpatient)
-    usable = np.where(route == 1, (status == 3) | ((status == 0) & reading.says_family[seg]), own)
-    usable &= (hits.coverage >= 0.6) | (strength >= 0.5)
-    full = (hits.coverage >= FULL) & (hits.compact >= TIGHT)
+    """Candidates with their features. allowed: bool (k,), codes that may be suggested: billable and valid on the day.
 
-    # a match inside a longer full match says nothing of its own: "pain" in "knee pain"
-    dominated = np.zeros(len(hits), bool)
-    strong = np.flatnonzero(full & own & ~drug)
-    if len(strong):
-        inside = (
-            (seg[strong][:, None] == seg[None, :])
-            & (hits.first[strong][:, None] <= hits.first[None, :])
-            & (hits.last[strong][:, None] >= hits.last[None, :])
-            & (hits.matched[strong][:, None] > hits.matched[None, :])
-            & (concept_of_hit[strong][:, None] != concept_of_hit[None, :])
+    The rival features are left at 0 for `rivals`.
+    """
+    judged = _Judged.of(reading, hits, concepts, inpatient=inpatient)
+    sheet = _Sheet.of(judged, index, static)
+    if not len(sheet.concept):
+        none = np.zeros(0, np.int32)
+        return Table(none, none, none, sheet.x, none, judged.usable, judged.worth)
+    _how_it_matched(sheet, index)
+    _which_kind_of_term(sheet)
+    _what_speaks_against(sheet, index)
+    site = _what_the_code_is(sheet, index, static)
+    return _codes(sheet, static, learned, allowed, site)
+
+
+def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floats:
+    """Largest value of each key in 0..size-1, at least 0. values: non-negative, of any dtype."""
+    out = np.zeros(size, np.float32)
+    np.maximum.at(out, keys, values)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The hits of a note and what is to be thought of each, all arrays (h,).
+
+    concept: int32. status: index in ASSERTIONS. strength: float32 in [0, 1], coverage * compactness^(1/4). full: the whole
+    term, its words together. usable: speaks of this patient, in a way its concept can be coded from. drug: a drug's name
+    that hints at a status code. dominated: inside a longer full match, as "pain" in "knee pain". worth: as evidence.
+    """
+
+    reading: Reading
+    hits: Hits
+    concepts: Concepts
+    concept: Ints
+    kind: npt.NDArray[np.int8]
+    status: npt.NDArray[np.int8]
+    strength: Floats
+    full: Bools
+    usable: Bools
+    drug: Bools
+    dominated: Bools
+    worth: Floats
+
+    @classmethod
+    def of(cls, reading: Reading, hits: Hits, concepts: Concepts, *, inpatient: bool) -> _Judged:
+        segment = hits.segment
+        status = reading.status[segment]
+        concept = concepts.term_concept[hits.term]
+        kind = concepts.term_kind[hits.term]
+        drug = kind == KINDS.index("drug")
+        strength = (hits.coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
+        full = (hits.coverage >= FULL) & (hits.compact >= TIGHT)
+        # uncertain diagnoses are coded at the end of an inpatient stay only (II.H, III.C; IV.H)
+        own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient)
+        relative = (status == FAMILY) | ((status == AFFIRMED) & reading.says_family[segment])
+        usable = np.where(concepts.route[concept] == 1, relative, own)
+        usable &= (hits.coverage >= 0.6) | (strength >= 0.5)
+        dominated = np.zeros(len(hits), bool)
+        strong = np.flatnonzero(full & own & ~drug)
+        if len(strong):
+            inside = (
+                (segment[strong][:, None] == segment[None, :])
+                & (hits.first[strong][:, None] <= hits.first[None, :])
+                & (hits.last[strong][:, None] >= hits.last[None, :])
+                & (hits.matched[strong][:, None] > hits.matched[None, :])
+                & (concept[strong][:, None] != concept[None, :])
+            )
+            dominated = inside.any(0) & ~drug
+        in_diagnosis = reading.group[segment] == GROUPS.index("assessment")
+        worth = (strength - 0.3 * dominated + 0.15 * in_diagnosis).astype(np.float32)
+        return cls(reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """Features by candidate concept, being filled in.
+
+    concept: int32 (n,). x: float32 (n, F). use, slot: (u,), the usable hits of the candidates and their rows. plain,
+    row: (p,), those of them that match words of their own (no drugs, not dominated). best: float32 (n,), strength of the
+    best plain hit.
+    """
+
+    judged: _Judged
+    concept: Ints
+    x: Floats
+    use: Ints
+    slot: Ints
+    plain: Ints
+    row: Ints
+    best: Floats
+    category: Ints
+    letter: npt.NDArray[np.int8]
+
+    @classmethod
+    def of(cls, judged: _Judged, index: TermIndex, static: Static) -> _Sheet:
+        """The MAX_CONCEPTS candidates that promise most: strength, weight of the term, everyday concepts first."""
+        use = np.flatnonzero(judged.usable)
+        concept, slot = np.unique(judged.concept[use], return_inverse=True)
+        promise = judged.strength[use] * np.log1p(index.mass[judged.hits.term[use]])
+        promise = promise * np.where(judged.dominated[use], 0.5, 1.0)
+        promise += 0.3 * judged.concepts.common[concept][slot] * judged.full[use]
+        if len(concept) > MAX_CONCEPTS:
+            most = _max_by(slot, promise, len(concept))
+            kept = np.sort(np.lexsort((concept, -most))[:MAX_CONCEPTS])
+            place = np.full(len(concept), -1)
+            place[kept] = np.arange(MAX_CONCEPTS)
+            slot = place[slot]
+            use, slot, concept = use[slot >= 0], slot[slot >= 0], concept[kept]
+        own_words = ~judged.drug[use] & ~judged.dominated[use]
+        plain, row = use[own_words], slot[own_words]
+        return cls(
+            judged,
+            concept,
+            np.zeros((len(concept), len(FEATURES)), np.float32),
+            use,
+            slot,
+            plain,
+            row,
+            _max_by(row, judged.strength[plain], len(concept)),
+            static.category[concept],
+            static.letter[concept],
         )
-        dominated = inside.any(0) & ~drug
 
-    ids, slot = np.unique(concept_of_hit[usable], return_inverse=True)
-    none = np.zeros(0, np.int32)
-    empty = Table(none, np.zeros((0, len(FEATURES)), np.float32), none, usable, strength, dominated, none, none)
-    if not len(ids):
-        return empty
-    u = np.flatnonzero(usable)
-    worth = (
-        strength[u] * np.log1p(index.mass[hits.term[u]]) * np.where(dominated[u], 0.5, 1.0)
-        + 0.3 * concepts.common[ids][slot] * full[u]
-    )
-    by_worth = _max_by(slot, worth, len(ids))
-    if len(ids) > MAX_CONCEPTS:
-        kept = np.sort(np.lexsort((ids, -by_worth))[:MAX_CONCEPTS])
-        place = np.full(len(ids), -1)
-        place[kept] = np.arange(len(kept))
-        slot = place[slot]
-        u, slot = u[slot >= 0], slot[slot >= 0]
-        ids = ids[kept]
-    n = len(ids)
-    cx = np.zeros((n, len(FEATURES)), np.float32)
+    def put(self, name: str, values: Any) -> None:
+        self.x[:, COLUMN[name]] = values
 
-    def put(name: str, values: Any) -> None:
-        cx[:, COLUMN[name]] = values
+    def top(self, values: npt.NDArray[Any]) -> Floats:
+        """Largest of the values (p,) of each candidate's plain hits."""
+        return _max_by(self.row, values, len(self.concept))
 
-    plain = ~drug[u] & ~dominated[u]
-    p, ps = u[plain], slot[plain]
-    sp = strength[p]
-    present = status[p] != 4
-    hinge = np.maximum(0, 2 * sp - 1) * np.where(present, 1.0, 0.6)
-    group = reading.group[seg[p]]
-    flat = ps * len(GROUPS) + group
-    cx[:, : len(GROUPS)] = _max_by(flat, hinge, n * len(GROUPS)).reshape(n, -1)
-    cx[:, len(GROUPS) : 2 * len(GROUPS)] = _max_by(flat, full[p] & present, n * len(GROUPS)).reshape(n, -1)
-    best = _max_by(ps, sp, n)
-    put("match:best", best)
-    put("match:square", best**2)
-    put("match:cosine", _max_by(ps, hits.cosine[p], n))
-    put("match:mass", _max_by(ps, np.log1p(index.mass[hits.term[p]]) * (sp > 0.8) / 4, n))
-    put("match:words", _max_by(ps, np.minimum(hits.matched[p], 5) * (sp > 0.9) / 5, n))
-    length = (reading.last - reading.first)[seg[p]]
-    headline = reading.headline[seg[p]]
-    put("match:headline", _max_by(ps, hinge * headline, n))
-    whole = (hits.last[p] - hits.first[p] + 1) >= 0.6 * length
-    put("match:headline_whole", _max_by(ps, full[p] * headline * whole, n))
-    put("match:headline_first", _max_by(ps, full[p] * headline / (1 + reading.headline_rank[seg[p]]), n))
-    put("match:title_start", _max_by(ps, full[p] * (hits.first[p] <= reading.first[seg[p]] + 1), n))
-    distinct = np.zeros((n, max(1, len(reading.status))), bool)
-    distinct[ps[full[p]], seg[p][full[p]]] = True
-    put("match:repeated", np.log1p(distinct.sum(1)))
-    put("match:sections", (cx[:, len(GROUPS) : 2 * len(GROUPS)] > 0).sum(1) / 3)
+    def leads(self, values: Floats) -> Floats:
+        """By how much the best of each candidate's category exceeds it. values: (n,)."""
+        order = np.lexsort((-values, self.category))
+        fresh = np.r_[True, self.category[order][1:] != self.category[order][:-1]]
+        ahead = np.zeros(len(values), np.float32)
+        ahead[order] = values[order][np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))]
+        return ahead - values
+
+
+def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
+    judged, p, n = sheet.judged, sheet.plain, len(sheet.concept)
+    reading, hits = judged.reading, judged.hits
+    strength, full, segment = judged.strength[p], judged.full[p], hits.segment[p]
+    present = judged.status[p] != HISTORICAL
+    hinge = np.maximum(0, 2 * strength - 1) * np.where(present, 1.0, 0.6)
+    cell = sheet.row * len(GROUPS) + reading.group[segment]
+    sheet.x[:, : len(GROUPS)] = _max_by(cell, hinge, n * len(GROUPS)).reshape(n, -1)
+    said = _max_by(cell, full & present, n * len(GROUPS)).reshape(n, -1)
+    sheet.x[:, len(GROUPS) : 2 * len(GROUPS)] = said
+    sheet.put("match:best", sheet.best)
+    sheet.put("match:square", sheet.best**2)
+    sheet.put("match:cosine", sheet.top(hits.cosine[p]))
+    sheet.put("match:mass", sheet.top(np.log1p(index.mass[hits.term[p]]) * (strength > 0.8) / 4))
+    sheet.put("match:words", sheet.top(np.minimum(hits.matched[p], 5) * (strength > 0.9) / 5))
+    headline = reading.headline[segment]
+    whole = (hits.last[p] - hits.first[p] + 1) >= 0.6 * (reading.last - reading.first)[segment]
+    sheet.put("match:headline", sheet.top(hinge * headline))
+    sheet.put("match:headline_whole", sheet.top(full * headline * whole))
+    sheet.put("match:headline_first", sheet.top(full * headline / (1 + reading.headline_rank[segment])))
+    sheet.put("match:title_start", sheet.top(full * (hits.first[p] <= reading.first[segment] + 1)))
+    places = np.unique(sheet.row[full].astype(np.int64) * max(1, len(reading.status)) + segment[full])
+    sheet.put("match:repeated", np.log1p(np.bincount(places // max(1, len(reading.status)), minlength=n)))
+    sheet.put("match:sections", (said > 0).sum(1) / 3)
+
+
+def _which_kind_of_term(sheet: _Sheet) -> None:
+    judged, n = sheet.judged, len(sheet.concept)
+    whole = judged.full[sheet.use] & ~judged.dominated[sheet.use]
     for k, name in enumerate(KINDS):
-        chosen = kind[u] == k
-        put(f"kind:{name}", _max_by(slot[chosen], full[u[chosen]] & (~dominated[u[chosen]]), n))
-    drug_hits = drug[u]
-    put(
-        "kind:drug_in_list",
-        _max_by(
-            slot[drug_hits], full[u[drug_hits]] & (reading.group[seg[u[drug_hits]]] == GROUPS.index("medications")), n
-        ),
-    )
-    common = concepts.common[ids]
-    put("kind:common", common / 3)
-    put("kind:everyday", common == 3)
+        of_kind = judged.kind[sheet.use] == k
+        sheet.put(f"kind:{name}", _max_by(sheet.slot[of_kind], whole[of_kind], n))
+    listed = judged.reading.group[judged.hits.segment[sheet.use]] == GROUPS.index("medications")
+    drug = judged.drug[sheet.use]
+    sheet.put("kind:drug_in_list", _max_by(sheet.slot[drug], (judged.full[sheet.use] & listed)[drug], n))
+    common = judged.concepts.common[sheet.concept]
+    sheet.put("kind:common", common / 3)
+    sheet.put("kind:everyday", common == 3)
 
-    negated = (status == 1) & ~drug
-    back = np.full(len(concepts.route), -1, np.int64)
-    back[ids] = np.arange(n)
-    nslot = back[concept_of_hit]
-    neg = negated & (nslot >= 0)
-    negative = _max_by(nslot[neg], strength[neg], n)
-    put("against:negated", negative)
-    put("against:negated_only_stronger", negative > best + 0.05)
-    present_best = _max_by(ps[present], sp[present], n)
-    put("against:historical_only", (best > 0) & (present_best < best - 0.2))
-    unsure = (status == 2) & (nslot >= 0) & ~drug
-    put("against:uncertain_too", _max_by(nslot[unsure], strength[unsure], n))
-    put("against:dominated", (best == 0) & (_max_by(slot, ~drug[u], n) > 0))
-    category = static.category[ids]
-    order = np.lexsort((-best, category))
-    leader = np.zeros(n, np.float32)
-    firsts = np.r_[True, category[order][1:] != category[order][:-1]]
-    top = best[order][np.maximum.accumulate(np.where(firsts, np.arange(n), 0))]
-    leader[order] = top
-    put("against:rival_in_category", leader - best)
-    mass = _max_by(ps, hits.coverage[p] * index.mass[hits.term[p]], n)
-    massive = np.zeros(n, np.float32)
-    o2 = np.lexsort((-mass, category))
-    massive[o2] = mass[o2][np.maximum.accumulate(np.where(firsts, np.arange(n), 0))]
-    put("against:rival_is_fuller", np.log1p(massive) - np.log1p(mass))
 
-    put("code:other", concepts.other[ids])
-    put("code:unspecified", concepts.vague[ids])
-    put("code:personal_history", concepts.route[ids] == 2)
-    put("code:family_history", concepts.route[ids] == 1)
+def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
+    judged, p, best, n = sheet.judged, sheet.plain, sheet.best, len(sheet.concept)
+    hits, strength = judged.hits, judged.strength
+    row_of = np.full(len(judged.concepts.route), -1, np.int64)
+    row_of[sheet.concept] = np.arange(n)
+    row = row_of[judged.concept]
+
+    def strongest(status: int) -> Floats:
+        chosen = (judged.status == status) & ~judged.drug & (row >= 0)
+        return _max_by(row[chosen], strength[chosen], n)
+
+    negative = strongest(NEGATED)
+    sheet.put("against:negated", negative)
+    sheet.put("against:negated_only_stronger", negative > best + 0.05)
+    sheet.put("against:uncertain_too", strongest(UNCERTAIN))
+    present = sheet.top(strength[p] * (judged.status[p] != HISTORICAL))
+    sheet.put("against:historical_only", (best > 0) & (present < best - 0.2))
+    sheet.put("against:dominated", (best == 0) & (_max_by(sheet.slot, ~judged.drug[sheet.use], n) > 0))
+    sheet.put("against:rival_in_category", sheet.leads(best))
+    sheet.put("against:rival_is_fuller", sheet.leads(np.log1p(sheet.top(hits.coverage[p] * index.mass[hits.term[p]]))))
+    if not len(p):
+        return
+    # how many hits claim the very words of a candidate's best one, and how much better the best of them is
+    words = np.stack([hits.segment[p], hits.first[p], hits.last[p]], 1)
+    _, which, crowd = np.unique(words, axis=0, return_inverse=True, return_counts=True)
+    which = which.reshape(-1)
+    best_claim = _max_by(which, strength[p], len(crowd))
+    order = np.lexsort((np.arange(len(p)), -strength[p], sheet.row))
+    lead = order[np.r_[True, sheet.row[order][1:] != sheet.row[order][:-1]]]
+    sheet.x[sheet.row[lead], COLUMN["against:crowd"]] = np.log(crowd[which[lead]])
+    sheet.x[sheet.row[lead], COLUMN["against:shared_words"]] = best_claim[which[lead]] - strength[p][lead]
+
+
+def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats:
+    """Returns how the sides said near words of each concept's title divide, float32 (n, sides)."""
+    judged, concepts, n = sheet.judged, sheet.judged.concepts, len(sheet.concept)
+    ids = sheet.concept
+    sheet.put("code:other", concepts.other[ids])
+    sheet.put("code:unspecified", concepts.vague[ids])
+    sheet.put("code:personal_history", concepts.route[ids] == 2)
+    sheet.put("code:family_history", concepts.route[ids] == 1)
     title = static.title_term[ids]
-    has_title = title >= 0
-    safe = np.where(has_title, title, 0)
+    safe = np.maximum(title, 0)
     count = index.size[safe]
-    row = np.repeat(np.arange(n), count)
-    offset = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    row, offset = _ragged(count)
     forms = index.forms[index.indptr[safe][row] + offset]
-    weight = index.idf[forms] ** 2
-    said = np.bincount(row, weight * reading.affirmed_form(forms), minlength=n)
-    put("match:title_in_note", np.where(has_title, said / index.mass[safe], 0))
-    put("code:words", np.minimum(count, 12) / 12)
-    letter = static.letter[ids]
-    cx[np.arange(n), COLUMN["chapter:A"] + letter] = 1
-    definite = ((best > 0.95) & (cx[:, COLUMN["match:headline_whole"]] > 0) & (letter != 17) & (letter != 25)).any()
-    put("code:symptom_with_diagnosis", (letter == 17) * float(definite))
-    # how many other concepts claim the very same words
-    if len(p):
-        place = seg[p].astype(np.int64) * 100_003 + hits.first[p] * 331 + hits.last[p]
-        _, which, crowd = np.unique(place, return_inverse=True, return_counts=True)
-        top_hit = np.lexsort((np.arange(len(p)), -sp, ps))
-        lead = top_hit[np.r_[True, ps[top_hit][1:] != ps[top_hit][:-1]]]
-        column = np.zeros(n, np.float32)
-        column[ps[lead]] = np.log(crowd[which[lead]])
-        put("against:crowd", column)
-        better = np.zeros(crowd.shape, np.float32)
-        np.maximum.at(better, which, sp)
-        column = np.zeros(n, np.float32)
-        column[ps[lead]] = better[which[lead]] - sp[lead]
-        put("against:shared_words", column)
+    said = np.bincount(row, index.idf[forms] ** 2 * judged.reading.affirmed_form(forms), minlength=n)
+    sheet.put("match:title_in_note", np.where(title >= 0, said / index.mass[safe], 0))
+    sheet.put("code:words", np.minimum(count, 12) / 12)
+    sheet.x[np.arange(n), COLUMN["chapter:A"] + sheet.letter] = 1
+    symptom, status = sheet.letter == _LETTERS.index("R"), sheet.letter == _LETTERS.index("Z")
+    headlined = sheet.x[:, COLUMN["match:headline_whole"]] > 0
+    definite = ((sheet.best > 0.95) & headlined & ~symptom & ~status).any()
+    sheet.put("code:symptom_with_diagnosis", symptom * float(definite))  # I.B.5, FY2026
+    return _site_sides(judged.reading, row, forms, n, len(index.idf))
 
-    lead_hit = np.full(n, -1, np.int32)
-    everything = np.lexsort((np.arange(len(u)), -(strength[u] - 0.3 * dominated[u]), slot))
-    lead_hit[slot[everything[::-1]]] = u[everything[::-1]]
-    site = _site_sides(reading, row, forms, n, len(index.idf))
-    judged = (usable, strength, dominated)
-    return _members(
-        reading, hits, concepts, static, learned, ids, cx, p, ps, allowed, association, judged, lead_hit, site
-    )
+
+def _ragged(count: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Row and offset within the row of each element of rows of these lengths."""
+    row = np.repeat(np.arange(len(count)), count)
+    return row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
 
 
 def _site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, n: int, n_forms: int) -> Floats:
@@ -331,127 +408,95 @@ def _site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, n: int, n_
     of the knee.
     """
     out = np.zeros((n, len(SIDES)), np.float32)
-    k = len(reading.side_word)
-    if not k or not n:
-        return out
-    near = np.zeros((k, n_forms), bool)
     low = np.searchsorted(reading.word, reading.side_word - 3)
     high = np.searchsorted(reading.word, reading.side_word + 3, side="right")
-    for i in range(k):
+    near = np.zeros(n_forms, bool)
+    for i, side in enumerate(reading.side.tolist()):
         around = slice(low[i], high[i])
         same = reading.segment_of_word[reading.word[around]] == reading.segment_of_word[reading.side_word[i]]
-        near[i, reading.form[around][same]] = True
-    for i in range(k):
-        out[np.unique(row[near[i, forms]]), reading.side[i]] += 1
+        near[:] = False
+        near[reading.form[around][same]] = True
+        out[np.unique(row[near[forms]]), side] += 1
     return np.asarray(out / np.maximum(1, out.sum(1, keepdims=True)), np.float32)
 
 
-def _members(
-    reading: Reading,
-    hits: Hits,
-    concepts: Concepts,
-    static: Static,
-    learned: Learned,
-    ids: Ints,
-    cx: Floats,
-    p: Ints,
-    ps: Ints,
-    allowed: npt.NDArray[np.bool_],
-    association: Floats | None,
-    judged: tuple[npt.NDArray[np.bool_], Floats, npt.NDArray[np.bool_]],
-    lead_hit: Ints,
-    site: Floats,
-) -> Table:
+def _side_beside(sheet: _Sheet) -> Floats:
+    """How strongly a match stands beside a side word of its segment: float32 (n, sides)."""
+    judged, p = sheet.judged, sheet.plain
+    reading, hits = judged.reading, judged.hits
+    out = np.zeros((len(sheet.concept), len(SIDES)), np.float32)
+    if not len(reading.side_word) or not len(p):
+        return out
+    at = np.searchsorted(reading.side_word, hits.first[p])
+    for step in (-2, -1, 0, 1):  # the side words next to the match, before and behind
+        j = at + step
+        there = (j >= 0) & (j < len(reading.side_word))
+        j = np.where(there, j, 0)
+        word = reading.side_word[j]
+        there &= reading.segment_of_word[word] == hits.segment[p]
+        gap = np.maximum(0, np.maximum(hits.first[p] - word, word - hits.last[p]))
+        score = judged.strength[p] * np.where(gap <= 2, 1.0, np.where(gap <= 6, 0.7, 0.4))
+        np.maximum.at(out, (sheet.row[there], reading.side[j][there]), score[there])
+    return out
+
+
+def _codes(sheet: _Sheet, static: Static, learned: Learned, allowed: Bools, site: Floats) -> Table:
     """From concepts to codes: the sides the note speaks of, and the encounter its words point to."""
-    n = len(ids)
-    local = np.zeros((n, len(SIDES)), np.float32)
-    if len(reading.side_word) and len(p):
-        near = np.searchsorted(reading.side_word, hits.first[p])
-        for step in (-2, -1, 0, 1):
-            j = near + step
-            ok = (j >= 0) & (j < len(reading.side_word))
-            j = np.where(ok, j, 0)
-            w = reading.side_word[j]
-            ok &= reading.segment_of_word[w] == hits.segment[p]
-            gap = np.maximum(0, np.maximum(hits.first[p] - w, w - hits.last[p]))
-            score = judged[1][p] * np.where(gap <= 2, 1.0, np.where(gap <= 6, 0.7, 0.4))
-            np.maximum.at(local, (ps[ok], reading.side[j][ok]), score[ok])
+    judged, ids = sheet.judged, sheet.concept
+    reading, concepts = judged.reading, judged.concepts
     start, stop = concepts.member_indptr[ids], concepts.member_indptr[ids + 1]
-    size = stop - start
-    row = np.repeat(np.arange(n), size)
-    at = np.repeat(start, size) + np.arange(len(row)) - np.repeat(np.cumsum(size) - size, size)
+    row, offset = _ragged(stop - start)
+    at = start[row] + offset
     code, side, extension = concepts.member[at], concepts.side[at], concepts.extension[at]
-    keep = allowed[code]
-    both = (local[:, 1] > 0) & (local[:, 2] > 0)
-    has_both = np.zeros(n, bool)
-    has_both[row[side == 3]] = True
-    # without a bilateral code both sides are coded (I.B.13)
-    local[:, 1:3] = np.maximum(local[:, 1:3], np.where(has_both, 0, local[:, 3])[:, None])
-    said = (local[row, side] > 0) | (site[row, side] > 0) | (side == 0) | (side == 4) | ((side == 3) & both[row])
-    keep &= said & reading.extension_fits(extension)
+    beside = _side_beside(sheet)
+    has_both = np.zeros(len(ids), bool)
+    has_both[row[side == BILATERAL]] = True
+    # without a bilateral code both sides are coded (I.B.13, FY2026)
+    beside[:, 1:3] = np.maximum(beside[:, 1:3], np.where(has_both, 0, beside[:, BILATERAL])[:, None])
+    both = (beside[:, 1] > 0) & (beside[:, 2] > 0)
+    said = (beside[row, side] > 0) | (site[row, side] > 0) | (side == 0) | (side == UNSPECIFIED)
+    said |= (side == BILATERAL) & both[row]
+    keep = allowed[code] & said & reading.extension_fits(extension)
     row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
-    x = cx[row]
+    x = sheet.x[row]
 
     def put(name: str, values: Any) -> None:
         x[:, COLUMN[name]] = values
 
-    right_left = (side >= 1) & (side <= 3)
-    others = local[:, 1:4].sum(1)[row] - np.where(right_left, local[row, side], 0)
-    put("side:local", np.where(right_left, local[row, side], 0))
-    put("side:site", np.where(right_left, site[row, side], 0))
-    put("side:other_site", np.where(right_left, site.sum(1)[row] - site[row, side], 0))
-    put("side:other_local", np.where(right_left, others, 0))
-    put("side:unspecified", side == 4)
-    put("side:unspecified_though_said", np.where(side == 4, local[:, 1:4].max(1)[row] + site[:, 1:4].max(1)[row], 0))
-    put("side:bilateral", side == 3)
-    initial, later = np.isin(extension, (65, 66, 67)), np.isin(extension, tuple(range(68, 83)))
+    sided, open_side = (side > 0) & (side < UNSPECIFIED), side == UNSPECIFIED
+    put("side:local", np.where(sided, beside[row, side], 0))
+    put("side:other_local", np.where(sided, beside[:, 1:4].sum(1)[row] - beside[row, side], 0))
+    put("side:site", np.where(sided, site[row, side], 0))
+    put("side:other_site", np.where(sided, site.sum(1)[row] - site[row, side], 0))
+    put("side:unspecified", open_side)
+    put("side:unspecified_though_said", np.where(open_side, beside[:, 1:4].max(1)[row] + site[:, 1:4].max(1)[row], 0))
+    put("side:bilateral", side == BILATERAL)
+    initial = np.isin(extension, [ord(c) for c in "ABC"])  # I.C.19.a, FY2026
+    later = (extension >= ord("D")) & (extension < ord("S"))
     put("encounter:initial", initial)
     put("encounter:initial_in_follow_up", initial * float(reading.follow_up))
     put("encounter:subsequent", later)
     put("encounter:subsequent_in_follow_up", later * float(reading.follow_up))
-    put("encounter:sequela", extension == 83)
-    put("encounter:other", (extension > 0) & (extension < 65))
+    put("encounter:sequela", extension == ord("S"))
+    put("encounter:other", (extension > 0) & (extension < ord("A")))
     put("code:length", static.code_length[code] / 7)
     put("learned:code_prior", learned.code_prior[code])
-    put("learned:category_prior", learned.category_prior[static.category[ids[row]]])
+    put("learned:category_prior", learned.category_prior[sheet.category[row]])
     put("learned:mention_prior", learned.mention_prior[code])
+    association = learned.associate(reading)
     if association is not None:
-        put("learned:association", association[code])
-        top = _max_by(row, association[code], n)[row]
-        put("learned:association_best", (association[code] >= top) & (association[code] > 0))
-    return Table(code.astype(np.int32), x, ids[row].astype(np.int32), *judged, lead_hit[row], static.category[ids[row]])
-
-
-RIVALS = 100  #: a candidate is held only against so many that rank best
-
-
-def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
-    """Fill the rival features of the table from a first ranking: who of the better ones claims the same words.
-
-    Two codes of one category for one phrase are seldom both billed: the second needs words of its own. A rival's weight
-    is its probability by the first ranking, 1 / (1 + exp(-score)); a feature is the largest among better candidates.
-    """
-    n = len(table.code)
-    if not n:
-        return
-    order = np.lexsort((table.code, -score))
-    place = np.empty(n, np.int64)
-    place[order] = np.arange(n)
-    top = order[:RIVALS]
-    weight = np.where(place[top][None, :] < place[:, None], 1 / (1 + np.exp(-np.clip(score[top], -30, 30)))[None, :], 0)
-    segment, first, last = hits.segment[table.lead], hits.first[table.lead], hits.last[table.lead]
-    words = (
-        (segment[:, None] == segment[top][None, :])
-        & (first[:, None] <= last[top][None, :])
-        & (first[top][None, :] <= last[:, None])
+        own = association[code]
+        put("learned:association", own)
+        put("learned:association_best", (own >= _max_by(row, own, len(ids))[row]) & (own > 0))
+    lead = np.full(len(ids), -1, np.int32)
+    order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
+    lead[sheet.slot[order]] = sheet.use[order]
+    return Table(
+        code=code.astype(np.int32),
+        concept=ids[row].astype(np.int32),
+        category=sheet.category[row],
+        x=x,
+        lead=lead[row],
+        usable=judged.usable,
+        worth=judged.worth,
     )
-    category = table.category[:, None] == table.category[top][None, :]
-    concept = table.concept[:, None] == table.concept[top][None, :]
-    for name, same in (
-        ("same_words", words),
-        ("same_category", category),
-        ("same_concept", concept),
-        ("same_words_and_category", words & category),
-    ):
-        table.x[:, COLUMN[f"rival:{name}"]] = (weight * same).max(1)
-    table.x[:, COLUMN["rival:place"]] = np.log1p(place)

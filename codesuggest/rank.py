@@ -12,10 +12,45 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest.features import FEATURES, Table, rivals
+from codesuggest.features import COLUMN, FEATURES, Table
 from codesuggest.retrieve import Hits
 
 Floats = npt.NDArray[np.float32]
+
+
+RIVALS = 100  #: a candidate is held only against so many that rank best
+
+
+def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
+    """Fill the rival features of the table from a first ranking: who of the better ones claims the same words.
+
+    Two codes of one category for one phrase are seldom both billed: the second needs words of its own. A rival's weight
+    is its probability by the first ranking, 1 / (1 + exp(-score)); a feature is the largest among better candidates.
+    """
+    n = len(table.code)
+    if not n:
+        return
+    order = np.lexsort((table.code, -score))
+    place = np.empty(n, np.int64)
+    place[order] = np.arange(n)
+    top = order[:RIVALS]
+    weight = np.where(place[top][None, :] < place[:, None], 1 / (1 + np.exp(-np.clip(score[top], -30, 30)))[None, :], 0)
+    segment, first, last = hits.segment[table.lead], hits.first[table.lead], hits.last[table.lead]
+    words = (
+        (segment[:, None] == segment[top][None, :])
+        & (first[:, None] <= last[top][None, :])
+        & (first[top][None, :] <= last[:, None])
+    )
+    category = table.category[:, None] == table.category[top][None, :]
+    concept = table.concept[:, None] == table.concept[top][None, :]
+    for name, same in (
+        ("same_words", words),
+        ("same_category", category),
+        ("same_concept", concept),
+        ("same_words_and_category", words & category),
+    ):
+        table.x[:, COLUMN[f"rival:{name}"]] = (weight * same).max(1)
+    table.x[:, COLUMN["rival:place"]] = np.log1p(place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def starter() -> CodeSuggester:
 
 
 @pytest.fixture(scope="session")
-def DATA() -> Path:  # noqa: N802 - reads as the constant it is
+def DATA() -> Path:
     """The reference data, which are not in the repository."""
     path = Path(os.environ.get("CODESUGGEST_DATA") or ROOT.parent / "shared" / "data")
     if not path.is_dir():

@@ -6,27 +6,18 @@ The method is NegEx (Chapman et al., J Biomed Inform 2001;34:301-10) as widened 
 Inform 2009;42:839-51): a cue opens a scope forward or backward in its line of text, and terminators, cues of the same
 category and token limits close it. Added here: answers ("Fever: no", "Chest pain? Denies."), lists closed by "or",
 items under a lead-in ("Return for:"), parentheses, and a new clause that cuts an older scope ("no effusion, possible
-pneumonia").
+pneumonia"). The words are data: `<language>/cues.tsv`, read by `cues.py`.
 
-The words are data (`<language>/cues.tsv`); a row spells out a small pattern:
-
-    a|b       one of the words           [a|b]     the same, or nothing
-    a_b       two words in a row         <name>    a word of that class (rows of direction `class` define it)
-    <year>    1900 to 2099, built in
-
-`max_tokens` limits a scope, counted in tokens that are not white space, and marks the cue as *narrow*: it governs one
-noun phrase, so a comma ends it unless the list is closed by "or". On a `pseudo` row it protects that many following
-tokens from the row's category ("diagnosed with diabetes in 2009" is not past). The code itself looks words up in the
-classes <and>, <or>, <open> (a line cannot end there) and <bullet>.
-
-All work is over cue hits in a trie keyed by spaCy's 64-bit word hashes; nothing of a note outlives the call. Linear in
-the number of tokens for any text; measured by `tests/speed/negex.py`.
+All work is over cue hits, found by spaCy's 64-bit word hashes: a text without a word that may begin a cue costs little
+more than its two arrays, a line without one nothing. Nothing of a note outlives the call. Linear in the number of tokens
+for any text; measured by `tests/speed/negex.py`.
 """
 
-import csv
+from __future__ import annotations
+
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -34,19 +25,22 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import srsly
 from numpy.typing import NDArray
-from spacy.attrs import IS_LOWER, IS_SPACE, LOWER, SENT_START, SPACY  # type: ignore[import-not-found]
+from spacy.attrs import IS_SPACE, LOWER, SENT_START  # type: ignore[import-not-found]
 from spacy.language import Language
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 from spacy.tokens import Doc, Span
 
+from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, hashes
 from codesuggest.records import Cue
 
-STATUSES: Final = ("affirmed", "negated", "uncertain", "family", "historical", "hypothetical", "other_person")
+__all__ = [
+    "COLUMNS", "DEFAULTS_KEY", "DIRECTIONS", "KEY", "ORDER", "STATUSES", "Asserted", "AssertionPipe", "AssertionRules",
+    "make_assertion", "strength",
+]  # fmt: skip
+
 # Strongest first. Whatever is denied of anyone is not there to code, so negation comes first; then whose finding it is;
 # then whether it is real; then when it was.
 ORDER: Final = ("negated", "family", "other_person", "hypothetical", "uncertain", "historical", "affirmed")
-DIRECTIONS: Final = ("forward", "backward", "both", "pseudo", "terminator", "class")
-COLUMNS: Final = ["cue", "category", "direction", "max_tokens", "source"]
 KEY: Final = "codesuggest.assertion"  # doc.user_data: Asserted
 DEFAULTS_KEY: Final = "codesuggest.assertion_defaults"  # doc.user_data: int8 array, one status per sentence
 
@@ -54,23 +48,19 @@ _STRENGTH_OF: Final = [len(ORDER) - 1 - ORDER.index(name) for name in STATUSES] 
 _STRENGTH: Final = np.array(_STRENGTH_OF, dtype=np.int8)
 _NEGATED, _UNCERTAIN = STATUSES.index("negated"), STATUSES.index("uncertain")
 _HISTORICAL, _HYPOTHETICAL = STATUSES.index("historical"), STATUSES.index("hypothetical")
-_END: Final = 0  # key of a finished pattern in a trie node; hash of the empty string, which is no token
+_ATTRIBUTES: Final = (LOWER, IS_SPACE, SENT_START)
 _NEWLINES: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _TURNED: Final = 8  # tokens an answer reaches back ("pain on exertion: no") or a leading "Negative ..." reaches on
 _WRAPPED: Final = 40  # code points: a shorter line was ended by its writer, a longer one perhaps by the page
 
-
-def _hashes(words: Iterable[str]) -> frozenset[int]:
-    return frozenset(hash_string(word) for word in words)
-
-
 _COMMA, _COLON, _QUESTION = hash_string(","), hash_string(":"), hash_string("?")
-_OPENED, _CLOSED = _hashes("(["), _hashes(")]")
-_DASHES = _hashes("-–—")
-_JOINTS = _DASHES | _hashes(":(?,")  # between a label and its answer
-_STOPS = _hashes((",", ".", ";", "!", "?", ")", "]"))  # an answer ends here
-_LINE_END = _hashes(";")
-_SENTENCE_END = _hashes(".?!;")
+_OPENED, _CLOSED = hashes("(["), hashes(")]")
+_DASHES = hashes("-–—")
+_JOINTS = _DASHES | hashes(":(?,")  # between a label and its answer
+_STOPS = hashes((",", ".", ";", "!", "?", ")", "]"))  # an answer ends here
+_LINE_END = hashes(";")
+_SENTENCE_END = hashes(".?!;")
+_IS_COMMA, _IS_COLON, _IS_AND, _IS_OR, _IS_OPENED, _IS_CLOSED = range(6)  # what a mark does to the reading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,14 +100,6 @@ class Asserted:
         return low > 0 and char < self.cues[low - 1].end
 
 
-class _Rule(NamedTuple):
-    cue: str
-    statuses: tuple[int, ...]  # several for a terminator
-    direction: str
-    limit: int  # tokens; 0: none
-    clause: bool  # opens with a subject, so it starts a clause of its own
-
-
 class _Scope(NamedTuple):
     start: int  # of the tokens governed, then the first token not governed
     end: int
@@ -136,155 +118,85 @@ class _Open(NamedTuple):
 class _Words(NamedTuple):
     """A Doc without its white space: m words. Lists, because most lines are too short to be worth numpy's overhead."""
 
+    doc: Doc
     ids: list[int]  # lower-case hashes, length m
-    at: list[int]  # token index of each word, length m
-    table: NDArray[np.uint64]  # by token of the Doc: LOWER, IS_SPACE, IS_LOWER, SPACY, SENT_START
+    at: Sequence[int]  # token index of each word, length m
     cuts: list[int]  # words at which a line of text ends, m the last of them
     sentences: list[int]  # tokens that start a sentence
 
     def glued(self, i: int) -> bool:
         """Does word i follow the one before it without white space?"""
-        return i > 0 and self.at[i - 1] == self.at[i] - 1 and not self.table[self.at[i] - 1, 3]
+        token = self.at[i] - 1
+        return i > 0 and self.at[i - 1] == token and not self.doc[token].whitespace_
 
     def lower(self, i: int) -> bool:
         """Is word i written in lower case?"""
-        return bool(self.table[self.at[i], 2])
+        return bool(self.doc[self.at[i]].is_lower)
 
 
 class AssertionRules:
     """The cues of one language, read and checked once; `read` may then be called from any thread.
 
-    Raises ValueError, naming file and line, for an unknown direction, category or class, a bad limit, a missing source,
-    or a pattern that another row spells out already.
+    Raises LexiconError, a ValueError, when the file breaks a rule of `cues.py`.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = Path(path) if path is not None else Path(__file__).parent / "en" / "cues.tsv"
-        self._rules: list[_Rule] = []
-        self._trie: dict[int, Any] = {}
-        self._classes: dict[str, list[tuple[int, ...]]] = {}
-        self._member: dict[int, tuple[int, ...]] = {}  # word -> symbols of its classes
-        self._define("<year>", [(hash_string(str(year)),) for year in range(1900, 2100)])
-        with self.path.open(encoding="utf-8", newline="") as file:
-            rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if next(rows, None) != COLUMNS:
-                raise ValueError(f"{self.path}:1: the columns must be {', '.join(COLUMNS)}")
-            for row in rows:
-                try:
-                    self._add(row)
-                except ValueError as error:
-                    raise ValueError(f"{self.path}:{rows.line_num}: {error}") from None
-        self._and, self._or, self._unfinished, self._bullets = (
-            frozenset(word for word, symbols in self._member.items() if hash_string(name) in symbols)
-            for name in ("<and>", "<or>", "<open>", "<bullet>")
-        )
-        self._marks = frozenset({_COMMA, _COLON, *_OPENED, *_CLOSED, *self._and, *self._or})
-        self._first = self._begin()
-        self._interest = self._marks | self._first.keys()
+        self.cues = CueList(self.path)
+        marks: dict[int, int] = {_COMMA: _IS_COMMA, _COLON: _IS_COLON}
+        marks |= dict.fromkeys(_CLOSED, _IS_CLOSED) | dict.fromkeys(_OPENED, _IS_OPENED)
+        marks = dict.fromkeys(self.cues.or_, _IS_OR) | dict.fromkeys(self.cues.and_, _IS_AND) | marks
+        # what to do at a word: its mark or -1, then as CueList.first has it
+        self.plan = {
+            word: (marks.get(word, -1), *self.cues.first.get(word, (-1, frozenset(), [])))
+            for word in dict.fromkeys([*marks, *self.cues.first])
+        }
 
     def __len__(self) -> int:
-        return len(self._rules)
-
-    # ---- the word list ------------------------------------------------------------
-
-    def _add(self, row: Sequence[str]) -> None:
-        if len(row) != len(COLUMNS):
-            raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}")
-        cue, category, direction, limit, source = row
-        if not cue or cue != " ".join(cue.lower().split()):
-            raise ValueError("a cue is lower case, with single spaces")
-        if not source.strip():
-            raise ValueError("the source is missing")
-        if direction not in DIRECTIONS:
-            raise ValueError(f"unknown direction {direction!r}, expected one of {', '.join(DIRECTIONS)}")
-        if limit and (not limit.isdecimal() or int(limit) == 0 or direction in ("terminator", "class")):
-            raise ValueError(f"max_tokens {limit!r} must be empty or a whole number above zero, and only on a cue")
-        if direction == "class":
-            if not re.fullmatch(r"<\w+>", category) or category in self._classes:
-                raise ValueError(f"class {category!r} is not of the form <name>, or defined twice")
-            self._define(category, self._alternatives(cue))
-            return
-        names = STATUSES[1:] if category == "any" else category.split("|")
-        several = direction in ("pseudo", "terminator")
-        if not all(name in STATUSES[1:] for name in names) or (len(names) > 1 and not several):
-            raise ValueError(f"unknown category {category!r}, expected one of {', '.join(STATUSES[1:])}")
-        statuses = tuple(STATUSES.index(name) for name in names)
-        self._rules.append(_Rule(cue, statuses, direction, int(limit or 0), cue.startswith("<")))
-        patterns: list[tuple[int, ...]] = [()]
-        for word in cue.split():
-            optional = word.startswith("[") and word.endswith("]")
-            options = self._alternatives(word[1:-1] if optional else word)
-            patterns = [p + o for p in patterns for o in ([()] if optional else []) + options]
-        for pattern in patterns:
-            self._insert(pattern)
-
-    def _define(self, name: str, members: list[tuple[int, ...]]) -> None:
-        """A class is one symbol in the trie for its single words, to keep the trie small; longer ones are spelt out."""
-        symbol = hash_string(name)
-        self._classes[name] = [(symbol,)] + [member for member in members if len(member) > 1]
-        for member in members:
-            if len(member) == 1:
-                self._member[member[0]] = (*self._member.get(member[0], ()), symbol)
-
-    def _alternatives(self, text: str) -> list[tuple[int, ...]]:
-        """Hash sequences of `a|b_c|<class>`, each word cut in every way a tokenizer may cut it."""
-        found: dict[tuple[int, ...], None] = {}
-        for choice in text.split("|"):
-            sequences: list[tuple[int, ...]] = [()]
-            for word in choice.split("_"):
-                if re.fullmatch(r"<\w+>", word):
-                    if word not in self._classes:
-                        raise ValueError(f"unknown class {word}")
-                    options = self._classes[word]
-                elif not word or ("[" in word or "]" in word):
-                    raise ValueError(f"cannot read {text!r}")
-                else:
-                    options = [tuple(hash_string(part) for part in cut) for cut in _cuts(word)]
-                sequences = [s + o for s in sequences for o in options]
-            found.update(dict.fromkeys(sequences))
-        return list(found)
-
-    def _insert(self, pattern: tuple[int, ...]) -> None:
-        if not pattern:
-            raise ValueError("a cue needs a word that is not optional")
-        node, rule = self._trie, len(self._rules) - 1
-        for word in pattern:
-            node = node.setdefault(word, {})
-        other = node.setdefault(_END, rule)
-        if other != rule:
-            raise ValueError(f"spells out words of another row too: {self._rules[other].cue!r}")
-
-    def _begin(self) -> dict[int, tuple[int, frozenset[int], list[dict[int, Any]]]]:
-        """For each word a row may start with: the rule it is alone or -1, the words that may follow, its trie nodes."""
-        members: dict[int, list[int]] = {}
-        for word, symbols in self._member.items():
-            for symbol in symbols:
-                members.setdefault(symbol, []).append(word)
-        begin = {}
-        for word in dict.fromkeys([*self._trie, *self._member]):
-            nodes = [self._trie[key] for key in (word, *self._member.get(word, ())) if key in self._trie]
-            if nodes:
-                keys = [key for node in nodes for key in node if key != _END]
-                following = frozenset(keys).union(*(members.get(key, ()) for key in keys))
-                begin[word] = next((node[_END] for node in nodes if _END in node), -1), following, nodes
-        return begin
-
-    # ---- reading a Doc ------------------------------------------------------------
+        return len(self.cues.rules)
 
     def read(self, doc: Doc, defaults: Sequence[int] | NDArray[np.integer[Any]] | None = None) -> Asserted:
         """Decide for every token of `doc`.
 
         defaults: integers[number of sentences], index into STATUSES, what a sentence is taken for where no cue says
         something stronger (family, in a family history). Sentences are `doc.sents`, or as `sentence_starts` finds them.
-        Raises ValueError when their number differs. About 0.15 ms per 1,000 code points.
+        Raises ValueError when their number differs. About MEASURE ms per 1,000 code points.
         """
-        words = self._words(doc)
-        status, cue = np.zeros(len(doc), dtype=np.int8), np.full(len(doc), -1, dtype=np.int32)
-        scopes, shields = _Reading(self, words).run()
+        status, cue = np.zeros(len(doc), dtype=np.int8), np.empty(len(doc), dtype=np.int32)
+        cue.fill(-1)
+        cues: tuple[Cue, ...] = ()
+        table = doc.to_array(_ATTRIBUTES)
+        kept = (table[:, 1] == 0).nonzero()[0] if np.count_nonzero(table[:, 1]) else None
+        ids: list[int] = (table[:, 0] if kept is None else table[kept, 0]).tolist()
+        if defaults is not None or self.cues.speaks(ids):
+            words = self._words(doc, ids, kept, table[:, 2])
+            scopes, shields = _Reading(self, words).run()
+            if scopes:
+                cues = self._paint(words, scopes, shields, status, cue)
+            if defaults is not None:
+                _fill(words.sentences, defaults, status, cue)
+        status.flags.writeable = cue.flags.writeable = False
+        return Asserted(status, cue, cues)
+
+    def sentence_starts(self, doc: Doc) -> list[int]:
+        """Tokens at which a sentence starts: by `doc.sents` if they are set, else after . ; ? ! and at line ends."""
+        table = doc.to_array(_ATTRIBUTES)
+        kept = (table[:, 1] == 0).nonzero()[0]
+        return self._words(doc, table[kept, 0].tolist(), kept, table[:, 2]).sentences
+
+    def _paint(
+        self,
+        words: _Words,
+        scopes: list[_Scope],
+        shields: list[tuple[int, int, int]],
+        status: NDArray[np.int8],
+        cue: NDArray[np.int32],
+    ) -> tuple[Cue, ...]:
+        """Writes the scopes into the two arrays; the cues in order of their start."""
         # weakest first, so that the stronger status is painted over; ties by place
         scopes.sort(key=lambda s: (_STRENGTH_OF[s.status], s.hit, s.start))
         hits = {hit: k for k, hit in enumerate(sorted({s.hit for s in scopes}))}
-        tokens = words.at
+        doc, tokens = words.doc, words.at
         shielded: dict[int, NDArray[np.bool_]] = {}
         for kept, start, end in shields:
             if start < end:
@@ -297,82 +209,79 @@ class AssertionRules:
                 status[covered], cue[covered] = scope.status, hits[scope.hit]
             else:
                 status[first:end], cue[first:end] = scope.status, hits[scope.hit]
-        if defaults is not None:
-            of_sentence, number = np.asarray(defaults, dtype=np.int8), len(words.sentences)
-            if of_sentence.shape != (number,):
-                raise ValueError(f"defaults has shape {of_sentence.shape}, expected one for each of {number} sentences")
-            if number and not 0 <= of_sentence.min() <= of_sentence.max() < len(STATUSES):
-                raise ValueError(f"defaults must be indices into STATUSES, 0 to {len(STATUSES) - 1}")
-            default = np.repeat(of_sentence, np.diff([*words.sentences, len(doc)]))
-            stronger = _STRENGTH[default] > _STRENGTH[status]
-            status[stronger], cue[stronger] = default[stronger], -1
-        status.setflags(write=False)
-        cue.setflags(write=False)
-        return Asserted(status, cue, tuple(self._cue(doc, tokens, hit) for hit in hits))
+        cues = []
+        for i, j, number in hits:
+            rule, last = self.cues.rules[number], doc[tokens[j - 1]]
+            cues.append(Cue(doc[tokens[i]].idx, last.idx + len(last), STATUSES[rule.statuses[0]], rule.cue))
+        return tuple(cues)
 
-    def sentence_starts(self, doc: Doc) -> list[int]:
-        """Tokens at which a sentence starts: by `doc.sents` if they are set, else after . ; ? ! and at line ends."""
-        return self._words(doc).sentences
-
-    def _cue(self, doc: Doc, tokens: list[int], hit: tuple[int, int, int]) -> Cue:
-        first, last, rule = doc[tokens[hit[0]]], doc[tokens[hit[1] - 1]], self._rules[hit[2]]
-        return Cue(first.idx, last.idx + len(last), STATUSES[rule.statuses[0]], rule.cue)
-
-    def _words(self, doc: Doc) -> _Words:
-        table = np.asarray(doc.to_array([LOWER, IS_SPACE, IS_LOWER, SPACY, SENT_START]), dtype=np.uint64)
-        kept = np.flatnonzero(table[:, 1] == 0)
-        at: list[int] = kept.tolist()
-        words = _Words(table[kept, 0].tolist(), at, table, [], [])
-        ids, m, n = words.ids, len(at), len(doc)
-        breaks = self._line_breaks(doc, words, np.flatnonzero(np.diff(kept) > 1) + 1) if m < n else set()
+    def _words(
+        self, doc: Doc, ids: list[int], kept: NDArray[np.intp] | None, sent_start: NDArray[np.uint64]
+    ) -> _Words:
+        """`ids`: LOWER of the tokens `kept`, those that are not white space; None: all. `sent_start`: of every token."""
+        breaks: set[int] = set()
+        sentences: list[int] = []
         marked = doc.has_annotation("SENT_START")
+        if marked:
+            marks = (sent_start == 1).nonzero()[0]
+            sentences = marks.tolist()
+            breaks.update(sentences if kept is None else kept.searchsorted(marks).tolist())
+        at: Sequence[int] = range(len(doc)) if kept is None else kept.tolist()
+        words = _Words(doc, ids, at, [], sentences)
         ends = _LINE_END if marked else _SENTENCE_END
         if not ends.isdisjoint(ids):
             # "?" after white space asks ("cough, ? pneumonia") where at the end of a word it closes a sentence
             found = [i for i, word in enumerate(ids) if word in ends]
             breaks.update(i + 1 for i in found if ids[i] != _QUESTION or words.glued(i))
-        if marked:
-            sentences = np.flatnonzero(table[:, 4] == 1)
-            breaks.update(np.searchsorted(kept, sentences).tolist())
-            starts: list[int] = sentences.tolist()
-        else:
-            starts = [at[i] for i in sorted(breaks) if i < m]
-        if n and starts[:1] != [0]:
-            starts.insert(0, 0)
-        return words._replace(cuts=[*sorted(breaks - {0, m}), m], sentences=starts)
+        if kept is not None:
+            spaced = (kept[1:] - kept[:-1] > 1).nonzero()[0] + 1  # words after white space tokens
+            self._line_breaks(words, spaced.tolist(), breaks)
+        m = len(ids)
+        breaks -= {0, m}
+        words.cuts.extend(sorted(breaks))
+        if not marked:
+            sentences.extend(at[i] for i in words.cuts)
+        if len(doc) and sentences[:1] != [0]:
+            sentences.insert(0, 0)
+        words.cuts.append(m)
+        return words
 
-    def _line_breaks(self, doc: Doc, words: _Words, spaced: NDArray[np.intp]) -> set[int]:
-        """Words before which the writer, not the page, ended a line; `spaced`: words after white space tokens."""
-        breaks: set[int] = set()
-        ids, at = words.ids, words.at
-        line = 0  # the word that starts the line being read
-        for word in spaced.tolist():
-            newlines = sum(len(_NEWLINES.findall(doc[i].text)) for i in range(at[word - 1] + 1, at[word]))
-            if not newlines:
+    def _line_breaks(self, words: _Words, spaced: list[int], breaks: set[int]) -> None:
+        """Adds the words before which the writer, not the page, ended a line; `spaced`: words after white space tokens."""
+        doc, ids, at = words.doc, words.ids, words.at
+
+        def newlines(word: int) -> int:
+            return sum(len(_NEWLINES.findall(doc[i].text)) for i in range(at[word - 1] + 1, at[word]))
+
+        for k, word in enumerate(spaced):
+            if word in breaks or not (count := newlines(word)):
                 continue
-            joined = newlines == 1 and ids[word - 1] not in _SENTENCE_END and _COLON not in ids[word : word + 4]
-            joined = joined and ids[word] not in self._bullets
-            if joined and ids[word - 1] not in self._unfinished:
-                joined = words.lower(word) and doc[at[word - 1]].idx - doc[at[line]].idx >= _WRAPPED
+            joined = count == 1 and ids[word - 1] not in _SENTENCE_END and _COLON not in ids[word : word + 4]
+            joined = joined and ids[word] not in self.cues.bullets
+            if joined and ids[word - 1] not in self.cues.unfinished:
+                joined = words.lower(word)
+                if joined:  # walks back to the line end before, so that no word is met twice
+                    line = next((w for w in map(spaced.__getitem__, range(k - 1, -1, -1)) if newlines(w)), 0)
+                    joined = doc[at[word - 1]].idx - doc[at[line]].idx >= _WRAPPED
             if not joined:
                 breaks.add(word)
-            line = word
-        return breaks
 
 
-def _cuts(word: str) -> list[tuple[str, ...]]:
-    cuts = {(word,): None, tuple(re.findall(r"[^\W_]+|[^\w\s]", word)): None}
-    for apostrophe in ("'", "’"):
-        if word.endswith("n't"):
-            tail = f"n{apostrophe}t"
-            cuts[tuple(part for part in (word[:-3], tail) if part)] = None
-            cuts[(word[:-3] + tail,)] = None
-        elif "'" in word:
-            stem, _, rest = word.partition("'")
-            cuts[tuple(part for part in (stem, apostrophe + rest) if part)] = None
-    if word == "cannot":
-        cuts["can", "not"] = None
-    return list(cuts)
+def _fill(
+    sentences: list[int],
+    defaults: Sequence[int] | NDArray[np.integer[Any]],
+    status: NDArray[np.int8],
+    cue: NDArray[np.int32],
+) -> None:
+    """Writes the defaults of the sentences wherever they are stronger than the status read."""
+    of_sentence, number = np.asarray(defaults, dtype=np.int8), len(sentences)
+    if of_sentence.shape != (number,):
+        raise ValueError(f"defaults has shape {of_sentence.shape}, expected one for each of {number} sentences")
+    if number and not 0 <= of_sentence.min() <= of_sentence.max() < len(STATUSES):
+        raise ValueError(f"defaults must be indices into STATUSES, 0 to {len(STATUSES) - 1}")
+    default = np.repeat(of_sentence, np.diff([*sentences, len(status)]))
+    stronger = _STRENGTH[default] > _STRENGTH[status]
+    status[stronger], cue[stronger] = default[stronger], -1
 
 
 class _Reading:
@@ -382,50 +291,45 @@ class _Reading:
         self.rules, self.words, self.ids = rules, words, words.ids
         self.scopes: list[_Scope] = []
         self.shields: list[tuple[int, int, int]] = []  # status a pseudo cue protects from, first word, end
-        self.open: list[_Open | None] = [None] * len(STATUSES)  # by status: the forward cue being followed
+        self.open: dict[int, _Open] = {}  # by status: the forward cue being followed
         self.wall: list[int] = []  # by status: no backward cue reaches before this word
         self.before_colon: list[int] = []  # the walls as they stood before the last colon
         self.start = self.end = self.previous = 0  # of the line; start of the line before
         self.comma = self.comma_before = self.conjunction = self.also = self.depth = 0
 
     def run(self) -> tuple[list[_Scope], list[tuple[int, int, int]]]:
-        interest = self.rules._interest
-        found = [i for i, word in enumerate(self.ids) if word in interest]
-        start = first = 0
+        openers, ids = self.rules.cues.openers, self.ids
+        start = 0
         for end in self.words.cuts:
-            last = bisect_left(found, end, first)
-            if first < last or any(self.open):
-                self._line(start, end, found[first:last])
+            if self.open or not openers.isdisjoint(ids[start:end]):
+                self._line(start, end)
             else:
                 self.start = start
-            start, first = end, last
+            start = end
         return self.scopes, self.shields
 
-    def _line(self, start: int, end: int, found: list[int]) -> None:
+    def _line(self, start: int, end: int) -> None:
         self.previous, self.start, self.end = self.start, start, end
-        self.wall = [start] * len(STATUSES)
-        self.before_colon = list(self.wall)
+        self.wall, self.before_colon = [start] * len(STATUSES), [start] * len(STATUSES)
         self.comma = self.comma_before = self.conjunction = self.also = start - 1
         self.depth = 0
-        skip, ids, rules, marks, begin = start, self.ids, self.rules, self.rules._marks, self.rules._first
-        for i in found:
-            if i < skip:
+        ids, cues, look_up, skip = self.ids, self.rules.cues, self.rules.plan.get, start
+        for i, word in enumerate(ids[start:end], start):
+            entry = look_up(word)
+            if entry is None or i < skip:
                 continue
-            word, j = ids[i], i + 1
-            if word in marks:
-                self._mark(i)
-                if word not in begin:
-                    continue
-            number, following, nodes = begin[word]
+            mark, number, following, nodes = entry
+            if mark >= 0:
+                self._mark(i, mark)
+            j = i + 1
             if j < end and ids[j] in following:
-                number, j = self._match(j, number, nodes)
+                number, j = cues.match(ids, j, end, number, nodes)
             if number < 0:
                 continue
-            rule = rules._rules[number]
+            rule = cues.rules[number]
             if rule.direction == "terminator":  # its words may begin a cue: ", with no rash"
                 for status in rule.statuses:
-                    if self.open[status] is not None:
-                        self._close(status, i)
+                    self._close(status, i)
                     self.wall[status] = j
                 continue
             if word == _QUESTION and self.words.glued(i) and i > start and ids[i - 1] not in _OPENED:
@@ -439,49 +343,33 @@ class _Reading:
                         self.shields.append((status, j, min(j + rule.limit, end)))
             else:
                 self._cue(rule, (i, j, number))
-        bulleted = end < len(ids) and ids[end] in rules._bullets
-        for status, scope in enumerate(self.open):
+        bulleted = end < len(ids) and ids[end] in cues.bullets
+        for status, scope in [*self.open.items()]:
             # a lead-in ("Return for:") goes on governing while the lines after it are items
-            if scope is not None and not (bulleted and ids[scope.hit[1]] == _COLON):
+            if not (bulleted and ids[scope.hit[1]] == _COLON):
                 self._close(status, end)
 
-    def _mark(self, i: int) -> None:
-        word = self.ids[i]
-        if word == _COMMA:
-            for status, scope in enumerate(self.open):
-                if scope is not None and scope.narrow and not self._list_closed_by_or(i):
+    def _mark(self, i: int, kind: int) -> None:
+        if kind == _IS_COMMA:
+            for status, scope in [*self.open.items()]:
+                if scope.narrow and not self._list_closed_by_or(i):
                     self._close(status, i)
             self.comma_before, self.comma = self.comma, i
-        elif word == _COLON:
+        elif kind == _IS_COLON:
             self.before_colon = list(self.wall)
-        elif word in self.rules._and:
+        elif kind == _IS_AND:
             self.conjunction = self.also = i
-        elif word in self.rules._or:
+        elif kind == _IS_OR:
             self.conjunction = i
-        elif word in _OPENED:
+        elif kind == _IS_OPENED:
             self.depth += 1
-        elif word in _CLOSED and self.depth:
-            for status, scope in enumerate(self.open):
-                if scope is not None and scope.depth >= self.depth:
+        elif self.depth:
+            for status, scope in [*self.open.items()]:
+                if scope.depth >= self.depth:
                     self._close(status, i)
             self.depth -= 1
 
-    def _match(self, i: int, best: int, nodes: list[dict[int, Any]]) -> tuple[int, int]:
-        """(rule, end) of the longest row that goes on at word i; of two, the one that names a word, not its class."""
-        end, member = i, self.rules._member
-        for j in range(i, self.end):
-            word = self.ids[j]
-            keys = (word, *member[word]) if word in member else (word,)
-            nodes = [node[key] for key in keys for node in nodes if key in node]
-            if not nodes:
-                break
-            for node in nodes:
-                if _END in node:
-                    best, end = node[_END], j + 1
-                    break
-        return best, end
-
-    def _cue(self, rule: _Rule, hit: tuple[int, int, int]) -> None:
+    def _cue(self, rule: Rule, hit: tuple[int, int, int]) -> None:
         i, j, _ = hit
         status = rule.statuses[0]
         if rule.direction != "forward":
@@ -489,7 +377,7 @@ class _Reading:
             if begin < stop:
                 # "no effusion, pneumonia not excluded": what the new cue governs is its own clause
                 for other in (_NEGATED, _UNCERTAIN, _HISTORICAL):
-                    scope = self.open[other]
+                    scope = self.open.get(other)
                     if scope is not None and begin > scope.start and self._new_clause(begin):
                         self._close(other, begin)
                 self._close(status, i)
@@ -501,9 +389,8 @@ class _Reading:
                 self.wall[status] = j
                 return
         if (status in (_UNCERTAIN, _HYPOTHETICAL) or rule.clause) and self._new_clause(i):
-            for other, scope in enumerate(self.open):
-                if scope is not None:
-                    self._close(other, i)
+            for other in [*self.open]:
+                self._close(other, i)
         self._close(status, i)
         if rule.direction == "forward" and status in (_NEGATED, _UNCERTAIN, _HISTORICAL) and self._is_answer(i, j):
             if i == self.start:
@@ -519,16 +406,16 @@ class _Reading:
         self.wall[status] = j
 
     def _close(self, status: int, at: int) -> None:
-        scope = self.open[status]
+        scope = self.open.get(status)
         if scope is None or at < scope.start:  # a colon that belongs to the cue does not close it
             return
         end = min(at, scope.most)
         if end > scope.start:
             self.scopes.append(_Scope(scope.start, end, status, scope.hit))
-        self.open[status] = None
+        del self.open[status]
 
     def _new_clause(self, i: int) -> bool:
-        return i > self.start and (self.ids[i - 1] == _COMMA or self.ids[i - 1] in self.rules._and)
+        return i > self.start and (self.ids[i - 1] == _COMMA or self.ids[i - 1] in self.rules.cues.and_)
 
     def _ended(self, j: int) -> bool:
         return j >= self.end or self.ids[j] in _STOPS
@@ -536,7 +423,7 @@ class _Reading:
     def _list_closed_by_or(self, comma: int) -> bool:
         """Does the list this comma stands in go on to an "or"? Looks a dozen words ahead."""
         for word in self.ids[comma + 1 : min(comma + 13, self.end)]:
-            if word in self.rules._or:
+            if word in self.rules.cues.or_:
                 return True
             if word in _STOPS and word != _COMMA:
                 return False
@@ -556,12 +443,12 @@ class _Reading:
         """Words (start, end) a cue governs before itself: its clause, or its list, or the label it answers."""
         i, j, _ = hit
         begin, stop, comma = self.wall[status], i, self.comma
-        before = self.ids[i - 1] if i > self.start else _END
+        before = self.ids[i - 1] if i > self.start else END
         if before == _COLON or before in _DASHES:
             stop = i - 1
             if before != _COLON and self.words.glued(i) and self.words.glued(i - 1):  # COVID-negative
                 begin = i - 2
-                while begin > self.start and self.words.glued(begin):
+                while begin > max(self.start, i - 2 * _TURNED) and self.words.glued(begin):
                     begin -= 1
                 return max(begin, self.start), stop
             if before == _COLON:

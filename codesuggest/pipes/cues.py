@@ -18,7 +18,7 @@ The reading itself looks words up in the classes <and>, <or>, <open> (a line can
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,7 +29,8 @@ from codesuggest.pipes.lexicon import Row, read_lexicon
 __all__ = ["COLUMNS", "DIRECTIONS", "END", "STATUSES", "CueList", "Rule", "hashes"]
 
 STATUSES: Final = ("affirmed", "negated", "uncertain", "family", "historical", "hypothetical", "other_person")
-DIRECTIONS: Final = ("forward", "backward", "both", "pseudo", "terminator", "class")
+OPENING: Final = ("forward", "backward", "both")
+DIRECTIONS: Final = (*OPENING, "pseudo", "terminator", "class")
 COLUMNS: Final = ("cue", "category", "direction", "max_tokens", "source")
 END: Final = 0  #: key of a finished pattern in a trie node; hash of the empty string, which is no token
 _CLASS: Final = re.compile(r"<\w+>")
@@ -77,6 +78,42 @@ class CueList:
             for name in ("<and>", "<or>", "<open>", "<bullet>")
         )
         self.first, self.openers = self._begin()
+
+    def speaks(self, ids: Sequence[int]) -> bool:
+        """Whether some row may be found in these words. False is certain, so that such a text need not be read."""
+        first, end = self.first, len(ids)
+        for i in [i for i, word in enumerate(ids) if word in self.openers]:
+            number, following, nodes = first[ids[i]]
+            j = i + 1
+            if j < end and ids[j] in following:
+                number, j = self.match(ids, j, end, number, nodes)
+            # a longer one that opens nothing may hide a shorter one that does, should a line end within it
+            if number >= 0 and (j > i + 1 or self.rules[number].direction in OPENING):
+                return True
+        return False
+
+    def match(
+        self, ids: Sequence[int], i: int, end: int, best: int, nodes: list[dict[int, Any]]
+    ) -> tuple[int, int]:
+        """(rule, end) of the longest row that goes on at word i before `end`, from `nodes` and the rule `best` reached.
+
+        Of two rows of one length it is the one that names a word, not its class. -1: none.
+        """
+        stop = i
+        for j in range(i, end):
+            word = ids[j]
+            symbols = self.member.get(word)
+            if symbols is None:
+                nodes = [node[word] for node in nodes if word in node]
+            else:
+                nodes = [node[key] for key in (word, *symbols) for node in nodes if key in node]
+            if not nodes:
+                break
+            for node in nodes:
+                if END in node:
+                    best, stop = node[END], j + 1
+                    break
+        return best, stop
 
     def _add(self, row: Row) -> None:
         cue, category, direction, limit = (row[column] for column in COLUMNS[:4])
@@ -161,7 +198,7 @@ class CueList:
 
     def _opens(self, node: dict[int, Any]) -> bool:
         """Whether a row that opens a scope ends at this node or below."""
-        if END in node and self.rules[node[END]].direction not in ("pseudo", "terminator"):
+        if END in node and self.rules[node[END]].direction in OPENING:
             return True
         return any(self._opens(below) for key, below in node.items() if key != END)
 

@@ -1,0 +1,210 @@
+"""TermIndex against a slow reference in plain Python: the same terms, formulas, places and ties."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codesuggest.retrieve import Hits, TermIndex
+
+VOCABULARY = tuple("abcdefghij")
+Row = tuple[int, int, float, float, int, int, int]  # segment, term, coverage, cosine, first, last, matched
+
+
+def index_of(terms: list[tuple[str, ...]]) -> TermIndex:
+    return TermIndex.build(terms, VOCABULARY)
+
+
+def ask(
+    index: TermIndex,
+    note: list[tuple[int, list[str]]],
+    *,
+    weak: str = "",
+    top: int = 30,
+    floor: float = 0.45,
+) -> Hits:
+    """note: (segment, forms) of each word."""
+    pairs = [(VOCABULARY.index(f), w) for w, (_, forms) in enumerate(note) for f in forms]
+    n = 1 + max((s for s, _ in note), default=-1)
+    return index.search(
+        np.array([p[0] for p in pairs], np.int32),
+        np.array([p[1] for p in pairs], np.int32),
+        np.array([s for s, _ in note], np.int32),
+        n,
+        weak=np.array([v in weak for v in VOCABULARY]),
+        top=top,
+        floor=floor,
+    )
+
+
+def rows(hits: Hits) -> list[Row]:
+    return [
+        (int(s), int(t), float(c), float(k), int(a), int(b), int(m))
+        for s, t, c, k, a, b, m in zip(
+            hits.segment, hits.term, hits.coverage, hits.cosine, hits.first, hits.last, hits.matched, strict=True
+        )
+    ]
+
+
+def slowly(terms: list[tuple[str, ...]], note: list[tuple[int, list[str]]], weak: str, top: int, floor: float) -> list[Row]:
+    """What `search` must find, word for word as its docstring says."""
+    idf = {v: math.log((1 + len(terms)) / (1 + sum(v in t for t in terms))) + 1 for v in VOCABULARY}
+    out: list[Row] = []
+    for segment in sorted({s for s, _ in note if s >= 0}):
+        places: dict[str, list[int]] = {}
+        for w, (s, forms) in enumerate(note):
+            if s == segment:
+                for f in forms:
+                    places.setdefault(f, []).append(w)
+        scored = []
+        for t, term in enumerate(terms):
+            found = sum(idf[f] ** 2 for f in term if f in places)
+            mass = sum(idf[f] ** 2 for f in term)
+            if found and found / mass >= floor:
+                scored.append((-(found / mass) * math.sqrt(found), t, found, mass))
+        norm = math.sqrt(sum(idf[f] ** 2 for f in places))
+        for _, t, found, mass in sorted(scored)[:top]:
+            here = sorted((f for f in terms[t] if f in places), key=VOCABULARY.index)
+            rarest = max(here, key=lambda f: idf[f])  # the first of them in term order
+            anchor = places[rarest][0]
+            near = [min(places[f], key=lambda w: (abs(w - anchor), w)) for f in here]
+            if all(f in weak for f in here) and not (len(here) == len(terms[t]) and len(here) > 1):
+                continue
+            out.append((segment, t, found / mass, found / math.sqrt(mass) / norm, min(near), max(near), len(here)))
+    return sorted(out)
+
+
+terms_strategy = st.lists(
+    st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=4, unique=True).map(tuple), min_size=1, max_size=8
+)
+note_strategy = st.lists(
+    st.tuples(st.integers(0, 3), st.lists(st.sampled_from(VOCABULARY), max_size=2, unique=True)), max_size=14
+).map(lambda words: sorted(words, key=lambda w: w[0]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    terms_strategy,
+    note_strategy,
+    st.sampled_from(["", "a", "abc"]),
+    st.sampled_from([2, 30]),
+    st.sampled_from([0.3, 0.45, 0.7]),
+)
+def test_equals_the_slow_reference(
+    terms: list[tuple[str, ...]], note: list[tuple[int, list[str]]], weak: str, top: int, floor: float
+) -> None:
+    # floor and top cut between values that float32 may not tell apart: keep away from such edges
+    expected = slowly(terms, note, weak, top, floor)
+    loose = slowly(terms, note, weak, 1000, floor - 1e-5)
+    tight = slowly(terms, note, weak, 1000, floor + 1e-5)
+    if len(loose) != len(tight) or (len(loose) != len(expected) and top == 2 and _close_scores(terms, note)):
+        return
+    found = rows(ask(index_of(terms), note, weak=weak, top=top, floor=floor))
+    assert [r[:2] + r[4:] for r in found] == [r[:2] + r[4:] for r in expected]
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine[2:4] == pytest.approx(theirs[2:4], rel=1e-4)
+
+
+def _close_scores(terms: list[tuple[str, ...]], note: list[tuple[int, list[str]]]) -> bool:
+    """Whether two terms of different words score nearly the same in a segment, so that float32 decides."""
+    idf = {v: math.log((1 + len(terms)) / (1 + sum(v in t for t in terms))) + 1 for v in VOCABULARY}
+    for segment in {s for s, _ in note}:
+        words = {f for s, forms in note if s == segment for f in forms}
+        scores = set()
+        for term in {tuple(sorted(t)) for t in terms}:
+            found = sum(idf[f] ** 2 for f in term if f in words)
+            if found:
+                scores.add(found**1.5 / sum(idf[f] ** 2 for f in term))
+        ordered = sorted(scores)
+        if any(b - a < 1e-4 for a, b in itertools.pairwise(ordered)):
+            return True
+    return len({tuple(sorted(t)) for t in terms}) != len(terms)
+
+
+def test_formulas() -> None:
+    index = index_of([("a", "b"), ("a", "c"), ("d",)])
+    idf_a, idf_b, idf_e = (math.log(4 / n) + 1 for n in (3, 2, 1))
+    assert index.idf[:2] == pytest.approx([idf_a, idf_b])
+    assert index.idf[4] == pytest.approx(idf_e)  # a form of no term
+    assert index.mass == pytest.approx([idf_a**2 + idf_b**2, idf_a**2 + idf_b**2, idf_b**2])
+    (hit,) = rows(ask(index, [(0, ["b"]), (0, ["e"])], floor=0.3))
+    assert hit[2] == pytest.approx(idf_b**2 / (idf_a**2 + idf_b**2))
+    assert hit[3] == pytest.approx(idf_b**2 / math.sqrt(idf_a**2 + idf_b**2) / math.sqrt(idf_b**2 + idf_e**2))
+
+
+def test_a_word_said_twice_counts_once() -> None:
+    index = index_of([("a", "b"), ("c",)])
+    once, twice = ask(index, [(0, ["a"]), (0, ["b"])]), ask(index, [(0, ["a"]), (0, ["a"]), (0, ["b"])])
+    assert once.coverage.tolist() == twice.coverage.tolist() == [1.0]
+    assert once.cosine.tolist() == twice.cosine.tolist()
+    assert once.cosine[0] == pytest.approx(1.0)
+
+
+def test_ties_go_to_the_earlier_term() -> None:
+    index = index_of([("a", "b"), ("c", "d"), ("e", "f"), ("g", "h")])
+    note = [(0, [f]) for f in "hgfedcba"]
+    assert ask(index, note, top=2).term.tolist() == [0, 1]
+
+
+def test_top_counts_in_each_segment() -> None:
+    index = index_of([("a",), ("b",), ("c",), ("d",)])
+    found = ask(index, [(s, [f]) for s in (0, 1) for f in "abcd"], top=3)
+    assert [(r[0], r[1]) for r in rows(found)] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+
+
+def test_a_term_is_never_completed_from_the_next_segment() -> None:
+    index = index_of([("a", "b")])
+    assert [r[2] for r in rows(ask(index, [(0, ["a"]), (1, ["b"])], floor=0.3))] == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("a b", (0, 1)),
+        ("a i i i b", (0, 4)),
+        ("b i i a b", (3, 4)),  # the anchor is a: rarest and first in term order on a tie
+        ("b a b", (0, 1)),  # equally near: the left one
+        ("a i b i a b", (0, 2)),  # the anchor is a's first place
+    ],
+)
+def test_the_closest_occurrence(words: str, expected: tuple[int, int]) -> None:
+    found = ask(index_of([("a", "b"), ("c", "d")]), [(0, [f]) for f in words.split()])
+    assert (found.first.tolist(), found.last.tolist()) == ([expected[0]], [expected[1]])
+    assert found.compact[0] == pytest.approx(2 / (expected[1] - expected[0] + 1))
+
+
+def test_an_abbreviation_is_one_place() -> None:
+    found = ask(index_of([("a", "b", "c"), ("d",)]), [(0, ["i"]), (0, ["a", "b", "c"]), (0, ["i"])])
+    assert (found.first.tolist(), found.last.tolist(), found.matched.tolist()) == ([1], [1], [3])
+    assert found.compact.tolist() == [1.0]
+
+
+def test_weak_forms_carry_no_match_alone() -> None:
+    index = index_of([("a", "b"), ("a",), ("a", "c")])
+    assert ask(index, [(0, ["a"])], weak="ab", floor=0.1).term.tolist() == []
+    # the whole term, and more than one word: "left side"
+    assert ask(index, [(0, ["a"]), (0, ["b"])], weak="ab", floor=0.1).term.tolist() == [0]
+    assert 2 in ask(index, [(0, ["a"]), (0, ["c"])], weak="ab", floor=0.1).term.tolist()
+
+
+def test_words_outside_every_segment_match_nothing() -> None:
+    found = ask(index_of([("a",)]), [(-1, ["a"])])
+    assert len(found) == 0 and found.coverage.dtype == np.float32
+
+
+def test_nothing_said_nothing_found() -> None:
+    assert len(ask(index_of([("a",)]), [])) == 0
+    assert len(ask(index_of([("a",)]), [(0, []), (1, [])])) == 0
+
+
+def test_arrays_make_the_same_index() -> None:
+    index = index_of([("a", "b"), ("c",), ("a", "c", "d")])
+    again = TermIndex(**index.arrays())
+    note = [(0, ["a"]), (0, ["c"]), (1, ["b", "d"])]
+    assert rows(ask(index, note, floor=0.2)) == rows(ask(again, note, floor=0.2))
+    assert len(again) == 3 and again.size.tolist() == [2, 1, 3]
