@@ -92,7 +92,7 @@ def _coded(where: str, row: Mapping[str, Any], policy: str) -> CodedDocument:
             )
             for c in row["codes"]
         )
-        if not isinstance(row["text"], str):
+        if not isinstance(row["text"], str) or not all(isinstance(c.code, str) and c.code for c in codes):
             raise TypeError
         found = dict.fromkeys(["icd10cm", *(c.system for c in codes)])
         return CodedDocument(

@@ -33,16 +33,16 @@ _SIDE = re.compile(r"\b(right|left|bilateral)\b")
 _UNSPECIFIED = re.compile(r"\bunspecified\b")
 # words of a title that a note leaves out because they say the default (I.A.6, I.A.18, FY2026)
 _DEFAULTS = (
-    re.compile(r"\([^)]*\)"),
-    re.compile(r",? ?\bnot elsewhere classified\b|,? ?\bnot otherwise specified\b"),
+    re.compile(r"\([^)]*\)", re.I),
+    re.compile(r",? ?\bnot elsewhere classified\b|,? ?\bnot otherwise specified\b", re.I),
     re.compile(
         r"\bwithout (?:mention of )?(?:\w+ )?(?:complications?|exacerbation|status migrainosus|intractability)\b"
     ),
     re.compile(
         r",? ?\b(?:not intractable|uncomplicated|unspecified(?: type| whether [^,]*| cause| organism| site)?)\b"
     ),
-    re.compile(r"\bencounter for\b|\bpresence of\b|\bpersonal history of\b|\bfamily history of\b"),
-    re.compile(r",? ?\bsingle episode\b"),
+    re.compile(r"\bencounter for\b|\bpresence of\b|\bpersonal history of\b|\bfamily history of\b", re.I),
+    re.compile(r",? ?\bsingle episode\b", re.I),
 )
 _FAMILY = re.compile(r"^Z8[0-4]")
 _PERSONAL = re.compile(r"^Z8[5-7]")
@@ -178,6 +178,15 @@ def group(
             if key in sided:
                 key_of[i], side_of[i] = key, SIDES.index("unspecified")
                 break
+    by_category: dict[str, list[str]] = defaultdict(list)
+    for category, rest in sorted(sided):
+        by_category[category].append(rest)
+    for i, (category, low) in list(key_of.items()):  # "cataract, bilateral" joins "cataract, right eye"
+        if not side_of[i] and low.endswith(", bilateral"):
+            stem = low.removesuffix("bilateral")
+            joined = [r for r in by_category[category] if r.startswith(stem) and len(r[len(stem) :].split()) <= 2]
+            if len(joined) == 1:
+                key_of[i], side_of[i] = (category, joined[0]), SIDES.index("bilateral")
     concepts: list[list[tuple[int, int, str]]] = []
     titles: list[str] = []
     number: dict[tuple[str, str], int] = {}

@@ -84,7 +84,41 @@ class Engine:
         return about, out
 
     @classmethod
-    def load(cls, folder: Folder, about: Mapping[str, Any]) -> Engine:
+    def load(cls, folder: Folder, about: Mapping[str, Any], forms: int) -> Engine:
+        """forms: size of the model's vocabulary. Raises ModelFormatError where the parts do not fit together."""
+        try:
+            engine = cls._load(folder, about)
+            fits = engine._fits(forms)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise ModelFormatError(
+                f"{folder.path}: its parts make no engine ({type(error).__name__}); rebuild the model"
+            ) from None
+        if not fits:
+            raise ModelFormatError(f"{folder.path}: its arrays do not fit together; rebuild the model")
+        return engine
+
+    def _fits(self, forms: int) -> bool:
+        """Whether every index points inside the array it is for, so that no note can run into a broken model."""
+        concepts, index, learned = self.concepts, self.index, self.learned
+        n_concepts, n_terms, n_codes = len(concepts.route), len(index), len(self.system)
+        return bool(
+            len(index.idf) == forms
+            and _ragged_fits(index.indptr, index.forms, forms)
+            and _ragged_fits(concepts.member_indptr, concepts.member, n_codes)
+            and _ragged_fits(learned.gram_indptr, learned.gram_code, n_codes)
+            and len(concepts.member_indptr) == n_concepts + 1
+            and len(concepts.member) == len(concepts.side) == len(concepts.extension)
+            and n_concepts == len(concepts.other) == len(concepts.vague) == len(concepts.common)
+            and n_terms == len(concepts.term_concept) == len(concepts.term_kind) == len(concepts.text_offset) - 1
+            and _ragged_fits(concepts.text_offset, concepts.text_blob, 256)
+            and (not n_terms or 0 <= int(concepts.term_concept.min()) <= int(concepts.term_concept.max()) < n_concepts)
+            and len(learned.grams) == len(learned.gram_indptr) - 1
+            and len(learned.gram_code) == len(learned.gram_weight)
+            and len(learned.code_prior) == len(learned.mention_prior) == n_codes
+        )
+
+    @classmethod
+    def _load(cls, folder: Folder, about: Mapping[str, Any]) -> Engine:
         name = about["system"]
 
         def part(which: str) -> dict[str, npt.NDArray[Any]]:
@@ -117,3 +151,10 @@ class Engine:
 
 def _arrays(record: Concepts) -> dict[str, npt.NDArray[Any]]:
     return {f.name: getattr(record, f.name) for f in fields(record)}
+
+
+def _ragged_fits(offsets: npt.NDArray[Any], values: npt.NDArray[Any], bound: int) -> bool:
+    """Whether the offsets ascend from 0 to the number of values, and the values lie in [0, bound)."""
+    if not len(offsets) or int(offsets[0]) or int(offsets[-1]) != len(values) or bool((np.diff(offsets) < 0).any()):
+        return False
+    return not len(values) or (int(values.min()) >= 0 and int(values.max()) < bound)

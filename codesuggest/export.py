@@ -242,6 +242,10 @@ def _evidence(evidence: Sequence[Evidence], text: str | None) -> str:
 # ---- the note
 
 
+#: Evidence of less likely codes is not marked: a note of fifty shades says nothing.
+_FAINT = 0.05
+
+
 class _Mark(NamedTuple):
     start: int
     end: int
@@ -254,6 +258,8 @@ def _marks(result: NoteResult, length: int) -> tuple[list[_Mark], dict[int, list
     marks: list[_Mark] = []
     labels: dict[int, dict[str, None]] = {}
     for s in result.suggestions:
+        if not s.suggested and s.confidence < _FAINT:
+            continue
         tip = f"{s.code} {s.display} ({s.confidence:.2f})"
         for e in s.evidence:
             start, end = max(0, e.start), min(length, e.end)
@@ -342,11 +348,11 @@ def _findings(findings: Sequence[Finding]) -> str:
 
 _CSS = """
 .codesuggest{font:14px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;max-width:72rem;
-color:inherit;text-align:left}
+overflow-x:auto;color:inherit;text-align:left}
 .codesuggest .csg-head{margin:.2em 0 .7em}
 .codesuggest .csg-bit{opacity:.72;font-size:.86em;margin:0 .35em 0 .1em;white-space:nowrap}
 .codesuggest .csg-quiet{opacity:.75;margin:.6em 0}
-.codesuggest .csg-table{border-collapse:collapse;width:100%;table-layout:fixed;margin:0;font-size:inherit;border:0}
+.codesuggest .csg-table{border-collapse:collapse;width:100%;table-layout:fixed;min-width:42rem;margin:0;font-size:inherit;border:0}
 .codesuggest .csg-col1{width:1.8em}.codesuggest .csg-col2{width:7.5em}.codesuggest .csg-col4{width:8em}
 .codesuggest .csg-col5{width:34%}
 .codesuggest .csg-table th{font-weight:600;font-size:.8em;opacity:.72}

@@ -218,15 +218,17 @@ class _Judged:
         usable &= (hits.coverage >= 0.6) | (strength >= 0.5)
         dominated = np.zeros(len(hits), bool)
         strong = np.flatnonzero(full & own & ~drug)
-        if len(strong):
-            inside = (
-                (segment[strong][:, None] == segment[None, :])
-                & (hits.first[strong][:, None] <= hits.first[None, :])
-                & (hits.last[strong][:, None] >= hits.last[None, :])
-                & (hits.matched[strong][:, None] > hits.matched[None, :])
-                & (concept[strong][:, None] != concept[None, :])
-            )
-            dominated = inside.any(0) & ~drug
+        first = np.searchsorted(segment, segment[strong])  # hits are sorted by segment: pairs within one only
+        pair, offset = _ragged(np.searchsorted(segment, segment[strong], side="right") - first)
+        outer, inner = strong[pair], first[pair] + offset
+        inside = (
+            (hits.first[outer] <= hits.first[inner])
+            & (hits.last[outer] >= hits.last[inner])
+            & (hits.matched[outer] > hits.matched[inner])
+            & (concept[outer] != concept[inner])
+            & ~drug[inner]
+        )
+        dominated[inner[inside]] = True
         in_diagnosis = reading.group[segment] == GROUPS.index("assessment")
         worth = (strength - 0.3 * dominated + 0.15 * in_diagnosis).astype(np.float32)
         return cls(reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth)

@@ -85,14 +85,22 @@ class Learned:
 
 
 def grams(reading: Reading, longest: int = 3) -> list[str]:
-    """N-grams of word forms within the segments that are said of the patient (affirmed or of the past), in order."""
+    """N-grams of word forms within the segments that are said of the patient (affirmed or of the past), in order.
+
+    Only of forms that code tables and our lists hold: a name, however often it occurs, is none of them (invariant 5).
+    """
     out: list[str] = []
     window: list[str] = []
     here = -2
-    for forms, segment in zip(reading.words.forms, reading.segment_of_word.tolist(), strict=True):
+    for forms, segment, known in zip(
+        reading.words.forms, reading.segment_of_word.tolist(), reading.in_vocabulary.tolist(), strict=True
+    ):
         if segment != here:
             window, here = [], segment
         if segment < 0 or not forms or reading.status[segment] not in (0, 4):
+            continue
+        if not known:
+            window = []
             continue
         for form in forms:
             window = [*window[1 - longest :], form]
@@ -104,15 +112,15 @@ def grams(reading: Reading, longest: int = 3) -> list[str]:
 class Counts:
     """What was counted, kept until the ranker is trained: own counts of a document can be taken out again.
 
-    billed, billed_category: weights over billed documents by code position / category. share: per billed document, what
-    it contributed. mentioned: documents with every mention coded, by code position.
+    billed, billed_category: weights over billed documents by code position / category. share: what the billed documents
+    of each group contributed to both. mentioned: documents with every mention coded, by code position.
     """
 
     system: CodeSystem
     category: Ints
     billed: npt.NDArray[np.float64]
     billed_category: npt.NDArray[np.float64]
-    share: Mapping[str, Mapping[int, float]]
+    share: Mapping[str, tuple[Mapping[int, float], Mapping[int, float]]]
     mentioned: npt.NDArray[np.float64]
     associations: tuple[tuple[str, ...], Ints, Ints, Floats]
 
@@ -129,7 +137,7 @@ class Counts:
         category = np.unique(np.asarray(system.codes).astype("S3"), return_inverse=True)[1].astype(np.int32)
         billed, mentioned = np.zeros(len(system)), np.zeros(len(system))
         billed_category = np.zeros(int(category.max()) + 1)
-        share: dict[str, dict[int, float]] = {}
+        share: dict[str, tuple[Counter[int], Counter[int]]] = defaultdict(lambda: (Counter(), Counter()))
         rows: list[tuple[frozenset[str], str, frozenset[str]]] = []
         for document, own in zip(documents, found, strict=True):
             labels = document.labels(system.name) or {}
@@ -140,20 +148,26 @@ class Counts:
                 rows.append((own, document.group or document.id, frozenset(labels)))
                 continue
             mine = {system.index_of(c): 0.5 if t == "acceptable" else 1.0 for c, t in labels.items() if c in system}
-            share[document.id] = mine
+            per_code, per_category = share[document.group or document.id]
             for i, weight in mine.items():
                 billed[i] += weight
-            billed_category[sorted({int(category[i]) for i in mine})] += 1
-        return cls(system, category, billed, billed_category, share, mentioned, _associations(system, rows, min_groups))
+                per_code[i] += weight  # type: ignore[assignment]  # halves are exact
+            for k in {int(category[i]) for i in mine}:
+                billed_category[k] += 1
+                per_category[k] += 1
+        return cls(
+            system, category, billed, billed_category, dict(share), mentioned, _associations(system, rows, min_groups)
+        )
 
     def priors_without(self, document: CodedDocument) -> tuple[Floats, Floats]:
-        """code_prior and category_prior of the other documents."""
-        billed, per_category = self.billed.copy(), self.billed_category.copy()
-        mine = self.share.get(document.id, {})
-        for i, weight in mine.items():
+        """code_prior and category_prior of the documents of other groups."""
+        billed, billed_category = self.billed.copy(), self.billed_category.copy()
+        per_code, per_category = self.share.get(document.group or document.id, ({}, {}))
+        for i, weight in per_code.items():
             billed[i] -= weight
-        per_category[sorted({int(self.category[i]) for i in mine})] -= 1
-        return _prior(billed, 4), _prior(per_category, 2)
+        for k, count in per_category.items():
+            billed_category[k] -= count
+        return _prior(billed, 4), _prior(billed_category, 2)
 
     def learned(self) -> Learned:
         names, indptr, code, weight = self.associations

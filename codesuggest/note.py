@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,6 +131,12 @@ class Reading:
     known: Bools
     weak: Bools
 
+    @property
+    def in_vocabulary(self) -> Bools:
+        """Words all of whose forms the code tables or our lists hold. bool (n,)."""
+        held = np.bincount(self.word, minlength=len(self.words))
+        return np.asarray(held == np.fromiter(map(len, self.words.forms), np.int64, len(self.words)))
+
     def affirmed_form(self, forms: Ints) -> Bools:
         """Which of these forms the note says of the patient, anywhere. bool, shape of `forms`."""
         return np.asarray(self.known[forms])
@@ -172,6 +179,22 @@ def check_text(note: object) -> str:
     return note
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONG = re.compile(r"(?:[^\w\s]|_){24}|\S{500}")
+
+
+def _readable(text: str) -> str:
+    """The text as spaCy can take it, every character at its place.
+
+    Lone surrogates have no UTF-8. The tokenizer's time grows with the square of a run of punctuation or of a stretch
+    without white space; no word has 24 of the one or 500 of the other, so the last character of such a run is read as a
+    space.
+    """
+    if _SURROGATE.search(text):
+        text = _SURROGATE.sub("\ufffd", text)
+    return _LONG.sub(lambda m: m.group()[:-1] + " ", text)
+
+
 class NoteReader:
     """Reads notes with a spaCy pipeline: tokenizer, codesuggest_structure, codesuggest_assertion."""
 
@@ -183,6 +206,7 @@ class NoteReader:
         )
         self._results = ResultReader()
         self._nlp: Language | None = None
+        self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
 
     @property
     def nlp(self) -> Language:
@@ -198,7 +222,8 @@ class NoteReader:
 
     def read(self, text: str, document_type: str | None = None) -> Reading:
         """What the note says. The vocabulary of the pipeline forgets the note afterwards (invariant 5)."""
-        with self.nlp.memory_zone():
+        text = _readable(text)
+        with self._one, self.nlp.memory_zone():
             return self.read_doc(self.nlp(text), document_type, text)
 
     def read_doc(self, doc: Doc, document_type: str | None = None, text: str | None = None) -> Reading:
@@ -218,6 +243,8 @@ class NoteReader:
         section = np.maximum(np.searchsorted(heads[:, 0], words.start, side="right") - 1, 0)
         known_head = np.array([s.name is not None for s in structure.sections], bool)
         in_head = (words.start < heads[section, 1]) & known_head[section] if n else np.zeros(0, bool)
+        inside = sentence >= 0  # a list marker stands between two sentences
+        inside[inside] &= words.start[inside] < sentences[sentence[inside], 1]
         names = [s.name for s in structure.sections]
         for i, name in enumerate(names):
             default = _SECTION_DEFAULT.get(name or "")
@@ -230,11 +257,12 @@ class NoteReader:
             | (status[1:] != status[:-1])
             | (section[1:] != section[:-1])
             | (in_head[1:] != in_head[:-1])
+            | (inside[1:] != inside[:-1])
         )
         run = np.cumsum(change) - 1
         first = np.flatnonzero(change).astype(np.int32)
         last = np.append(first[1:], n).astype(np.int32)
-        live = ~in_head[first] if n else np.zeros(0, bool)
+        live = inside[first] & ~in_head[first] if n else np.zeros(0, bool)
         number = np.cumsum(live) - 1
         segment_of_word = np.where(live[run], number[run], -1).astype(np.int32) if n else np.zeros(0, np.int32)
         first, last = first[live], last[live]

@@ -122,12 +122,14 @@ class TermIndex:
         queries = sparse.csr_array(
             (np.ones(int(fresh.sum()), np.float32), form[fresh], indptr), shape=(n_segments, n_forms)
         )
-        scores = queries @ self._by_form
-        seg = np.repeat(np.arange(n_segments, dtype=np.int32), np.diff(scores.indptr))
-        term, found = scores.indices.astype(np.int32, copy=False), scores.data
+        parts = []
+        for low in range(0, n_segments, 1024):  # a long document's product is large before it is thinned
+            scores = queries[low : low + 1024] @ self._by_form
+            near = scores.data >= floor * self.mass[scores.indices]
+            at = np.repeat(np.arange(low, low + scores.shape[0], dtype=np.int32), np.diff(scores.indptr))
+            parts.append((at[near], scores.indices[near].astype(np.int32, copy=False), scores.data[near]))
+        seg, term, found = (np.concatenate(column) for column in zip(*parts, strict=True))
         coverage = found / self.mass[term]
-        good = coverage >= floor
-        seg, term, found, coverage = seg[good], term[good], found[good], coverage[good]
         best = np.lexsort((term, -(coverage * np.sqrt(found)), seg))
         seg_sorted = seg[best]
         rank = np.arange(len(best)) - np.searchsorted(seg_sorted, seg_sorted)

@@ -92,8 +92,8 @@ class Folder:
         """The array, memory-mapped read-only. Raises ModelDamagedError."""
         self._listed(name)
         try:
-            mapped = np.load(self.path / name, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError):
+            mapped = np.lib.format.open_memmap(self.path / name, mode="r")  # .npy only; refuses objects
+        except (ValueError, OSError, EOFError):
             raise ModelDamagedError(f"{self.path / name} is no plain array; {_REMEDY}") from None
         return np.asarray(mapped)  # a plain view: still mapped, without the cost of np.memmap at every slice
 
@@ -107,7 +107,7 @@ class Folder:
     def json(self, name: str) -> Any:
         try:
             return json.loads(self.text(name))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ModelDamagedError(f"{self.path / name} is not JSON; {_REMEDY}") from None
 
     def _listed(self, name: str) -> None:
@@ -125,7 +125,7 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str]:
     raw = (path / MANIFEST).read_bytes()
     try:
         manifest = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ModelDamagedError(f"{path / MANIFEST} is not JSON; {_REMEDY}") from None
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND or not isinstance(manifest.get("files"), dict):
         raise ModelFormatError(f"{path / MANIFEST} is not the manifest of a codesuggest model; choose another folder")
@@ -151,8 +151,8 @@ def verify(path: Path) -> list[tuple[str, bool, str]]:
             rows.append((name, False, "the manifest names a file outside the folder"))
             continue
         target = path / name
-        if not target.is_file() or target.is_symlink():
-            rows.append((name, False, "missing"))
+        if not target.is_file() or any((path / part).is_symlink() for part in (pure, *pure.parents)[:-1]):
+            rows.append((name, False, "missing, or a link"))
             continue
         data = target.read_bytes()
         if len(data) != entry.get("bytes"):

@@ -82,15 +82,27 @@ class CodeSuggester:
         """
         folder = store.open_folder(Path(path) if path is not None else starter_path(), expect=expect)
         about = folder.manifest
-        if not isinstance(about.get("systems"), list) or not isinstance(about.get("name"), str):
+        systems, settings = about.get("systems"), about.get("config")
+        if not isinstance(about.get("name"), str) or not isinstance(settings, dict) or not isinstance(systems, list):
+            raise ModelFormatError(f"{folder.path}: the manifest names no systems or settings; rebuild the model")
+        if not systems or not all(isinstance(row, dict) for row in systems):
             raise ModelFormatError(f"{folder.path}: the manifest names no systems; rebuild the model")
-        forms = dict(line.split("\t") for line in folder.text("words.txt").splitlines())
+        pairs = [line.split("\t") for line in folder.text("words.txt").splitlines()]
+        if not all(len(pair) == 2 for pair in pairs):
+            raise ModelFormatError(
+                f"{folder.path / 'words.txt'}: not a word and its form on each line; rebuild the model"
+            )
+        vocabulary = folder.text("vocabulary.txt").splitlines()
+        try:
+            config = SuggestConfig.from_dict(settings)
+        except OptionError as error:
+            raise ModelFormatError(f"{folder.path}: {error}; rebuild the model") from None
         return cls(
-            [Engine.load(folder, row) for row in about["systems"]],
-            folder.text("vocabulary.txt").splitlines(),
-            forms,
+            [Engine.load(folder, row, len(vocabulary)) for row in systems],
+            vocabulary,
+            {word: form for word, form in pairs},
             name=f"{about['name']}@{folder.digest[:12]}",
-            config=SuggestConfig.from_dict(about["config"]),
+            config=config,
             path=folder.path,
             about=about,
         )
@@ -352,15 +364,19 @@ class CodeSuggester:
         _among("setting", setting, SETTINGS)
         _among("document_type", document_type, DOCUMENT_TYPES)
         _among("sex", sex, ("female", "male"))
-        if isinstance(systems, str):
-            raise OptionError("systems must be a list of names, not one string")
+        if systems is not None and (isinstance(systems, str) or not isinstance(systems, Iterable)):
+            raise OptionError("systems must be a list of names")
+        systems = None if systems is None else list(systems)
+        if systems is not None and not all(isinstance(name, str) for name in systems):
+            raise OptionError("systems must be a list of names")
         for name in systems or ():
             _among("systems", name, self.systems)
         if age is not None and (not isinstance(age, int) or isinstance(age, bool) or not 0 <= age <= 130):
             raise OptionError("age must be a whole number of years from 0 to 130")
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
             raise OptionError("limit must be a whole number of at least 1")
-        if threshold is not None and (isinstance(threshold, bool) or not 0 <= threshold <= 1):
+        number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+        if threshold is not None and not (number and 0 <= threshold <= 1):
             raise OptionError("threshold must lie in [0, 1]")
         return day, tuple(dict.fromkeys(systems)) if systems else None
 
@@ -369,6 +385,7 @@ class CodeSuggester:
     def search(self, text: str, *, system: str | None = None, limit: int = 10) -> list[Code]:
         """Billable codes whose terms are nearest to the text, best first, by the same index that reads notes."""
         _among("system", system, self.systems)
+        self._check(None, None, None, None, None, None, limit, None)
         engine = self.engines[system or self.systems[0]]
         reading = self.reader.read(check_text(text))
         one = reading.as_one_segment()
@@ -377,14 +394,26 @@ class CodeSuggester:
         return [engine.system.view(int(table.code[i])) for i in order]
 
     def check_claim(
-        self, codes: Sequence[str | tuple[str, str]], *, service_date: str | None = None, setting: str = "outpatient"
+        self,
+        codes: Sequence[str | tuple[str, str]],
+        *,
+        service_date: str | dt.date | None = None,
+        setting: str = "outpatient",
     ) -> tuple[Finding, ...]:
-        """The rules that need no note, over codes a person chose: "I10" (ICD-10-CM) or ("icd10pcs", "0DTJ4ZZ")."""
+        """The rules that need no note, over codes a person chose: "I10" (ICD-10-CM) or ("icd10pcs", "0DTJ4ZZ").
+
+        Raises OptionError for an option or a list that is none.
+        """
         day, _ = self._check(service_date, setting, None, None, None, None, None, None)
-        pairs = [("icd10cm", c) if isinstance(c, str) else (c[0], c[1]) for c in codes]
+        if isinstance(codes, str) or not isinstance(codes, Iterable):
+            raise OptionError('codes must be a list such as ["E11.9", ("icd10pcs", "0DTJ4ZZ")]')
+        pairs = [("icd10cm", c) if isinstance(c, str) else c for c in codes]
+        for pair in pairs:
+            if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)):
+                raise OptionError('a code of a claim is "E11.9" or ("icd10pcs", "0DTJ4ZZ")')
         for name, _code in pairs:
             _among("system", name, self.systems)
-        return guideline.check_codes(pairs, self.tables, setting=setting, service_date=day)
+        return guideline.check_codes([(a, b) for a, b in pairs], self.tables, setting=setting, service_date=day)
 
     def explain(self, note: str, code: str, *, system: str = "icd10cm", **options: Any) -> dict[str, Any]:
         """Why this code, or at which stage it was lost: {"stage", "rank", "confidence", "why", "evidence"}.
@@ -397,7 +426,9 @@ class CodeSuggester:
         if code not in table:
             raise OptionError(f"{system} of this model holds no code {code}")
         wanted = table[code]
-        limit = options.pop("limit", None) or self.config.limit
+        limit = options.pop("limit", None)
+        self._check(None, None, None, None, None, None, limit, None)
+        limit = self.config.limit if limit is None else limit
         result = self.suggest(note, systems=[system], limit=100_000, **options)
         for rank, s in enumerate(result.suggestions, 1):
             if s.code == wanted.code:

@@ -18,6 +18,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from codesuggest.pipes.assertion import DEFAULTS_KEY, KEY, ORDER, STATUSES, AssertionRules, strength
+from codesuggest.pipes.cues import END, look
+from codesuggest.pipes.lexicon import LexiconError
 from codesuggest.records import ASSERTIONS, Cue
 
 # status | sentences, the finding in [brackets]; "\n" is a line end. All invented for this table.
@@ -294,32 +296,35 @@ def _rules(folder: Path, *rows: str, header: str = HEADER) -> AssertionRules:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["no\tnegated\tsideways\t\town"], ":2: unknown direction 'sideways'"),
-        (["no\tdenied\tforward\t\town"], ":2: unknown category 'denied'"),
-        (["no\taffirmed\tforward\t\town"], ":2: unknown category 'affirmed'"),
-        (["no\tnegated|family\tforward\t\town"], ":2: unknown category"),
-        (["no\tnegated\tforward\t\town", "without|no\tnegated\tforward\t\town"], ":3: spells out words of another row"),
-        (["no\tnegated\tforward\t0\town"], ":2: max_tokens"),
-        (["no\tnegated\tforward\tfew\town"], ":2: max_tokens"),
-        (["but\tany\tterminator\t3\town"], ":2: max_tokens"),
-        (["no\tnegated\tforward\t\t"], ":2: the source is missing"),
-        (["No\tnegated\tforward\t\town"], ":2: a cue is lower case"),
-        (["no  known\tnegated\tforward\t\town"], ":2: a cue is lower case"),
-        (["no\tnegated\tforward\town"], ":2: 4 columns"),
-        (["<kin> had\tfamily\tforward\t\town"], ":2: unknown class <kin>"),
-        (["aunt\t<kin>\tclass\t\town", "uncle\t<kin>\tclass\t\town"], ":3: class '<kin>'"),
-        (["[no]\tnegated\tforward\t\town"], ":2: a cue needs a word"),
-        (["no||none\tnegated\tforward\t\town"], ":2: cannot read"),
+        (["no\tnegated\tsideways\t\town"], ", line 2: unknown direction 'sideways'"),
+        (["no\tdenied\tforward\t\town"], ", line 2: unknown category 'denied'"),
+        (["no\taffirmed\tforward\t\town"], ", line 2: unknown category 'affirmed'"),
+        (["no\tnegated|family\tforward\t\town"], ", line 2: unknown category"),
+        (
+            ["no\tnegated\tforward\t\town", "without|no\tnegated\tforward\t\town"],
+            ", line 3: spells out words of another row",
+        ),
+        (["no\tnegated\tforward\t0\town"], ", line 2: max_tokens"),
+        (["no\tnegated\tforward\tfew\town"], ", line 2: max_tokens"),
+        (["but\tany\tterminator\t3\town"], ", line 2: max_tokens"),
+        (["no\tnegated\tforward\t\t"], ", line 2: column 'source' is empty"),
+        (["No\tnegated\tforward\t\town"], ", line 2: a cue is lower case"),
+        (["no  known\tnegated\tforward\t\town"], ", line 2: a cue is lower case"),
+        (["no\tnegated\tforward\town"], ", line 2: 4 cells, expected 5"),
+        (["<kin> had\tfamily\tforward\t\town"], ", line 2: unknown class <kin>"),
+        (["aunt\t<kin>\tclass\t\town", "uncle\t<kin>\tclass\t\town"], ", line 3: class '<kin>'"),
+        (["[no]\tnegated\tforward\t\town"], ", line 2: a cue needs a word"),
+        (["no||none\tnegated\tforward\t\town"], ", line 2: cannot read"),
     ],
 )
 def test_word_list_is_checked(tmp_path: Path, rows: list[str], message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+    with pytest.raises(LexiconError, match=re.escape(message)) as caught:
         _rules(tmp_path, *rows)
     assert "cues.tsv" in str(caught.value)
 
 
 def test_word_list_needs_its_header(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=":1: the columns must be"):
+    with pytest.raises(LexiconError, match="line 1: header is"):
         _rules(tmp_path, header="cue\tcategory")
 
 
@@ -392,7 +397,7 @@ PIECES = st.sampled_from(
     ).split(" ")
 )
 NOTES = st.text(max_size=200) | st.builds(str.join, st.sampled_from(["", " "]), st.lists(PIECES, max_size=60))
-LONG = "no fever, |possible |( |a, b or c |is not seen |x\n|diagnosed with x in 2009, |: no |mother |any pain? no "
+LONG = "-negative|no fever, |possible |( |a, b or c |is not seen |x\n|diagnosed with x in 2009, |: no |mother |any pain? no "
 BLANK = spacy.blank("en")
 RULES = AssertionRules()
 
@@ -436,38 +441,46 @@ def test_a_following_sentence_changes_nothing_before_it(text: str, following: st
 
 
 def test_longest_match_equals_the_slow_search(rules: AssertionRules) -> None:
-    """The trie walk against trying every window in a flat table of the same patterns."""
-    from codesuggest.pipes.assertion import _END, _Reading
-
+    """The walk over the states against trying every window in a flat table of the patterns, class symbols and all."""
     table: dict[tuple[int, ...], int] = {}
 
     def flatten(node: dict[int, object], path: tuple[int, ...]) -> None:
         for key, value in node.items():
-            if key == _END:
+            if key == END:
                 table[path] = value  # type: ignore[assignment]
             else:
                 flatten(value, (*path, key))  # type: ignore[arg-type]
 
-    flatten(rules._trie, ())
+    flatten(rules.cues.trie, ())
 
     def ways(words: list[int]) -> list[tuple[int, ...]]:
         found: list[tuple[int, ...]] = [()]
         for word in words:
-            found = [(*f, key) for f in found for key in (word, *rules._member.get(word, ()))]
+            found = [(*f, key) for f in found for key in (word, *rules.cues.member.get(word, ()))]
         return found
 
     for _, text, *_ in parse(EXAMPLES)[::4]:
-        words = rules._words(BLANK(text))
-        reading = _Reading(rules, words)
-        reading.end = len(words.ids)
-        for i, word in enumerate(words.ids):
-            windows = range(i + 1, min(i + 5, len(words.ids)) + 1)
-            ends = [j for j in windows if any(way in table for way in ways(words.ids[i:j]))]
-            alone, following, nodes = rules._first.get(word, (-1, frozenset(), []))
-            number, end = alone, i + 1
-            if i + 1 < len(words.ids) and words.ids[i + 1] in following:
-                number, end = reading._match(i + 1, alone, nodes)
-            assert (end if number >= 0 else None) == (ends[-1] if ends else None)
+        words = look(BLANK(text))[0].tolist()
+        for i in range(len(words)):
+            windows = range(i + 1, min(i + 5, len(words)) + 1)
+            found = [(table[way], j) for j in windows for way in ways(words[i:j]) if way in table]
+            longest = [rule for rule, j in found if j == found[-1][1]]
+            rule, end = rules.cues.match(words, i, len(words))
+            assert (rule in longest and end == found[-1][1]) if found else rule == -1
+
+
+@given(NOTES)
+@settings(max_examples=300, deadline=None)
+def test_a_text_is_passed_over_only_if_reading_it_finds_nothing(text: str) -> None:
+    """The short cuts (no word may begin a cue, the 16-bit filter) against the reading without them."""
+    doc = BLANK(text)
+    fast = RULES.read(doc)
+    slow = RULES.read(doc, [0] * len(RULES.sentence_starts(doc)))  # defaults that change nothing, so all is read
+    assert fast.status.tolist() == slow.status.tolist() and fast.cue.tolist() == slow.cue.tolist()
+    assert fast.cues == slow.cues
+    found = look(doc)[0]
+    passed = set(RULES.mask[found.astype(np.uint16)].nonzero()[0].tolist())
+    assert passed >= {i for i, word in enumerate(found.tolist()) if word in RULES.plan}
 
 
 @pytest.mark.parametrize("unit", LONG.split("|"))

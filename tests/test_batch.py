@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from codesuggest import batch
+from codesuggest import batch, output
 from codesuggest.batch import BatchSummary, describe, run_batch, table_rows
 from codesuggest.documents import read_documents
 from codesuggest.errors import BatchError, CodeSuggestError, InputError, MissingExtraError, NotTextError, OptionError
@@ -403,7 +403,7 @@ import os, sys
 sys.path[:0] = {path!r}
 from pathlib import Path
 import test_batch
-from codesuggest import batch
+from codesuggest import batch, output
 
 moments, at = 0, {at}
 
@@ -422,8 +422,8 @@ def torn(self, data):
     real_write(self, data)
     moment()
 
-real_write, batch._Partial._write = batch._Partial._write, torn
-real_replace, real_fsync, real_remove = os.replace, os.fsync, batch._Partial.remove
+real_write, output.Partial._write = output.Partial._write, torn
+real_replace, real_fsync, real_remove = os.replace, os.fsync, output.Partial.remove
 
 def around(real):
     def wrapped(*args):
@@ -433,12 +433,12 @@ def around(real):
         return result
     return wrapped
 
-os.replace, os.fsync, batch._Partial.remove = around(real_replace), around(real_fsync), around(real_remove)
-real_rows = batch.table_rows
+os.replace, os.fsync, output.Partial.remove = around(real_replace), around(real_fsync), around(real_remove)
+real_rows = output.table_rows
 def rows(record):
     moment()
     return real_rows(record)
-batch.table_rows = rows
+output.table_rows = rows
 batch.run_batch([{notes!r}], {out!r}, load=test_batch.load, resume=True)
 print(moments)
 """
@@ -502,17 +502,17 @@ def test_a_full_disk_is_said_and_the_run_can_go_on(
 ) -> None:
     whole, out = tmp_path / "whole.jsonl", tmp_path / "o.jsonl"
     run(notes, whole)
-    real = batch._Partial._write
+    real = output.Partial._write
 
     def full(self: Any, data: bytes) -> None:
         if self.path.stat().st_size < 8000:
             return real(self, data)
-        with batch._writing(self.path):
+        with output._writing(self.path):
             os.write(self._handle.fileno(), data[:17])  # what still fits
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch._Partial, "_write", full)
+        patch.setattr(output.Partial, "_write", full)
         refused(notes, out, "No space left on device.*--resume")
     assert run(notes, out, resume=True).resumed > 0
     assert out.read_bytes() == whole.read_bytes()

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from codesuggest import __version__, cli
 from codesuggest.batch import run_batch
 from codesuggest.records import Cue, Evidence, Finding, NoteResult, Suggestion, Withheld
+from codesuggest.terminal import progress
 
 SECRET = "Quillfeather"
 NOTE = f"{SECRET} denies chest pain, fever.\r\nAssessment: low back pain; back pain \x1b[31m\u202eHTN. Brother has asthma. K 6.1 H"
@@ -308,7 +309,7 @@ def test_every_flag_of_batch_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_progress_bar_on_a_terminal_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("x")
-    with cli._progress([tmp_path]) as show:
+    with progress([tmp_path]) as show:
         assert show is None
 
     class Terminal(io.StringIO):
@@ -319,7 +320,7 @@ def test_a_progress_bar_on_a_terminal_only(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "stderr", terminal)
     for name, value in {"TERM": "xterm", "COLUMNS": "100"}.items():
         monkeypatch.setenv(name, value)
-    with cli._progress([tmp_path]) as show:
+    with progress([tmp_path]) as show:
         assert show is not None
         show(0, 0)
         show(1, 1)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesuggest import documents
+from codesuggest import inputs
 from codesuggest.documents import Document, check_inputs, count_documents, decode, fingerprint, read_documents
 from codesuggest.errors import BatchError, InputError, MissingExtraError, NotTextError, NotUtf8Error, OptionError
 
@@ -126,7 +126,7 @@ def test_links_that_go_in_a_circle_end(tmp_path: Path) -> None:
 
 
 def test_an_oversized_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MAX_BYTES", 100)
+    monkeypatch.setattr(inputs, "MAX_BYTES", 100)
     write(tmp_path / "a.txt", "x" * 101)
     lines = write(tmp_path / "l.jsonl", '{"text": "ok"}\n' + json.dumps({"text": "y" * 300}) + '\n{"text": "ok"}\n')
     assert codes(read(tmp_path)) == [("a", "text_too_long")]

@@ -52,6 +52,12 @@ ONE: list[tuple[str, str, str, float | None, str | None, str | None, str]] = [
         "hypercalcemia",
         "printed range",
     ),
+    # the newest result stands first, earlier ones between it and the range
+    ("K | 6.1 | 4.2 | 3.5-5.0 | mmol/L", "K | 6.1", "potassium", 6.1, "H", "hyperkalemia", "printed range"),
+    ("WBC  14.2  9.1  (4.0-11.0)", "WBC  14.2", "wbc", 14.2, "H", "leukocytosis", "printed range"),
+    ("Sodium\t128 L\t131 L\t136\t135-145", "Sodium\t128 L", "sodium", 128, "L", "hyponatremia", "printed range"),
+    ("Hgb  7.9  8.4  9.1", "Hgb  7.9", "hemoglobin", 7.9, "L", "anemia", "listed range"),
+    ("Potassium, serum | 6.1", "Potassium, serum | 6.1", "potassium", 6.1, "H", "hyperkalemia", "listed range"),
     ("WBC 15.2", "WBC 15.2", "wbc", 15.2, "H", "leukocytosis", "listed range"),
     ("HbA1c 9.1%", "HbA1c 9.1%", "hba1c", 9.1, "H", "elevated hemoglobin a1c", "listed range"),
     (

@@ -22,7 +22,7 @@ from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
 
 # "ICD-10-CM", "s/p", "n/v/d" and "w/" are one word; "9.1" is one; "right-sided" and "knee/hip" are two; possessive 's is dropped
 _WORD = re.compile(
-    r"\bicd-?(?:9|10)(?:-?cm|-?pcs)?\b|(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+",
+    r"\bicd-?(?:9|10)(?:-?cm|-?pcs)?\b|(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*",
     re.IGNORECASE,
 )
 
@@ -113,6 +113,7 @@ class WordReader:
             starts.append(a)
             ends.append(b)
             forms.append(self._forms(m.group()))
+        self._stemmer.stemWord("")  # it would keep the last word it was given
         return Words(np.asarray(starts, np.int32), np.asarray(ends, np.int32), forms)
 
     def forms_of(self, text: str) -> tuple[str, ...]:

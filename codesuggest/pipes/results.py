@@ -10,7 +10,8 @@ and without "per litre"), a bare number in a list of drugs, anything in the fami
 date, range, ratio or telephone number, vital signs.
 
 Offsets are code points of the text handed in, end exclusive. Every regex starts at a known test name and looks at a
-bounded number of characters, so time is linear. Measured: 0.2 ms for a visit note of 2,700 characters.
+bounded number of characters, so time is linear. Measured: 0.2 ms for a visit note of 1,700 characters, 0.1 s a
+megabyte.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ _FILLER = re.compile(
     r"\s{0,24}(?:[:=|]|-(?=\s)|\u2013(?=\s)|\.{2,12}"
     r"|\(?(?:on |from )?[0-9]{1,2}/[0-9]{1,2}(?:/[0-9]{2,4})?\)?:?(?=\s)"
     r"|\((?i:fasting|random|poc|serum|plasma|total|calc|calculated|direct|non-?fasting|quant)\)"
+    r"|,\s{0,3}(?i:fasting|random|poc|serum|plasma|blood|total|quant)(?![\w-])"
     r"|(?i:is|was|were|are|of|at|to|up|down|levels?|count|value|results?|today|now|currently|still|back|came|returned"
     r"|remains|remained|noted|found|be|been|has|reviewed|measured|recently|trending|improved|worsened|increased"
     r"|decreased|approximately|about|around|only|just|mildly|slightly|markedly|severely|very|screen|test|x ?2|both"
@@ -118,6 +120,11 @@ _BOUNDS = (
 )
 _RANGE = re.compile(rf"{_GAP}[(\[]\s?{_LABEL}?{_BOUNDS}\s?[)\]]")
 _BARE_RANGE = re.compile(rf"(?:[\s|]{{0,24}},?\s?{_LABEL}|[\s|]{{1,24}}){_BOUNDS}")
+#: Cells of earlier results between the newest, which stands first, and the range: "K | 6.1 | 4.2 | 3.5-5.1".
+_EARLIER = re.compile(
+    rf"(?:(?:\s{{0,8}}[|\t]\s{{0,8}}|\s{{2,24}}){_NUMBER}(?:\s?(?:HH?|LL?|\*))?"
+    r"(?=\s{2}|\s{0,8}[|\t]|\s{0,8}[(\[])(?!\s{0,8}[-\u2013]\s?[0-9])){1,4}"
+)
 _DOSE = re.compile(
     r"\s?-?\s?(?i:mg|mcg|gm?|grams?|meq|mmol|units?|iu|u|tabs?|tablets?|caps?|capsules?|pills?|ml|cc|liters?|drops|puffs"
     r"|times|x|days?|weeks?|wks?|months?|years?|yrs?|yo|y/o|hours?|hrs?|(?-i:h)|minutes?|am|pm|a\.m|p\.m|daily|bid|tid|qid|qd|qhs"
@@ -206,24 +213,13 @@ class ResultReader:
                 raise row.error(f"low {low} is not below high {high}")
             if (least is None) != (most is None) or (least is not None and most is not None and least >= most):
                 raise row.error("least and most go together, least below most")
-            analyte = row["analyte"]
+            analyte, phrases = row["analyte"], [row[column] or None for column in _COLUMNS[7:10]]
             if analyte not in self._rows and not row["names"]:
                 raise row.error(f"the first row of {analyte!r} must give its names")
             for name in row.items("names"):
                 names.setdefault(name, []).append(analyte)
             self._rows.setdefault(analyte, []).append(
-                _Row(
-                    analyte,
-                    row["unit"],
-                    _canonical(row["unit"]),
-                    least,
-                    most,
-                    low,
-                    high,
-                    row["when_high"] or None,
-                    row["when_low"] or None,
-                    row["when_positive"] or None,
-                )
+                _Row(analyte, row["unit"], _canonical(row["unit"]), least, most, low, high, *phrases)
             )
         for analyte in self._rows:
             for part in analyte.split("/") if "/" in analyte else ():
@@ -449,6 +445,12 @@ def _read_tail(text: str, position: int, end: int, flag: str | None, apart: bool
             flag, last = _flag(late["flag"] or late["bare"]), late.end()
         else:
             break
+    if bounds is None and (earlier := _EARLIER.match(text, last, end)) is not None:
+        found = _RANGE.match(text, earlier.end(), end) or _BARE_RANGE.match(text, earlier.end(), end)
+        if found is not None:
+            bounds, unit = _bounds(found), unit or found["unit"]
+            late = _LATE_UNIT.match(text, found.end(), end) if unit is None else None
+            unit = late["unit"] if late is not None else unit
     if last == position and (text[position : position + 1].isalpha() or _DOSE.match(text, position, end)):
         return None
     if _THRESHOLD_AFTER.match(text, last, end):

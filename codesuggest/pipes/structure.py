@@ -11,7 +11,7 @@ Offsets are code points of the very string handed in, end exclusive; the text is
 The rules follow how clinicians type. A known heading comes from ``sections.tsv``; an unknown one must look like one
 and must not stand in a section of short lines: a heading wrongly opened costs more (the assessment loses its lines)
 than one overlooked. Time is linear: headings are looked up in a dict from windows of at most 70 characters, sentence
-ends by one regex without nested repeats. Measured: 0.5 ms for a visit note of 2,700 characters, 0.2 s a megabyte.
+ends by one regex without nested repeats. Measured: 0.35 ms for a visit note of 1,700 characters, 0.3 s a megabyte.
 """
 
 from __future__ import annotations
@@ -19,32 +19,22 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from spacy.attrs import SENT_START  # type: ignore[import-not-found]
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from codesuggest.pipes.lexicon import ENGLISH, Row, read_lexicon
+from codesuggest.pipes.sentences import Line, Sentence, Splitter, in_capitals, line_of, read_marker, skip
 
-__all__ = ["DOCUMENT_TYPES", "Line", "Section", "Sentence", "Structure", "StructureReader", "structure_of"]
+__all__ = [
+    "DOCUMENT_TYPES", "Line", "Section", "Sentence", "Structure", "StructurePipe", "StructureReader", "structure_of",
+]  # fmt: skip
 
 #: The types ``Structure.document_type`` can take, in the order that breaks a tie.
 DOCUMENT_TYPES = ("visit_note", "ed_note", "discharge_summary", "operative_report", "radiology_report", "lab_report")
-
-# Named tuples, not dataclasses: a Doc with one in its user_data still goes through to_bytes (and so through
-# nlp.pipe(n_process=2)), and a note has a hundred of them, built several times faster.
-
-
-class Line(NamedTuple):
-    """A line, or the part of one that belongs to one section; ``text[start:end]`` has no line terminator."""
-
-    start: int
-    end: int
-    kind: str  #: "heading", "item" (bulleted or numbered), "text" or "blank"
-    section: int  #: index into ``Structure.sections``
-    body: int  #: where the words begin, past indent and marker ("1.", "-", "##")
-    label_end: int  #: end of a leading subheading with its colon ("Neck:" in an exam), else equal to ``body``
 
 
 class Section(NamedTuple):
@@ -58,13 +48,6 @@ class Section(NamedTuple):
     start: int
     end: int
     name: str | None  #: canonical name of ``sections.tsv``; None for the preamble and for an unknown heading
-
-
-class Sentence(NamedTuple):
-    """``text[start:end]``, without surrounding space and list marker. Headings are sentences of their own."""
-
-    start: int
-    end: int
 
 
 class Structure(NamedTuple):
@@ -96,17 +79,6 @@ class Structure(NamedTuple):
 _KINDS = ("section", "within", "subhead", "headword", "dotted", "joins")
 _HEAD = 70  # longest heading in characters
 _TERMINATORS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_SPACE = re.compile(r"[\s\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]*")
-_BULLETS = r"\u2022\u25cf\u25aa\u25e6\u2023\u00b7\u25cb\u25a0\u25a1\uf0b7"
-#: One list marker with the space after it. A dash glued to a figure is a sign, "A." an initial, "## " markdown.
-_MARK = re.compile(
-    r"(?P<hash>#{1,6})\s*(?:[0-9]{1,2}[.:)]?\s+)?(?=\S)"
-    rf"|(?:[-\u2013\u2014](?=[^\W\d_])|[-\u2013\u2014*+>o](?=\s)|[{_BULLETS}])\s*"
-    r"|\[[ xX]?\]\s*"
-    r"|\(?(?P<number>[0-9]{1,2})(?:[.)]\s+|[.)](?=[^\W\d_]))"
-    r"|\(?(?:[a-hA-H]|i{1,3}|iv|vi{0,3})\)\s+|(?:[a-h]|i{1,3}|iv|vi{0,3})\.\s+(?=[A-Z])"  # but "c. diff"
-)
-_LABEL = re.compile(r"[^\W\d_][^:.;?!]{1,48}:(?=\s|$)")
 _DASH = re.compile(r"(\S[^-\u2013\u2014:]{1,60}?)(?:\s{1,4}[-\u2013\u2014]\s{1,4}|\t\s{0,4}|\s{2,4})(?=\S)")
 _WORD_START = re.compile(r"(?<![^\s.,;:!?)*])[^\W\d_]")
 _TAIL = re.compile(r" ?\([^()]*\)$| (?:on |from |as of )?[0-9][0-9/]*$| (?:today|reviewed|continued|cont)$")
@@ -115,10 +87,6 @@ _KEY_TABLE = str.maketrans(
     dict.fromkeys('*_=~#[]{}<>|"\u201c\u201d:\uff1a.`-\u2010\u2011\u200b\u200c\u200d\u200e\u200f\ufeff')
     | {"&": " and ", "+": " and ", "\u2019": "'"}
 )
-_STOP = re.compile(r"[.!?](?:[.!?]{0,8}[\"'\u201d\u2019)\]]{0,3}(?=\s|$)|(?=[A-Z][a-z]))")
-_ENUMERATOR = re.compile(r"[0-9]{1,2}[.)]\s{1,8}(?=[^\W\d_])")
-_DOTTED_LETTERS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
-_NEXT_WORD = re.compile(r"\s{0,24}[\"'(\[\u201c]?([\w.]{0,24})")
 _WORDS = re.compile(r"[a-z0-9][a-z0-9-]*")
 #: Sections of short lines: an unknown heading inside is a problem or a body system and leaves nothing.
 _CLOSED = frozenset(
@@ -225,7 +193,9 @@ class StructureReader:
         parts = _Cutter(self, text).parts()
         lines, sections = _number(text, parts)
         document_type, margin = self._type(text, sections)
-        return Structure(document_type, margin, lines, sections, _Splitter(self, text, lines, parts).sentences())
+        splitter = Splitter(text, lines, self.dotted, self.joins)
+        sentences = splitter.sentences([part.number for part in parts], [part.first for part in parts])
+        return Structure(document_type, margin, lines, sections, sentences)
 
     def _type(self, text: str, sections: tuple[Section, ...]) -> tuple[str | None, float]:
         scores = dict.fromkeys(DOCUMENT_TYPES, 0.0)
@@ -237,15 +207,13 @@ class StructureReader:
         sample = text if len(text) <= 4000 else text[:3000] + "\n" + text[-1000:]
         words = _WORDS.findall(sample.lower())
         seen: set[tuple[str, tuple[str, ...]]] = set()
-        for i, word in enumerate(words):
-            for document_type, phrase, weight in self._by_phrase.get(word, ()):
-                if (document_type, phrase) not in seen and tuple(words[i : i + len(phrase)]) == phrase:
+        for i in [i for i, word in enumerate(words) if word in self._by_phrase]:
+            for document_type, phrase, weight in self._by_phrase[words[i]]:
+                if tuple(words[i : i + len(phrase)]) == phrase and (document_type, phrase) not in seen:
                     seen.add((document_type, phrase))
                     scores[document_type] += weight
         best, second = sorted(scores.values(), reverse=True)[:2]
-        if best < 2:
-            return None, 0.0
-        return next(t for t in DOCUMENT_TYPES if scores[t] == best), best - second
+        return (max(DOCUMENT_TYPES, key=scores.__getitem__), best - second) if best >= 2 else (None, 0.0)
 
 
 class _Cutter:
@@ -254,7 +222,7 @@ class _Cutter:
     def __init__(self, reader: StructureReader, text: str) -> None:
         self.reader, self.text = reader, text
         self.raw = text.splitlines(keepends=True)
-        self.capitals = _in_capitals(text)
+        self.capitals = in_capitals(text)
         # "P: 80" is a pulse; single letters are headings only beside others of S, O, A, P.
         starts = {raw.lstrip()[:2] for raw in self.raw}
         self.soap = len(starts & {"S:", "O:", "A:", "P:"}) >= 3
@@ -264,19 +232,11 @@ class _Cutter:
         self.filled = False  # it has content already
 
     def parts(self) -> list[_Part]:
-        text, done, start = self.text, self.done, 0
-        after_blank = True
+        text, done, start, after_blank = self.text, self.done, 0, True
         for n, raw in enumerate(self.raw):
             end = start + len(raw.rstrip(_TERMINATORS))
-            body = _skip(text, start, end)
-            kind, number, hashes = ("blank" if body == end else "text"), -1, 0
-            for _ in range(3):  # "- [ ] 1. ..."
-                mark = _MARK.match(text, body, end)
-                if mark is None or mark.end() >= end:
-                    break
-                body, kind = mark.end(), "item"
-                number = int(mark["number"] or number)
-                hashes = len(mark["hash"] or "")
+            body = skip(text, start, end)
+            body, kind, number, hashes = read_marker(text, body, end)
             if kind == "blank":
                 done.append(_Part(start, end, body, kind))
             elif (known := self._known(body, end, kind == "item" and not hashes)) is not None:
@@ -388,7 +348,7 @@ class _Cutter:
             floor = colon + 1
             colon = text.find(":", floor, part.end)
         if not part.first:
-            part = part._replace(body=_skip(text, part.start, part.end))
+            part = part._replace(body=skip(text, part.start, part.end))
             part = part._replace(kind="blank") if part.body == part.end else part
         if part.start < part.end:
             self.done.append(part)
@@ -424,178 +384,22 @@ class _Cutter:
         return upper and small and len(raw) > 3 and last[-1] not in "/-&("
 
 
-class _Splitter:
-    """Divides the lines of one text into sentences."""
-
-    def __init__(self, reader: StructureReader, text: str, lines: tuple[Line, ...], parts: list[_Part]) -> None:
-        self.dotted, self.joins = reader.dotted, reader.joins
-        self.text, self.lines, self.parts = text, lines, parts
-        self.found: list[Sentence] = []
-
-    def sentences(self) -> tuple[Sentence, ...]:
-        joined = self._joined()
-        for i, line in enumerate(self.lines):
-            if line.kind == "heading":
-                self._add(line.body, line.end)
-            elif line.kind != "blank" and not joined[i]:
-                last = i
-                while last + 1 < len(joined) and joined[last + 1]:
-                    last += 1
-                self._split(line.body, self.lines[last].end, self.parts[i].number)
-        return tuple(self.found)
-
-    def _joined(self) -> list[bool]:
-        """For each line, whether it continues the one before: prose that was broken at a column.
-
-        A line was broken if the first word of the next would not have fitted into the width of its paragraph. Lines
-        that end in a comma or in a word like "with" go on whatever their length. When the next begins with a capital
-        or a figure, the rest of the text must show that it was broken at a column.
-        """
-        text, lines = self.text, self.lines
-        joined = [False] * len(lines)
-        full: list[int] = []  # lines that follow a full one and begin with no small letter
-        wrapped = width = last = 0
-        for i in range(1, len(lines)):
-            before, line = lines[i - 1], lines[i]
-            if line.kind != "text" or before.kind not in ("text", "item") or not self.parts[i].first:
-                continue
-            if i > last:  # a new paragraph: its width, once for all its lines
-                width, last = 0, i - 1
-                while last < len(lines) and lines[last].kind in ("text", "item"):
-                    width = max(width, lines[last].end - lines[last].start)
-                    last += 1
-            tail = text[max(before.body, before.end - 30) : before.end].rstrip()
-            head = text[line.body : min(line.end, line.body + 30)]
-            if before.section != line.section or not tail or tail[-1] in "!?:;" or self._is_table(before, line):
-                continue
-            word, lower = tail.rsplit(None, 1)[-1], head[0].islower()
-            if line.label_end > line.body and not lower:
-                continue
-            was_full = 55 <= width <= 130 and before.end - before.start + 1 + len(head.split(None, 1)[0]) > width
-            hanging = before.kind == "item" and line.body - line.start >= max(1, before.body - before.start - 2)
-            if tail[-1] == ".":
-                rule = self.dotted.get(word[:-1].lower())
-                joined[i] = rule == "title" or (rule is not None and lower)
-            elif tail[-1] == "," or word.lower() in self.joins or (lower and (was_full or hanging)):
-                joined[i] = True
-                wrapped += lower and was_full
-            elif was_full and before.end - before.start >= 60:
-                full.append(i)
-        if wrapped >= 2 or (len(full) >= 3 and _in_capitals(text)):
-            for i in full:
-                joined[i] = True
-        return joined
-
-    def _is_table(self, *lines: Line) -> bool:
-        find = self.text.find
-        return any(find(gap, line.body, line.end) >= 0 for line in lines for gap in ("\t", "   ", "|"))
-
-    def _split(self, start: int, end: int, number: int) -> None:
-        """Adds the sentences of the paragraph or item ``text[start:end]``; ``number`` is that of its marker or -1."""
-        text = self.text
-        cuts: list[tuple[int, int]] = []  # of an enumeration in running text: "1. CHF 2. AFib"
-        for match in _ENUMERATOR.finditer(text, start, end):
-            at, expected = match.start(), max(number, 0) + len(cuts) + 1
-            free = at == start or text[at - 1].isspace() or text[at - 1] == "("
-            if free and int(text[at : at + 2].rstrip(".)")) == expected:
-                cuts.append((at, match.end()))
-        if number < 0 and len(cuts) == 1 and cuts[0][0] > start:
-            cuts.clear()  # a lone "... grade 1. Denies ..."
-        cut, at = 0, start
-        for match in _STOP.finditer(text, start, end):
-            stop, after = match.span()
-            while cut < len(cuts) and cuts[cut][1] <= stop:
-                self._add(at, cuts[cut][0])
-                at, cut = cuts[cut][1], cut + 1
-            if (cut == len(cuts) or stop < cuts[cut][0]) and self._ends(stop, after, at, end):
-                self._add(at, after)
-                at = after
-        for before, after in cuts[cut:]:
-            self._add(at, before)
-            at = after
-        self._add(at, end)
-
-    def _ends(self, stop: int, after: int, start: int, end: int) -> bool:
-        """Whether the ``.``, ``!`` or ``?`` at ``stop`` ends a sentence that began at ``start``."""
-        text = self.text
-        token = text[max(start, stop - 24) : stop]
-        if after >= end:
-            return True
-        if not token or token[-1].isspace():
-            return text[stop] != "?"  # "? pneumonia" asks, and goes on
-        if text[stop] != ".":
-            return not text[after].isalpha()
-        match = _NEXT_WORD.match(text, after, end)
-        following = match[1] if match else ""
-        if text[stop + 1] == ".":
-            return not following[:1].islower()
-        pieces = token.split()
-        word = pieces[-1].lstrip("([\"'\u201c-/")
-        low = word.lower()
-        rule = self.dotted.get(low)
-        if not text[after].isspace():  # the space forgotten: "no fever.Denies cough", but "Ph.D"
-            return len(word) > 1 and word[-2:].islower() and rule is None
-        if after > stop + 1:
-            return text[stop + 1] not in ")]" or rule is None
-        if low.isdigit():
-            return len(low) > 2 or text[start : stop - len(low)].strip() != ""  # else the marker of an item
-        if rule == "title":
-            return not following
-        if rule == "number":
-            return not (following[:1].isdigit() or following[:1].islower())
-        if rule == "lettered":
-            return True
-        if len(word) == 1 and word.isalpha():  # an initial, or "hepatitis C."
-            before = pieces[-2] if len(pieces) > 1 else ""
-            if not before or (before[-1] == "." and self.dotted.get(before[:-1].lower()) == "title"):
-                return False
-            named = before[0].isupper() and not before.isupper() and self.dotted.get(before.lower()) != "lettered"
-            return following[:1].isupper() and not (named and word.isupper())
-        if rule is not None or _DOTTED_LETTERS.fullmatch(word):
-            return following[:1].isupper() and following.rstrip(".").lower() not in self.dotted
-        return True
-
-    def _add(self, start: int, end: int) -> None:
-        piece = self.text[start:end]
-        body = piece.lstrip()
-        if body.startswith(("- ", "* ", "\u2022 ")):  # a bullet in running text
-            body = body[2:].lstrip()
-        if body:
-            start = end - len(body)
-            self.found.append(Sentence(start, start + len(body.rstrip())))
-
-
-def _skip(text: str, start: int, end: int) -> int:
-    """The first character of ``text[start:end]`` that is neither space nor invisible; ``end`` when there is none."""
-    space = _SPACE.match(text, start, end)
-    return space.end() if space else start
-
-
-def _in_capitals(text: str) -> bool:
-    """Whether nearly all letters are capitals, so that capitals say nothing about headings."""
-    raw = text.encode("ascii", "ignore")
-    small = len(raw) - len(raw.translate(None, b"abcdefghijklmnopqrstuvwxyz"))
-    return len(raw) - len(raw.translate(None, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")) > 4 * small
-
-
 def _number(text: str, parts: list[_Part]) -> tuple[tuple[Line, ...], tuple[Section, ...]]:
     """Numbers the sections and gives each part its section."""
     # A marker ("## ") belongs to the heading, so that no stray "##" is left in the section before.
-    starts = [(_skip(text, part.start, part.body), part.end, part.name) for part in parts if part.opens]
+    starts = [(skip(text, part.start, part.body), part.end, part.name) for part in parts if part.opens]
     preamble = not starts or starts[0][0] > 0
     if preamble:
         starts.insert(0, (0, 0, None))
     ends = [start for start, _, _ in starts[1:]] + [len(text)]
     sections: list[Section] = []
     for (head_start, head_end, name), end in zip(starts, ends, strict=True):
-        sections.append(Section(head_start, head_end, _skip(text, head_end, end), end, name))
-    index = 0 if preamble else -1
+        sections.append(Section(head_start, head_end, skip(text, head_end, end), end, name))
     lines: list[Line] = []
+    index = 0 if preamble else -1
     for part in parts:
         index += part.opens
-        label = _LABEL.match(text, part.body, part.end) if part.kind in ("text", "item") else None
-        label_end = label.end() if label else part.body
-        lines.append(Line(part.start, part.end, part.kind, max(index, 0), part.body, label_end))
+        lines.append(line_of(text, part.start, part.end, part.kind, max(index, 0), part.body))
     return tuple(lines), tuple(sections)
 
 
@@ -609,20 +413,20 @@ class StructurePipe:
         self.reader = reader
 
     def __call__(self, doc: Doc) -> Doc:
-        structure = self.reader.read(doc.text)
+        text = doc.text  # spaCy joins it anew each time
+        structure = self.reader.read(text)
         doc.user_data[_USER_DATA] = structure
         offsets = doc.to_array(["IDX"]).astype(np.int64).reshape(-1)
         # Here a marker belongs to the item it opens: the sentence of "1. Diabetes" begins at "1". The first token at or
         # after the start: a boundary inside a token moves to the next one.
-        text = doc.text
-        marked = {line.body: _skip(text, line.start, line.body) for line in structure.lines if line.kind == "item"}
+        marked = {line.body: skip(text, line.start, line.body) for line in structure.lines if line.kind == "item"}
         wanted = np.array([marked.get(s.start, s.start) for s in structure.sentences], dtype=np.int64)
         starts = np.zeros(len(doc) + 1, dtype=bool)
         starts[np.searchsorted(offsets, wanted, side="left")] = True
         starts[0] = True
         if len(doc):  # one call: the setter of a token looks through the whole Doc each time
-            values = np.where(starts[:-1], 1, -1).astype(np.int64).view(np.uint64)
-            doc.from_array(["SENT_START"], values.reshape(-1, 1))
+            values: Any = np.where(starts[:-1], np.uint64(1), np.uint64(2**64 - 1))
+            doc.from_array([SENT_START], values.reshape(-1, 1))
         return doc
 
 
@@ -635,14 +439,9 @@ def structure_of(doc: Doc) -> Structure:
     """The Structure kept on ``doc``. Raises KeyError when the pipe ``codesuggest_structure`` has not run on it."""
     kept = doc.user_data[_USER_DATA]
     if not isinstance(kept, Structure):  # a Doc that came through to_bytes: msgpack returns lists for named tuples
-        kind, margin, lines, sections, sentences = kept
-        kept = Structure(
-            kind,
-            margin,
-            tuple(Line(*line) for line in lines),
-            tuple(Section(*section) for section in sections),
-            tuple(Sentence(*sentence) for sentence in sentences),
-        )
+        kind, margin, lines, heads, ends = kept
+        sections, sentences = tuple(Section(*head) for head in heads), tuple(Sentence(*end) for end in ends)
+        kept = Structure(kind, margin, tuple(Line(*line) for line in lines), sections, sentences)
     return kept
 
 

@@ -1,0 +1,277 @@
+"""How things look on a terminal: a result, codes, a model, and the progress of a batch.
+
+Everything is printed at the width of the terminal, without the blanks that fill a line, and words of a note without
+what would drive a terminal. `rich` is imported when something is printed, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codesuggest.records import WITHHELD_REASONS, Evidence, NoteResult, Withheld
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from codesuggest.codes.system import Code
+    from codesuggest.suggester import CodeSuggester
+
+_SYSTEMS = {"icd10cm": "ICD-10-CM", "icd10pcs": "ICD-10-PCS", "hcpcs": "HCPCS", "cpt": "CPT"}
+_SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+_ROWS = 10  #: suggestions shown a system, and suggested ones after them
+_FLOOR = 0.05  #: and of those not suggested only these, confidence in [0, 1]
+_WORDS = 12  #: withheld phrases shown a reason and cue
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def _table(*columns: tuple[str, dict[str, Any]], header: bool = True) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD if header else None,
+        show_header=header,
+        header_style="bold",
+        expand=True,
+        pad_edge=False,
+        padding=(0, 1 if header else 2, 0, 0),
+    )
+    for name, how in columns:
+        table.add_column(name, **how)
+    return table
+
+
+def _plain(text: str, most: int = 80) -> str:
+    """Words of a note for one cell: no line ends, no control or direction characters, which would drive a terminal."""
+    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+", " ", text).strip()
+    return text if len(text) <= most else text[: most - 1].rstrip() + "\u2026"
+
+
+@contextmanager
+def _printed() -> Iterator[Console]:
+    """What is printed here, without the blanks that fill a table's lines to the right."""
+    console = _console()
+    with console.capture() as captured:
+        yield console
+    print(re.sub("[ ]+$", "", captured.get(), flags=re.MULTILINE), end="")
+
+
+# ---- a result
+
+
+def print_result(result: NoteResult, file: str, limit: int | None, words: bool) -> None:
+    """file: its path, - is standard input. limit: suggestions a system as asked for; None shows those worth a look.
+    words: of the note; without them there are offsets."""
+    from rich.text import Text
+
+    kind = (result.document_type or "document type unknown").replace("_", " ")
+    about = [kind, result.setting, f"service date {result.service_date}", f"model {result.model}"]
+    name = "standard input" if file == "-" else _plain(Path(file).name)
+    with _printed() as console:
+        console.print(Text.assemble((name, "bold"), *[part for a in about for part in ((" \u00b7 ", "dim"), a)]))
+        _print_suggestions(console, result, limit, words)
+        _print_findings(console, result)
+        _print_withheld(console, result, words)
+
+
+def _print_suggestions(console: Console, result: NoteResult, limit: int | None, words: bool) -> None:
+    from rich.text import Text
+
+    if not result.suggestions:
+        console.print("\nNo code suggested.\n")
+        return
+    fixed, free = {"no_wrap": True}, {"overflow": "fold"}
+    table = _table(
+        ("", fixed), ("System", fixed), ("Code", fixed), ("Title", {**free, "ratio": 5}),
+        ("Conf.", {**fixed, "justify": "right"}), ("Evidence (section)", {**free, "ratio": 6}),
+    )  # fmt: skip
+    hidden = 0
+    for system in result.systems:
+        of_system = [s for s in result.suggestions if s.system == system]
+        for i, s in enumerate(of_system):
+            if limit is None and not s.suggested and (i >= _ROWS or s.confidence < _FLOOR):
+                hidden += 1
+                continue
+            table.add_row(
+                Text("\u2713" if s.suggested else "", "bold green"),
+                _SYSTEMS.get(s.system, s.system),
+                Text(s.code, "bold" if s.suggested else ""),
+                Text(s.display, "" if s.suggested else "dim"),
+                Text(f"{s.confidence:.2f}", "green" if s.suggested else "dim"),
+                _evidence(s.evidence, result.text if words else None, 3 if console.width >= 100 else 2),
+            )
+    console.print(table)
+    more = f"; {hidden} more are less likely (--limit 50)" if hidden else ""
+    console.print(f"\u2713 suggested: at or above the operating threshold{more}\n", style="dim")
+
+
+def _evidence(evidence: Sequence[Evidence], text: str | None, most: int) -> Any:
+    """The words, each once and at most so many, and after those of one section its name."""
+    from rich.text import Text
+
+    groups: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    for e in evidence:
+        shown = f"{e.start}-{e.end}" if text is None else _plain(text[e.start : e.end], 60)
+        if shown.lower() not in seen and len(seen) < most:
+            about = [(e.section or "").replace("_", " "), e.assertion if e.assertion != "affirmed" else "",
+                     "laboratory value" if e.basis == "result" else ""]  # fmt: skip
+            groups.setdefault(", ".join(a for a in about if a), []).append(shown)
+        seen.add(shown.lower())
+    out = Text()
+    for said, words in groups.items():
+        out.append("; " if out else "").append(", ".join(words), "cyan").append(f" ({said})" if said else "", "dim")
+    return out.append(f" +{len(seen) - most}" if len(seen) > most else "", "dim")
+
+
+def _print_findings(console: Console, result: NoteResult) -> None:
+    from rich.text import Text
+
+    if not result.findings:
+        return
+    console.print("Findings", style="bold")
+    table = _table(("", {"no_wrap": True}), ("", {"overflow": "fold", "max_width": 24}),
+                   ("", {"overflow": "fold", "ratio": 1}), header=False)  # fmt: skip
+    for f in result.findings:
+        sentence = Text(f.message).append(f"  {f.source}", "dim")
+        table.add_row(Text(f.severity, _SEVERITY.get(f.severity, "")), Text(f.rule), sentence)
+    console.print(table)
+    console.print()
+
+
+def _print_withheld(console: Console, result: NoteResult, words: bool) -> None:
+    from rich.text import Text
+
+    if not result.withheld:
+        return
+    console.print("Withheld", style="bold")
+    table = _table(("", {"overflow": "fold", "max_width": 30}), ("", {"overflow": "fold", "ratio": 1}), header=False)
+    text = result.text if words else None
+    for (reason, cue), phrases in _grouped(result.withheld, text).items():
+        label = Text(reason.replace("_", " ")).append(f" ({cue})" if cue else "", "dim")
+        more = Text(f" +{len(phrases) - _WORDS}" if len(phrases) > _WORDS else "", "dim")
+        style = "dim" if reason in ("no_match", "ranked_low") else ""
+        table.add_row(label, Text(", ".join(phrases[:_WORDS]), style).append(more))
+    console.print(table)
+
+
+def _grouped(withheld: Sequence[Withheld], text: str | None) -> dict[tuple[str, str], list[str]]:
+    """Phrases by (reason, words of the cue), in the order of `WITHHELD_REASONS` and of the note, each once."""
+    groups: dict[tuple[str, str], dict[str, str]] = {}
+    for w in sorted(withheld, key=lambda w: (WITHHELD_REASONS.index(w.reason), w.start)):
+        cue = _plain(text[w.cue.start : w.cue.end], 30).lower() if w.cue and text is not None else ""
+        shown = f"{w.start}-{w.end}" if text is None else _plain(text[w.start : w.end], 60)
+        groups.setdefault((w.reason, cue), {}).setdefault(shown.lower(), shown)
+    order = {reason: i for i, reason in enumerate(WITHHELD_REASONS)}
+    return {key: list(groups[key].values()) for key in sorted(groups, key=lambda k: order[k[0]])}
+
+
+# ---- codes and models
+
+
+def print_found(codes: Iterable[Code]) -> None:
+    """A line a code."""
+    table = _table(("System", {"no_wrap": True}), ("Code", {"no_wrap": True}), ("Title", {"ratio": 1}))
+    for code in codes:
+        table.add_row(_SYSTEMS.get(code.system, code.system), code.code, code.display)
+    with _printed() as console:
+        console.print(table)
+
+
+def print_codes(codes: Iterable[Code]) -> None:
+    """All about each code."""
+    with _printed() as console:
+        for code in codes:
+            _print_code(console, code)
+
+
+def _print_code(console: Console, code: Code) -> None:
+    from rich.text import Text
+
+    console.print(Text.assemble((code.code, "bold"), "  ", code.display))
+    state = "billable" if code.billable else "a header, not billable"
+    console.print(f"{_SYSTEMS.get(code.system, code.system)}, release {code.release}, {state}", style="dim")
+    table = _table(("", {"no_wrap": True, "style": "bold"}), ("", {"ratio": 1}), header=False)
+    groups = dict.fromkeys(filter(None, (code.chapter, code.block)))
+    above = [f"{f'chapter {name}' if name.isdigit() else name}  {title}" for name, title in groups]
+    above += [f"{up.code}  {up.display}" for up in reversed(code.ancestors)]
+    siblings = [c for c in (code.parent.children if code.parent else ()) if c.code != code.code]
+    parts = [
+        ("above", above),
+        ("also", [text for _, text in code.terms]),
+        *((kind.replace("_", " "), [f"{n.text}  [{n.at}]" for n in code.notes(kind)]) for kind in _note_kinds(code)),
+        ("below", [f"{c.code}  {c.display}" for c in code.children]),
+        ("beside", [f"{c.code}  {c.display}" for c in siblings]),
+    ]
+    for name, lines in parts:
+        for i, line in enumerate(lines[:20]):
+            table.add_row("" if i else name, line)
+        if len(lines) > 20:
+            table.add_row("", Text(f"and {len(lines) - 20} more", "dim"))
+    console.print(table)
+
+
+def _note_kinds(code: Code) -> list[str]:
+    return list(dict.fromkeys(note.kind for note in code.notes()))
+
+
+def print_model(suggester: CodeSuggester) -> None:
+    """What a model holds and what it was made from."""
+    left, right = {"no_wrap": True}, {"no_wrap": True, "justify": "right"}
+    table = _table(("System", left), ("Release", left), ("Billable codes", right), ("Threshold", right))
+    for name, engine in suggester.engines.items():
+        count = int(engine.system.billable_on().sum())
+        table.add_row(_SYSTEMS.get(name, name), engine.system.release, f"{count:,}", f"{engine.ranker.threshold:.2f}")
+    table.expand = False
+    with _printed() as console:
+        console.print(f"{suggester.name}  {suggester.path}", style="bold")
+        console.print(table)
+        for line in suggester.about.get("made_from", ()):
+            console.print(f"made from {line}")
+        for key, value in suggester.config.to_dict().items():
+            console.print(f"{key} = {value}", style="dim")
+
+
+# ---- progress
+
+
+@contextmanager
+def progress(inputs: list[Path]) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on stderr with rate and time left if that is a terminal, else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    from codesuggest.inputs import count_documents
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.speed:.1f} notes/s" if task.speed else "")
+
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), TextColumn("{task.fields[errors]}"))
+    total = count_documents(inputs)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: list[Any] = []
+
+        def show(records: int, errors: int) -> None:
+            said = f"{errors} errors" if errors else ""
+            if tasks:
+                bar.update(tasks[0], completed=records, errors=said)
+            else:  # made now, so that records of a run before do not count in the rate
+                tasks.append(bar.add_task("", total=total, completed=records, errors=said))
+
+        yield show
