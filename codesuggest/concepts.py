@@ -36,10 +36,12 @@ _DEFAULTS = (
     re.compile(r"\([^)]*\)", re.I),
     re.compile(r",? ?\bnot elsewhere classified\b|,? ?\bnot otherwise specified\b", re.I),
     re.compile(
-        r"\bwithout (?:mention of )?(?:\w+ )?(?:complications?|exacerbation|status migrainosus|intractability)\b"
+        r"\bwithout (?:mention of )?(?:\w+ )?(?:complications?|exacerbation|status migrainosus|intractability)\b",
+        re.I,
     ),
     re.compile(
-        r",? ?\b(?:not intractable|uncomplicated|unspecified(?: type| whether [^,]*| cause| organism| site)?)\b"
+        r",? ?\b(?:not intractable|uncomplicated|unspecified(?: type| whether [^,]*| cause| organism| site)?)\b",
+        re.I,
     ),
     re.compile(r"\bencounter for\b|\bpresence of\b|\bpersonal history of\b|\bfamily history of\b", re.I),
     re.compile(r",? ?\bsingle episode\b", re.I),

@@ -394,7 +394,8 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     headlined = sheet.x[:, COLUMN["match:headline_whole"]] > 0
     definite = ((sheet.best > 0.95) & headlined & ~symptom & ~status).any()
     sheet.put("code:symptom_with_diagnosis", symptom * float(definite))  # I.B.5, FY2026
-    return _site_sides(judged.reading, row, forms, n, len(index.idf))
+    weight = index.idf[forms] ** 2 / index.mass[safe][row]
+    return _site_sides(judged.reading, row, forms, weight, n)
 
 
 def _ragged(count: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -403,23 +404,26 @@ def _ragged(count: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     return row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
 
 
-def _site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, n: int, n_forms: int) -> Floats:
-    """How the side words near a word of a concept's title divide among the sides: float32 (n, sides), rows sum to 0 or 1.
+def _site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, weight: Floats, n: int) -> Floats:
+    """How the side words near the words of a concept's title divide among the sides: float32 (n, sides), rows sum to 0 or 1.
 
-    row, forms: the title forms of each concept. Near is within three words: "right" in "right distal radius" is no side
-    of the knee.
+    row, forms, weight: the title forms of each concept and their share of it. Near is from two words before a side word
+    to four behind it, within its segment and not across another side word: "right" in "right distal radius" is no side
+    of the knee, and in "right knee pain, left hip pain" the whole title is near one side only.
     """
-    out = np.zeros((n, len(SIDES)), np.float32)
-    low = np.searchsorted(reading.word, reading.side_word - 3)
-    high = np.searchsorted(reading.word, reading.side_word + 3, side="right")
-    near = np.zeros(n_forms, bool)
-    for i, side in enumerate(reading.side.tolist()):
-        around = slice(low[i], high[i])
-        same = reading.segment_of_word[reading.word[around]] == reading.segment_of_word[reading.side_word[i]]
-        near[:] = False
-        near[reading.form[around][same]] = True
-        out[np.unique(row[near[forms]]), side] += 1
-    return np.asarray(out / np.maximum(1, out.sum(1, keepdims=True)), np.float32)
+    out = np.zeros((n, len(SIDES)), np.float64)
+    near = np.zeros(len(reading.known), np.float32)
+    places = reading.side_word.tolist()
+    for i, (place, side) in enumerate(zip(places, reading.side.tolist(), strict=True)):
+        low = max([place - 2] + [p + 1 for p in places[max(0, i - 1) : i]])
+        high = min([place + 4] + [p - 1 for p in places[i + 1 : i + 2]])
+        around = slice(*np.searchsorted(reading.word, (low, high + 1)))
+        same = reading.segment_of_word[reading.word[around]] == reading.segment_of_word[place]
+        here = reading.form[around][same]
+        near[here] = 1
+        out[:, side] += np.bincount(row, weight * near[forms], minlength=n) ** 2
+        near[here] = 0
+    return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-9), np.float32)
 
 
 def _side_beside(sheet: _Sheet) -> Floats:
@@ -437,7 +441,7 @@ def _side_beside(sheet: _Sheet) -> Floats:
         word = reading.side_word[j]
         there &= reading.segment_of_word[word] == hits.segment[p]
         gap = np.maximum(0, np.maximum(hits.first[p] - word, word - hits.last[p]))
-        score = judged.strength[p] * np.where(gap <= 2, 1.0, np.where(gap <= 6, 0.7, 0.4))
+        score = judged.strength[p] * np.select([gap <= 1, gap <= 3, gap <= 6], [1.0, 0.7, 0.5], 0.3)
         np.maximum.at(out, (sheet.row[there], reading.side[j][there]), score[there])
     return out
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
 from codesuggest.pipes.phrases import WordReader, Words, phrase_runs
-from codesuggest.pipes.results import ResultReader
+from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.structure import Structure
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
@@ -205,6 +205,7 @@ class NoteReader:
             idf < 4.0
         )
         self._results = ResultReader()
+        self._sides = {form_ids[f]: side for f, side in _SIDE.items() if f in form_ids}
         self._nlp: Language | None = None
         self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
 
@@ -231,150 +232,44 @@ class NoteReader:
         text = doc.text if text is None else text  # spaCy joins the text anew each time
         structure: Structure = doc.user_data["codesuggest.structure"]
         asserted: Asserted = doc.user_data["codesuggest.assertion"]
-        words = self._words.read(text)
-        n = len(words)
-        token_start = doc.to_array(["IDX"]).reshape(-1).astype(np.int64)
-        token = np.maximum(np.searchsorted(token_start, words.start, side="right") - 1, 0)
-        status = asserted.status[token] if n and len(doc) else np.zeros(n, np.int8)
-        cue = asserted.cue[token] if n and len(doc) else np.full(n, -1, np.int32)
-        sentences = np.array([(s.start, s.end) for s in structure.sentences], np.int64).reshape(-1, 2)
-        sentence = np.searchsorted(sentences[:, 0], words.start, side="right") - 1
-        heads = np.array([(s.head_start, s.head_end) for s in structure.sections], np.int64).reshape(-1, 2)
-        section = np.maximum(np.searchsorted(heads[:, 0], words.start, side="right") - 1, 0)
-        known_head = np.array([s.name is not None for s in structure.sections], bool)
-        in_head = (words.start < heads[section, 1]) & known_head[section] if n else np.zeros(0, bool)
-        inside = sentence >= 0  # a list marker stands between two sentences
-        inside[inside] &= words.start[inside] < sentences[sentence[inside], 1]
-        names = [s.name for s in structure.sections]
-        for i, name in enumerate(names):
-            default = _SECTION_DEFAULT.get(name or "")
-            if default is not None:
-                status = np.where((section == i) & (status == 0), np.int8(default), status)
-
-        change = np.ones(n, bool)
-        change[1:] = (
-            (sentence[1:] != sentence[:-1])
-            | (status[1:] != status[:-1])
-            | (section[1:] != section[:-1])
-            | (in_head[1:] != in_head[:-1])
-            | (inside[1:] != inside[:-1])
-        )
-        run = np.cumsum(change) - 1
-        first = np.flatnonzero(change).astype(np.int32)
-        last = np.append(first[1:], n).astype(np.int32)
-        live = inside[first] & ~in_head[first] if n else np.zeros(0, bool)
-        number = np.cumsum(live) - 1
-        segment_of_word = np.where(live[run], number[run], -1).astype(np.int32) if n else np.zeros(0, np.int32)
-        first, last = first[live], last[live]
-        seg_status = status[first].astype(np.int8)
-        seg_section = section[first]
-        seg_names = [names[i] for i in seg_section]
-        seg_cue = cue[first].astype(np.int32)
-        group = np.array([GROUPS.index(_GROUP_OF.get(name or "", "none")) for name in seg_names], np.int8)
-
-        lines = np.array([(li.body, li.end, li.kind == "item") for li in structure.lines], np.int64).reshape(-1, 3)
-        line = np.maximum(np.searchsorted(lines[:, 0], words.start[first], side="right") - 1, 0)
-        opens = words.start[first] <= lines[line, 0] + 1 if len(lines) else np.zeros(len(first), bool)
-        headline = np.zeros(len(first), bool)
-        if len(first):
-            headline = opens & ((last - first) <= 12) & np.isin(group, _HEADLINE_GROUPS)
-        rank = np.zeros(len(first), np.int32)
-        for g in _HEADLINE_GROUPS:
-            chosen = headline & (group == g)
-            rank[chosen] = np.arange(int(chosen.sum()))
-
-        ids = self._ids
-        pairs = [(ids[f], i) for i, forms in enumerate(words.forms) for f in forms if f in ids]
-        form = np.array([p[0] for p in pairs], np.int32)
-        word = np.array([p[1] for p in pairs], np.int32)
-        clinical, weak = np.zeros(n, bool), np.zeros(n, bool)
-        strong_form = ~self.weak[form] if len(form) else np.zeros(0, bool)
-        clinical[word[strong_form]] = True
-        weak[word[~strong_form]] = True
-        clinical &= segment_of_word >= 0
-        weak &= segment_of_word >= 0
-        runs = phrase_runs(words, clinical, weak, segment_of_word, text)
-        phrases = [
-            Phrase(
-                int(words.start[a]),
-                int(words.end[b]),
-                seg_names[segment_of_word[a]],
-                ASSERTIONS[seg_status[segment_of_word[a]]],
-                asserted.cues[seg_cue[segment_of_word[a]]] if seg_cue[segment_of_word[a]] >= 0 else None,
-            )
-            for a, b in runs.tolist()
-        ]
-
-        derived = np.zeros(len(first), bool)
-        extra = [r for r in self._results.read(text, structure) if r.phrase]
-        if extra:
-            at = structure.section_at
-            starts: list[int] = []
-            ends: list[int] = []
-            more: list[tuple[str, ...]] = []
-            for r in extra:
-                name = at(r.start).name
-                phrases.append(Phrase(r.start, r.end, name, "affirmed", None, r.phrase))
-                forms = self._words.forms_of(r.phrase or "")
-                number_of = len(first) + len(starts)
-                w = n + len(starts)
-                starts.append(r.start)
-                ends.append(r.end)
-                more.append(forms)
-                seg_names.append(name)
-                fresh = [ids[f] for f in forms if f in ids]
-                form = np.append(form, np.array(fresh, np.int32))
-                word = np.append(word, np.full(len(fresh), w, np.int32))
-                segment_of_word = np.append(segment_of_word, np.int32(number_of))
-            k = len(starts)
-            words = Words(
-                np.append(words.start, np.array(starts, np.int32)),
-                np.append(words.end, np.array(ends, np.int32)),
-                words.forms + more,
-            )
-            positions = np.arange(n, n + k, dtype=np.int32)
-            first, last = np.append(first, positions), np.append(last, positions + 1)
-            seg_status = np.append(seg_status, np.zeros(k, np.int8))
-            group = np.append(group, np.full(k, GROUPS.index("exam"), np.int8))
-            headline, rank = np.append(headline, np.zeros(k, bool)), np.append(rank, np.zeros(k, np.int32))
-            derived = np.append(derived, np.ones(k, bool))
-            seg_cue = np.append(seg_cue, np.full(k, -1, np.int32))
-
-        says_family = np.zeros(len(first), bool)
-        family_id, history_id = (
-            ids.get(self._words.forms_of("family")[0], -2),
-            ids.get(self._words.forms_of("history")[0], -2),
-        )
-        for needed in (family_id, history_id):
-            here = np.zeros(len(first), bool)
-            spots = segment_of_word[word[form == needed]]
-            here[spots[spots >= 0]] = True
-            says_family = here if needed == family_id else says_family & here
-        side_of_form = {ids[f]: s for f, s in _SIDE.items() if f in ids}
-        sided = np.isin(form, list(side_of_form))
-        known = np.zeros(len(ids), bool)
-        spoken = segment_of_word[word] >= 0
-        spoken[spoken] &= seg_status[segment_of_word[word[spoken]]] == 0
+        cut = _cut(self._words.read(text), doc, structure, asserted)
+        form, word = self._forms(cut.words.forms)
+        phrases = self._phrases(cut, form, word, asserted.cues, text)
+        results = self._results.read(text, structure)
+        findings = [r for r in results if r.phrase]
+        if findings:
+            phrases += [
+                Phrase(r.start, r.end, structure.section_at(r.start).name, "affirmed", None, r.phrase) for r in findings
+            ]
+            forms = [self._words.forms_of(r.phrase or "") for r in findings]
+            cut = cut.with_results(findings, forms, structure)
+            form, word = self._forms(cut.words.forms)
+        headline, rank = _headlines(cut, structure)
+        sided = np.isin(form, list(self._sides))
+        segment = cut.segment_of_word[word]
+        spoken = segment >= 0
+        spoken[spoken] = cut.status[segment[spoken]] == 0
+        known = np.zeros(len(self._ids), bool)
         known[form[spoken]] = True
         return Reading(
-            document_type=document_type or structure.document_type,
-            words=words,
-            segment_of_word=segment_of_word,
+            document_type=document_type or structure.document_type or _if_lab_report(structure, len(results)),
+            words=cut.words,
+            segment_of_word=cut.segment_of_word,
             form=form,
             word=word,
-            first=first.astype(np.int32),
-            last=last.astype(np.int32),
-            status=seg_status,
-            group=group,
-            section=tuple(seg_names),
+            first=cut.first,
+            last=cut.last,
+            status=cut.status,
+            group=cut.group,
+            section=cut.section,
             headline=headline,
             headline_rank=rank,
-            says_family=says_family,
-            derived=derived,
-            cue=seg_cue,
+            says_family=self._says(("family", "history"), form, segment, len(cut.first)),
+            derived=cut.derived,
+            cue=cut.cue,
             cues=asserted.cues,
             side_word=word[sided],
-            side=np.array([side_of_form[f] for f in form[sided].tolist()], np.int8),
+            side=np.array([self._sides[f] for f in form[sided].tolist()], np.int8),
             follow_up=bool(_FOLLOW_UP.search(text)),
             sequela=bool(_SEQUELA.search(text)),
             open_injury=bool(_OPEN.search(text)),
@@ -382,3 +277,140 @@ class NoteReader:
             known=known,
             weak=self.weak,
         )
+
+    def _forms(self, forms: list[tuple[str, ...]]) -> tuple[Ints, Ints]:
+        """Ids of the forms in the vocabulary and the word each belongs to, sorted by word."""
+        ids = self._ids
+        pairs = [(ids[f], i) for i, own in enumerate(forms) for f in own if f in ids]
+        flat = np.array(pairs, np.int32).reshape(-1, 2)
+        return np.ascontiguousarray(flat[:, 0]), np.ascontiguousarray(flat[:, 1])
+
+    def _phrases(self, cut: _Cut, form: Ints, word: Ints, cues: tuple[Cue, ...], text: str) -> list[Phrase]:
+        clinical, weak = np.zeros(len(cut.words), bool), np.zeros(len(cut.words), bool)
+        clinical[word[~self.weak[form]]] = True
+        weak[word[self.weak[form]]] = True
+        live = cut.segment_of_word >= 0
+        runs = phrase_runs(cut.words, clinical & live, weak & live, cut.segment_of_word, text)
+        found = []
+        for a, b in runs.tolist():
+            segment = int(cut.segment_of_word[a])
+            cue = int(cut.cue[segment])
+            found.append(
+                Phrase(
+                    int(cut.words.start[a]),
+                    int(cut.words.end[b]),
+                    cut.section[segment],
+                    ASSERTIONS[int(cut.status[segment])],
+                    cues[cue] if cue >= 0 else None,
+                )
+            )
+        return found
+
+    def _says(self, words: tuple[str, ...], form: Ints, segment: Ints, n: int) -> Bools:
+        """Segments that hold all of these words. bool (n,)."""
+        out = np.ones(n, bool)
+        for name in words:
+            here = np.zeros(n + 1, bool)  # the last place takes words outside every segment
+            here[segment[form == self._ids.get(self._words.forms_of(name)[0], -2)]] = True
+            out &= here[:n]
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Words and the segments they form; see `Reading` for the arrays."""
+
+    words: Words
+    segment_of_word: Ints
+    first: Ints
+    last: Ints
+    status: npt.NDArray[np.int8]
+    group: npt.NDArray[np.int8]
+    section: tuple[str | None, ...]
+    cue: Ints
+    derived: Bools
+
+    def with_results(self, results: list[Result], forms: list[tuple[str, ...]], structure: Structure) -> _Cut:
+        """Each result as one more word behind the note's own, in a segment of its own."""
+        n, k, s = len(self.words), len(results), len(self.first)
+        words = Words(
+            np.append(self.words.start, np.array([r.start for r in results], np.int32)),
+            np.append(self.words.end, np.array([r.end for r in results], np.int32)),
+            self.words.forms + forms,
+        )
+        place = np.arange(n, n + k, dtype=np.int32)
+        return _Cut(
+            words,
+            np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.int32)),
+            np.append(self.first, place),
+            np.append(self.last, place + 1),
+            np.append(self.status, np.zeros(k, np.int8)),
+            np.append(self.group, np.full(k, GROUPS.index("exam"), np.int8)),
+            (*self.section, *(structure.section_at(r.start).name for r in results)),
+            np.append(self.cue, np.full(k, -1, np.int32)),
+            np.append(self.derived, np.ones(k, bool)),
+        )
+
+
+def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _Cut:
+    """Segments: runs of words of one sentence and one assertion. Known headings and list markers are in none."""
+    n = len(words)
+    if not n or not len(doc):
+        none, small = np.zeros(0, np.int32), np.zeros(0, np.int8)
+        return _Cut(words, np.full(n, -1, np.int32), none, none, small, small, (), none, np.zeros(0, bool))
+    starts = doc.to_array(["IDX"]).reshape(-1).astype(np.int64)
+    token = np.maximum(np.searchsorted(starts, words.start, side="right") - 1, 0)
+    heads = np.array([(s.head_start, s.head_end, s.name is not None) for s in structure.sections], np.int64)
+    section = np.maximum(np.searchsorted(heads[:, 0], words.start, side="right") - 1, 0)
+    in_head = (words.start < heads[section, 1]) & (heads[section, 2] > 0)
+    sentences = np.array(structure.sentences, np.int64).reshape(-1, 2)
+    sentence = np.searchsorted(sentences[:, 0], words.start, side="right") - 1
+    live = (sentence >= 0) & ~in_head
+    live[live] = words.start[live] < sentences[sentence[live], 1]  # a list marker stands between two sentences
+    status = asserted.status[token]
+    names = [s.name for s in structure.sections]
+    for i, name in enumerate(names):
+        if name in _SECTION_DEFAULT:
+            status = np.where((section == i) & (status == 0), np.int8(_SECTION_DEFAULT[name]), status)
+    parts = np.stack([sentence, status, section, live], 1)
+    change = np.r_[True, (parts[1:] != parts[:-1]).any(1)]
+    first = np.flatnonzero(change).astype(np.int32)
+    last = np.append(first[1:], n).astype(np.int32)
+    used = live[first]
+    number = np.where(used, np.cumsum(used) - 1, -1)
+    segment_of_word = number[np.cumsum(change) - 1].astype(np.int32)
+    first, last = first[used], last[used]
+    own = tuple(names[i] for i in section[first].tolist())
+    return _Cut(
+        words,
+        segment_of_word,
+        first,
+        last,
+        status[first].astype(np.int8),
+        np.array([GROUPS.index(_GROUP_OF.get(name or "", "none")) for name in own], np.int8),
+        own,
+        asserted.cue[token][first].astype(np.int32),
+        np.zeros(len(first), bool),
+    )
+
+
+def _headlines(cut: _Cut, structure: Structure) -> tuple[Bools, Ints]:
+    """Segments that open a line of a diagnosis list or of a reason for the visit, and their number within it."""
+    rank = np.zeros(len(cut.first), np.int32)
+    if not len(cut.first):
+        return np.zeros(0, bool), rank
+    bodies = np.array([line.body for line in structure.lines], np.int64)
+    start = cut.words.start[cut.first]
+    line = np.maximum(np.searchsorted(bodies, start, side="right") - 1, 0)
+    headline = (start <= bodies[line] + 1) & ((cut.last - cut.first) <= 12) & np.isin(cut.group, _HEADLINE_GROUPS)
+    headline &= ~cut.derived
+    for g in _HEADLINE_GROUPS:
+        chosen = headline & (cut.group == g)
+        rank[chosen] = np.arange(int(chosen.sum()))
+    return headline, rank
+
+
+def _if_lab_report(structure: Structure, results: int) -> str | None:
+    """A document without a type of its own that is mostly results."""
+    filled = sum(line.kind != "blank" for line in structure.lines)
+    return "lab_report" if results >= 3 and results >= 0.3 * filled else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -385,7 +386,7 @@ class CodeSuggester:
     def search(self, text: str, *, system: str | None = None, limit: int = 10) -> list[Code]:
         """Billable codes whose terms are nearest to the text, best first, by the same index that reads notes."""
         _among("system", system, self.systems)
-        self._check(None, None, None, None, None, None, limit, None)
+        self._check(None, None, None, None, None, None, 0 if limit is None else limit, None)
         engine = self.engines[system or self.systems[0]]
         reading = self.reader.read(check_text(text))
         one = reading.as_one_segment()
@@ -397,23 +398,56 @@ class CodeSuggester:
         self,
         codes: Sequence[str | tuple[str, str]],
         *,
+        note: str | None = None,
         service_date: str | dt.date | None = None,
-        setting: str = "outpatient",
+        setting: str | None = None,
+        document_type: str | None = None,
+        age: int | None = None,
+        sex: str | None = None,
     ) -> tuple[Finding, ...]:
-        """The rules that need no note, over codes a person chose: "I10" (ICD-10-CM) or ("icd10pcs", "0DTJ4ZZ").
+        """The rules over codes a person chose: "I10" (ICD-10-CM) or ("icd10pcs", "0DTJ4ZZ").
 
-        Raises OptionError for an option or a list that is none.
+        note: with it, also what its words say of those codes (only uncertain, past or a laboratory value). The options are
+        those of `suggest`. Raises as `suggest`; OptionError for a list of codes that is none.
         """
-        day, _ = self._check(service_date, setting, None, None, None, None, None, None)
         if isinstance(codes, str) or not isinstance(codes, Iterable):
             raise OptionError('codes must be a list such as ["E11.9", ("icd10pcs", "0DTJ4ZZ")]')
         pairs = [("icd10cm", c) if isinstance(c, str) else c for c in codes]
         for pair in pairs:
             if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)):
                 raise OptionError('a code of a claim is "E11.9" or ("icd10pcs", "0DTJ4ZZ")')
-        for name, _code in pairs:
-            _among("system", name, self.systems)
-        return guideline.check_codes([(a, b) for a, b in pairs], self.tables, setting=setting, service_date=day)
+            _among("system", pair[0], self.systems)
+        systems = tuple(dict.fromkeys(pair[0] for pair in pairs)) or None
+        # without a note the empty one: it checks the options and settles the defaults
+        result = self.suggest(
+            note if note is not None else "",
+            service_date=service_date,
+            setting=setting,
+            document_type=document_type,
+            systems=systems,
+            age=age,
+            sex=sex,
+            limit=100_000,
+        )
+        findings = guideline.check_codes(
+            [(a, b) for a, b in pairs], self.tables, setting=result.setting, service_date=result.service_date
+        )
+        if note is None:
+            return findings
+        claimed = {(name, self.tables[name].get(code)) for name, code in pairs}
+        held = {(name, found.code) for name, found in claimed if found is not None}
+        chosen = [replace(s, suggested=True) for s in result.suggestions if (s.system, s.code) in held]
+        said = guideline.check(
+            chosen,
+            self.tables,
+            setting=result.setting,
+            service_date=result.service_date,
+            document_type=result.document_type,
+            age=age,
+            sex=sex,
+        )
+        known = {(f.rule, f.codes) for f in findings}
+        return (*findings, *(f for f in said if (f.rule, f.codes) not in known))
 
     def explain(self, note: str, code: str, *, system: str = "icd10cm", **options: Any) -> dict[str, Any]:
         """Why this code, or at which stage it was lost: {"stage", "rank", "confidence", "why", "evidence"}.

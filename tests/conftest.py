@@ -19,7 +19,9 @@ NOTES = ROOT / "corpora" / "notes"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from what the model says now")
+    parser.addoption(
+        "--update-golden", action="store_true", help="write tests/golden anew from what the model says now"
+    )
 
 
 @pytest.fixture(scope="session")

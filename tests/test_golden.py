@@ -46,7 +46,9 @@ def seen(name: str, result: NoteResult) -> dict[str, Any]:
         "note": name,
         "document_type": result.document_type,
         "setting": result.setting,
-        "suggested": {f"{s.system} {s.code}": s.display for s in sorted(result.suggested, key=lambda s: (s.system, s.code))},
+        "suggested": {
+            f"{s.system} {s.code}": s.display for s in sorted(result.suggested, key=lambda s: (s.system, s.code))
+        },
         "asserted": held,
         "findings": sorted({f"{f.rule} {' '.join(f.codes)}" for f in result.findings if f.rule != "result_only"}),
         "results_only": sorted({c for f in result.findings if f.rule == "result_only" for c in f.codes}),

@@ -152,7 +152,6 @@ def test_invariants_of_any_text(starter: CodeSuggester, text: str) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=broken_notes)
 def test_lone_surrogates(starter: CodeSuggester, text: str) -> None:
-    # BUG for the lead when this fails: spaCy cannot hash a string with a lone surrogate (UnicodeEncodeError)
     check(starter, text, starter.suggest(text))
 
 
@@ -160,7 +159,10 @@ def test_lone_surrogates(starter: CodeSuggester, text: str) -> None:
 @given(text=notes, before=st.sampled_from(["😀 ", "\r\n", "\ufeff", "e\u0301\n", "\u00a0\t", "\x00\n"]))
 def test_offsets_move_with_the_text(starter: CodeSuggester, text: str, before: str) -> None:
     """Characters of more than one byte or code unit in front move every offset by as many code points."""
-    first, second = starter.suggest(text, document_type="visit_note"), starter.suggest(before + text, document_type="visit_note")
+    first, second = (
+        starter.suggest(text, document_type="visit_note"),
+        starter.suggest(before + text, document_type="visit_note"),
+    )
     check(starter, before + text, second)
     if not text or text[0].isspace() or not text[0].isascii():
         return
@@ -396,7 +398,6 @@ def measured() -> dict[str, tuple[int, list[str], float, int]]:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and resource limits")
 @pytest.mark.parametrize("what", sorted(BARS))
 def test_no_text_hangs_or_eats_the_machine(what: str, measured: dict[str, tuple[int, list[str], float, int]]) -> None:
-    # BUG for the lead where it fails, see the report: quadratic steps in spaCy's tokenizer and in the features
     status, found, _, megabytes = measured[what]
     assert status == 0, f"stopped: more than {BARS[what][0]} s of CPU, or out of memory ({megabytes} MB)"
     assert found and megabytes <= BARS[what][1]

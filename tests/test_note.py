@@ -80,7 +80,11 @@ def test_a_segment_holds_one_assertion_one_sentence_one_section(starter: CodeSug
 def test_words_of_a_heading_belong_to_no_segment(starter: CodeSuggester) -> None:
     text = "ASSESSMENT\ngout\nFamily history: asthma"
     reading = starter.reader.read(text)
-    outside = {text[a:b] for a, b, s in zip(reading.words.start, reading.words.end, reading.segment_of_word, strict=True) if s < 0}
+    outside = {
+        text[a:b]
+        for a, b, s in zip(reading.words.start, reading.words.end, reading.segment_of_word, strict=True)
+        if s < 0
+    }
     assert outside == {"ASSESSMENT", "Family", "history"}
 
 
@@ -110,27 +114,31 @@ def test_headlines_and_their_rank(starter: CodeSuggester) -> None:
         "HPI:\nKnee pain for a week.\nASSESSMENT\n- Gout, left great toe\n- Hypertension, at goal on the present dose "
         "and to be checked again at the next visit in three months together with kidney function\nPLAN\nColchicine\n"
     )
-    assert headlines(text, starter.reader.read(text)) == [("Gout, left great toe", "assessment", 0), ("Colchicine", "plan", 0)]
+    assert headlines(text, starter.reader.read(text)) == [
+        ("Gout, left great toe", "assessment", 0),
+        ("Colchicine", "plan", 0),
+    ]
 
 
 def test_ranks_count_within_a_group(starter: CodeSuggester) -> None:
     text = "Chief complaint: cough\nAssessment:\n- Gout\n- Asthma\n- Obesity\nPlan:\n- Rest\n"
     found = headlines(text, starter.reader.read(text))
-    assert [(words, rank) for words, group, rank in found if group == "assessment"] == [("Gout", 0), ("Asthma", 1), ("Obesity", 2)]
+    assert [(words, rank) for words, group, rank in found if group == "assessment"] == [
+        ("Gout", 0),
+        ("Asthma", 1),
+        ("Obesity", 2),
+    ]
     assert [rank for _, group, rank in found if group == "reason"] == [0]
     assert [rank for _, group, rank in found if group == "plan"] == [0]
 
 
 def test_a_numbered_problem_is_a_headline_of_its_own_words(starter: CodeSuggester) -> None:
-    # BUG for the lead: the number of the next item hangs at the end of this one ("Hypertension\n2"): sentences of
-    # `Structure` begin behind the number, so `searchsorted` gives the number to the sentence before
     text = "Assessment:\n1. Hypertension\n2. Gout\n"
     words = [h[0] for h in headlines(text, starter.reader.read(text))]
     assert words == ["Hypertension", "Gout"]
 
 
 def test_a_list_number_is_no_type_of_diabetes(starter: CodeSuggester) -> None:
-    # BUG for the lead, the same: "1. Diabetes\n2. Gout" must not be read as diabetes 2
     reading = starter.reader.read("Assessment:\n1. Diabetes\n2. Gout\n")
     diabetes = starter.vocabulary.index("diabet")
     two = starter.vocabulary.index("2")

@@ -195,7 +195,9 @@ def test_phrases(row: str, expected: list[str]) -> None:
     assert [text[words.start[a] : words.end[b]] for a, b in runs.tolist()] == expected
 
 
-@given(st.lists(st.sampled_from(["[knee]", "{left}", "of", "the", "Zyxwolf", "|", "[pain],", "[fever]\n"]), max_size=12))
+@given(
+    st.lists(st.sampled_from(["[knee]", "{left}", "of", "the", "Zyxwolf", "|", "[pain],", "[fever]\n"]), max_size=12)
+)
 def test_every_clinical_word_is_in_exactly_one_phrase(parts: list[str]) -> None:
     _, words, clinical, weak, group = marked(" ".join(parts).replace("| |", "|").strip("| "))
     text = "".join(c for c in " ".join(parts).replace("| |", "|").strip("| ").replace(" | ", " ") if c not in "[]{}")

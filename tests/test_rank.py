@@ -24,7 +24,9 @@ NOTE = (
 )
 
 
-def candidates(suggester: CodeSuggester, text: str, system: str = "icd10cm", inpatient: bool = False) -> tuple[Hits, Table]:
+def candidates(
+    suggester: CodeSuggester, text: str, system: str = "icd10cm", inpatient: bool = False
+) -> tuple[Hits, Table]:
     engine = suggester.engines[system]
     return engine.candidates(
         suggester.reader.read(text), engine.system.billable_on(), inpatient=inpatient, top=30, floor=0.45
@@ -92,7 +94,9 @@ def test_a_ranker_that_was_taught_nothing_suggests_nothing() -> None:
 def test_the_score_of_a_row_does_not_depend_on_its_company() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, len(FEATURES))).astype(np.float32)
-    ranker = Ranker(np.zeros(0), 0.0, rng.normal(size=len(FEATURES)), 0.25, np.array([-1.0, 1.0]), np.array([0.0, 1.0]), 0.5)
+    ranker = Ranker(
+        np.zeros(0), 0.0, rng.normal(size=len(FEATURES)), 0.25, np.array([-1.0, 1.0]), np.array([0.0, 1.0]), 0.5
+    )
     whole = ranker.score(x)
     assert [float(ranker.score(x[i : i + 1])[0]) for i in range(200)] == whole.tolist()
 
@@ -175,7 +179,6 @@ def test_the_nearer_side_wins(starter: CodeSuggester) -> None:
 
 
 def test_two_sides_in_one_sentence(starter: CodeSuggester) -> None:
-    # BUG for the lead: both sides count alike for both joints when the words stand within two of each other
     text = "right knee pain and left hip pain"
     found = sides(starter, text, RIGHT, LEFT, "M25.551", "M25.552")
     assert found[RIGHT] > found[LEFT]
@@ -188,7 +191,6 @@ def test_bilateral_without_a_bilateral_code_is_both(starter: CodeSuggester) -> N
 
 
 def test_both_is_bilateral(starter: CodeSuggester) -> None:
-    # BUG for the lead: "both" is no word for bilateral (I.B.13)
     found = sides(starter, "pain in both knees", RIGHT, LEFT, OPEN)
     assert {RIGHT, LEFT} <= set(found)
 

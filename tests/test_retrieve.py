@@ -51,7 +51,9 @@ def rows(hits: Hits) -> list[Row]:
     ]
 
 
-def slowly(terms: list[tuple[str, ...]], note: list[tuple[int, list[str]]], weak: str, top: int, floor: float) -> list[Row]:
+def slowly(
+    terms: list[tuple[str, ...]], note: list[tuple[int, list[str]]], weak: str, top: int, floor: float
+) -> list[Row]:
     """What `search` must find, word for word as its docstring says."""
     idf = {v: math.log((1 + len(terms)) / (1 + sum(v in t for t in terms))) + 1 for v in VOCABULARY}
     out: list[Row] = []

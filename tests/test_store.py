@@ -126,21 +126,41 @@ TAMPERING: list[tuple[str, Callable[[Path], None], type[ModelError], str]] = [
     ("missing", lambda p: (p / "rows.json").unlink(), ModelDamagedError, "rows.json"),
     ("added", lambda p: (p / "part" / "evil.py").write_text("1"), ModelDamagedError, "part/evil.py"),
     ("added hidden", lambda p: (p / ".hidden").write_text("1"), ModelDamagedError, ".hidden"),
-    ("a folder in its place", lambda p: ((p / "card.md").unlink(), (p / "card.md").mkdir())[0], ModelDamagedError, "card.md"),
+    (
+        "a folder in its place",
+        lambda p: ((p / "card.md").unlink(), (p / "card.md").mkdir())[0],
+        ModelDamagedError,
+        "card.md",
+    ),
     ("symlink", link, ModelDamagedError, "part/numbers.npy"),
     ("symlinked folder", link_a_folder, ModelDamagedError, "part/"),
     ("..", name_outside("../outside"), ModelDamagedError, "../outside"),
     ("absolute", lambda p: name_outside(str(p.parent / "outside"))(p), ModelDamagedError, "outside"),
     ("backslash", name_outside("..\\outside"), ModelDamagedError, "outside"),
-    ("no sizes", lambda p: edit_manifest(p, lambda m: m["files"].update({"card.md": {}})), ModelDamagedError, "card.md"),
+    (
+        "no sizes",
+        lambda p: edit_manifest(p, lambda m: m["files"].update({"card.md": {}})),
+        ModelDamagedError,
+        "card.md",
+    ),
     ("no entry", lambda p: edit_manifest(p, lambda m: m["files"].update({"card.md": 1})), ModelDamagedError, "card.md"),
-    ("newer", lambda p: edit_manifest(p, lambda m: m.update(format=store.FORMAT + 1)), ModelFormatError, "manifest.json"),
+    (
+        "newer",
+        lambda p: edit_manifest(p, lambda m: m.update(format=store.FORMAT + 1)),
+        ModelFormatError,
+        "manifest.json",
+    ),
     ("no format", lambda p: edit_manifest(p, lambda m: m.pop("format")), ModelFormatError, "manifest.json"),
     ("another kind", lambda p: edit_manifest(p, lambda m: m.update(kind="spacy")), ModelFormatError, "manifest.json"),
     ("no files", lambda p: edit_manifest(p, lambda m: m.pop("files")), ModelFormatError, "manifest.json"),
     ("a list", lambda p: (p / "manifest.json").write_text("[]"), ModelFormatError, "manifest.json"),
     ("no JSON", lambda p: (p / "manifest.json").write_text("{"), ModelDamagedError, "manifest.json"),
-    ("manifest no UTF-8", lambda p: (p / "manifest.json").write_bytes(b"\xff\xfe{"), ModelDamagedError, "manifest.json"),
+    (
+        "manifest no UTF-8",
+        lambda p: (p / "manifest.json").write_bytes(b"\xff\xfe{"),
+        ModelDamagedError,
+        "manifest.json",
+    ),
     ("manifest nested deep", lambda p: (p / "manifest.json").write_text("[" * 100_000), ModelError, "manifest.json"),
     ("no manifest", lambda p: (p / "manifest.json").unlink(), ModelFormatError, "manifest.json"),
 ]
@@ -174,7 +194,10 @@ class Evil:
     "data",
     [
         pickle.dumps(Evil()),
-        b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117) + b"\n" + b"x",
+        b"\x93NUMPY\x01\x00\x76\x00"
+        + b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117)
+        + b"\n"
+        + b"x",
         b"not an array",
         b"",
         b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '<i4', 'fortran_order': False, 'shape': (9,), }".ljust(117) + b"\n",

@@ -54,7 +54,9 @@ def test_the_same_bytes_under_another_hash_seed(tiny_folder: Path, tmp_path: Pat
     )
     here = Path(__file__).parent
     environment = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": str(here.parent)}
-    subprocess.run([sys.executable, "-c", program, str(here), str(tmp_path / "m")], check=True, env=environment, timeout=120)
+    subprocess.run(
+        [sys.executable, "-c", program, str(here), str(tmp_path / "m")], check=True, env=environment, timeout=120
+    )
     first, second = files_of(tiny_folder), files_of(tmp_path / "m")
     assert [name for name in first | second if first.get(name) != second.get(name)] == []
 
@@ -77,7 +79,9 @@ def test_folds_keep_groups_together(seed: int) -> None:
     assert _folds(groups[::-1], seed) == folds[::-1]
 
 
-def test_a_documents_own_labels_are_not_in_its_priors(tiny_system: CodeSystem, tiny_documents: Sequence[CodedDocument]) -> None:
+def test_a_documents_own_labels_are_not_in_its_priors(
+    tiny_system: CodeSystem, tiny_documents: Sequence[CodedDocument]
+) -> None:
     nothing = [frozenset[str]()] * len(tiny_documents)
     counts = Counts.of(tiny_system, tiny_documents, nothing, min_groups=1)
     for n, document in enumerate(tiny_documents):
@@ -90,7 +94,9 @@ def test_a_documents_own_labels_are_not_in_its_priors(tiny_system: CodeSystem, t
 
 
 def test_acceptable_codes_and_two_of_a_category_are_taken_out_as_they_were_put_in(tiny_system: CodeSystem) -> None:
-    one = CodedDocument("one", "", (Label("icd10cm", "Q10.1"), Label("icd10cm", "Q10.2"), Label("icd10cm", "Q11", "acceptable")))
+    one = CodedDocument(
+        "one", "", (Label("icd10cm", "Q10.1"), Label("icd10cm", "Q10.2"), Label("icd10cm", "Q11", "acceptable"))
+    )
     two = CodedDocument("two", "", (Label("icd10cm", "Q11"),))
     counts = Counts.of(tiny_system, [one, two], [frozenset(), frozenset()], min_groups=1)
     alone = Counts.of(tiny_system, [two], [frozenset()], min_groups=1).learned()
@@ -99,11 +105,6 @@ def test_acceptable_codes_and_two_of_a_category_are_taken_out_as_they_were_put_i
 
 
 def test_documents_of_one_patient_do_not_teach_each_other(tiny_system: CodeSystem) -> None:
-    """BUG for the lead, or a choice to be written down: `priors_without` takes out the document, not its group.
-
-    Folds and min_groups go by group; two notes of one patient share their codes, so the second still answers for the
-    first. (A document whose id another one has is not counted twice either.)
-    """
     one = CodedDocument("one", "", (Label("icd10cm", "Q11"),), group="p")
     two = CodedDocument("two", "", (Label("icd10cm", "Q11"),), group="p")
     counts = Counts.of(tiny_system, [one, two], [frozenset(), frozenset()], min_groups=1)
@@ -132,10 +133,14 @@ def test_a_name_of_too_few_groups_is_in_no_file(
 ) -> None:
     model = train(planted(tiny_documents, groups=2), systems=[tiny_system], min_groups=3, seed=1)
     model.save(tmp_path / "m")
-    assert "dizzyspel" in learned_grams(model), "the words of nine patients are learned, else this proves nothing"
+    assert any("giddi" in g for g in learned_grams(model)), (
+        "what nine patients share is learned, else this proves nothing"
+    )
     for name, data in files_of(tmp_path / "m").items():
         assert b"zyxwolf" not in data.lower(), name
-        assert "zyxwolf".encode("utf-16-le") not in data.lower() and "zyxwolf".encode("utf-32-le") not in data.lower(), name
+        assert (
+            "zyxwolf".encode("utf-16-le") not in data.lower() and "zyxwolf".encode("utf-32-le") not in data.lower()
+        ), name
         assert b"83749201" not in data, name
 
 
@@ -160,7 +165,6 @@ def test_numbers_are_dropped_however_often_they_occur(
 def test_a_name_is_dropped_however_often_it_occurs(
     tiny_system: CodeSystem, tiny_documents: Sequence[CodedDocument], tmp_path: Path
 ) -> None:
-    # BUG for the lead: invariant 5 says "names and numbers dropped"; a doctor who signs every note is in grams.txt
     model = train(planted(tiny_documents, groups=9), systems=[tiny_system], min_groups=3, seed=1)
     model.save(tmp_path / "m")
     assert [name for name, data in files_of(tmp_path / "m").items() if b"zyxwolf" in data.lower()] == []

@@ -21,7 +21,18 @@ LIMIT = 30_000_000
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(out), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(out),
+        str(ROOT),
+    ]
     subprocess.run(command, check=True, capture_output=True, cwd=out)
     (found,) = out.glob("*.whl")
     return found
@@ -44,7 +55,10 @@ def test_suggests_in_a_bare_environment_outside_the_checkout(wheel: Path, tmp_pa
     bin_ = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "CODESUGGEST"))}
     install = subprocess.run(
-        [str(bin_ / "python"), "-m", "pip", "install", "--quiet", str(wheel)], capture_output=True, text=True, env=environment
+        [str(bin_ / "python"), "-m", "pip", "install", "--quiet", str(wheel)],
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     if install.returncode and "connection" in (install.stdout + install.stderr).lower():
         pytest.skip("no package index within reach")
@@ -63,6 +77,11 @@ def test_suggests_in_a_bare_environment_outside_the_checkout(wheel: Path, tmp_pa
     assert {s["code"] for s in result["suggestions"] if s["suggested"]} >= {"M25.562", "I10"}
     component = "import spacy; n = spacy.blank('en'); n.add_pipe('codesuggest'); print(len(n('Knee pain.')._.codesuggest.suggestions))"
     shown = subprocess.run(
-        [str(bin_ / "python"), "-c", component], capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+        [str(bin_ / "python"), "-c", component],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        check=True,
     )
     assert int(shown.stdout) > 0
