@@ -353,7 +353,7 @@ def test_what_is_no_code_is_not_repeated() -> None:
 
 
 def test_options() -> None:
-    with pytest.raises(OptionError, match="hcpcs.*loaded are icd10cm"):
+    with pytest.raises(OptionError, match=r"hcpcs.*loaded are icd10cm"):
         check_codes([("hcpcs", "J1100")], {"icd10cm": invented()}, setting="inpatient", service_date=DATE)
     with pytest.raises(OptionError, match="setting"):
         check([], {}, setting="hospital", service_date=DATE)

@@ -212,7 +212,7 @@ def test_a_note_leaves_no_trace_in_the_next(starter: CodeSuggester) -> None:
 
 
 def test_threads_share_a_suggester() -> None:
-    """BUG for the lead: the class says "safe to share between threads that only call `suggest`".
+    """The class says "safe to share between threads that only call `suggest`".
 
     spaCy's memory zone and the stemmer both keep state; in a process of its own, for it may die of it.
     """

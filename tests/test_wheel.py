@@ -75,7 +75,10 @@ def test_suggests_in_a_bare_environment_outside_the_checkout(wheel: Path, tmp_pa
     )
     result = json.loads(run.stdout)
     assert {s["code"] for s in result["suggestions"] if s["suggested"]} >= {"M25.562", "I10"}
-    component = "import spacy; n = spacy.blank('en'); n.add_pipe('codesuggest'); print(len(n('Knee pain.')._.codesuggest.suggestions))"
+    component = (
+        "import spacy; nlp = spacy.blank('en'); nlp.add_pipe('codesuggest'); "
+        "print(len(nlp('Knee pain.')._.codesuggest.suggestions))"
+    )
     shown = subprocess.run(
         [str(bin_ / "python"), "-c", component],
         capture_output=True,
