@@ -11,6 +11,7 @@ CodeSuggestError
 │   ├── ModelFormatError   foreign, newer or malformed          code "model_format"
 │   └── ModelDamagedError  a file is missing, cut or changed    code "model_damaged"
 ├── CodeFileError          a code table cannot be read          code "code_file"
+├── LexiconError           a word list cannot be read           code "lexicon"
 ├── MissingExtraError      an optional package is not there     code "missing_extra"
 └── BatchError             a batch cannot start or resume       code "batch"
 
@@ -74,6 +75,12 @@ class CodeFileError(CodeSuggestError, ValueError):
         where = "" if path is None else f"{path}, line {line}: " if line is not None else f"{path}: "
         super().__init__(where + message)
         self.path, self.line = path, line
+
+
+class LexiconError(CodeSuggestError, ValueError):
+    """A word list is missing or malformed; the message names the file, the line and the remedy."""
+
+    code = "lexicon"
 
 
 class MissingExtraError(CodeSuggestError, ImportError):

@@ -15,18 +15,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesuggest.errors import CodeSuggestError
+from codesuggest.errors import LexiconError
 
 __all__ = ["ENGLISH", "LexiconError", "Row", "read_lexicon"]
 
 #: Folder of the English word lists that ship with the package.
 ENGLISH = Path(__file__).parent / "en"
-
-
-class LexiconError(CodeSuggestError, ValueError):
-    """A word list is missing or malformed; the message names the file, the line and the remedy."""
-
-    code = "lexicon"
 
 
 @dataclass(frozen=True, slots=True)
