@@ -22,10 +22,10 @@ Ints = npt.NDArray[np.int32]
 
 #: Ways a term came to name its concept. The ranker weighs them apart.
 KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug")
-#: Which statements of a note a concept can be coded from: any, a relative's (Z80-Z84), or the patient's past (Z85-Z87).
 _KIND_OF = {"idiom": "idiom", "lay": "idiom", "abbrev": "abbreviation", "drug": "drug"}  # of our lists
 #: Of two terms with the same forms, the kind that stands first here is kept.
 _KEPT = ("title", "idiom", "trimmed", "inclusion", "header", "abbreviation", "drug")
+#: Which statements of a note a concept can be coded from: any, a relative's (Z80-Z84), or the patient's past (Z85-Z87).
 ROUTES = ("any", "family", "personal")
 SIDES = ("none", "right", "left", "bilateral", "unspecified")
 
@@ -117,6 +117,11 @@ def entries_of(system: CodeSystem) -> list[Entry]:
         )
         for i in kept
     ]
+
+
+def categories_of(system: CodeSystem) -> Ints:
+    """Dense number of the three-character category of each code, int32 (k,), in code order from 0."""
+    return np.unique(np.asarray(system.codes).astype("S3"), return_inverse=True)[1].astype(np.int32)
 
 
 def trimmed(title: str) -> str:

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import KINDS, SIDES, Concepts
+from codesuggest.concepts import KINDS, SIDES, Concepts, categories_of
 from codesuggest.learned import Learned
-from codesuggest.note import GROUPS, Reading
+from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.retrieve import Hits, TermIndex
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
@@ -28,7 +28,6 @@ MAX_CONCEPTS = 300  #: candidates kept a note before codes are chosen; the evalu
 FULL = 0.995  #: coverage from which a term counts as wholly said
 TIGHT = 0.5  #: compactness from which its words count as said together
 
-AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL = range(5)  #: indices in records.ASSERTIONS
 BILATERAL, UNSPECIFIED = SIDES.index("bilateral"), SIDES.index("unspecified")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 FEATURES: tuple[str, ...] = (
@@ -137,7 +136,7 @@ class Static:
     def of(cls, system: CodeSystem, concepts: Concepts) -> Static:
         first = concepts.member[concepts.member_indptr[:-1]]
         codes = np.asarray(system.codes)
-        category = np.unique(codes.astype("S3"), return_inverse=True)[1].astype(np.int32)
+        category = categories_of(system)
         raw = codes.view(np.uint8).reshape(len(codes), -1)[:, 0]
         letter = np.where(raw >= 65, raw - 65, raw - 48).astype(np.int8)
         title = np.full(len(first), -1, np.int32)

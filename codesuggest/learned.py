@@ -24,7 +24,8 @@ import numpy.typing as npt
 
 from codesuggest.coded import CodedDocument
 from codesuggest.codes.system import CodeSystem
-from codesuggest.note import Reading
+from codesuggest.concepts import categories_of
+from codesuggest.note import AFFIRMED, HISTORICAL, Reading
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -97,7 +98,7 @@ def grams(reading: Reading, longest: int = 3) -> list[str]:
     ):
         if segment != here:
             window, here = [], segment
-        if segment < 0 or not forms or reading.status[segment] not in (0, 4):
+        if segment < 0 or not forms or reading.status[segment] not in (AFFIRMED, HISTORICAL):
             continue
         if not known:
             window = []
@@ -134,7 +135,7 @@ class Counts:
         min_groups: int,
     ) -> Counts:
         """found: the n-grams of each document."""
-        category = np.unique(np.asarray(system.codes).astype("S3"), return_inverse=True)[1].astype(np.int32)
+        category = categories_of(system)
         billed, mentioned = np.zeros(len(system)), np.zeros(len(system))
         billed_category = np.zeros(int(category.max()) + 1)
         share: dict[str, tuple[Counter[int], Counter[int]]] = defaultdict(lambda: (Counter(), Counter()))

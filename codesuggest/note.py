@@ -82,9 +82,10 @@ _GROUP_OF = {
     "anesthesia": "procedure",
     "specimen": "procedure",
 }
-_FAMILY, _HYPOTHETICAL = ASSERTIONS.index("family"), ASSERTIONS.index("hypothetical")
+#: Indices in ASSERTIONS, as `Reading.status` holds them.
+AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL, HYPOTHETICAL, OTHER_PERSON = range(len(ASSERTIONS))
 #: What a section says of its sentences when no cue does.
-_SECTION_DEFAULT = {"family_history": _FAMILY, "discharge_instructions": _HYPOTHETICAL}
+_SECTION_DEFAULT = {"family_history": FAMILY, "discharge_instructions": HYPOTHETICAL}
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
 _FOLLOW_UP = re.compile(
     r"\bfollow[- ]?up\b|\bpost-?op\b|\bstatus[- ]post\b|\bs/p\b|\bhealing\b|\baftercare\b|\brecheck\b", re.I
@@ -248,7 +249,7 @@ class NoteReader:
         sided = np.isin(form, list(self._sides))
         segment = cut.segment_of_word[word]
         spoken = segment >= 0
-        spoken[spoken] = cut.status[segment[spoken]] == 0
+        spoken[spoken] = cut.status[segment[spoken]] == AFFIRMED
         known = np.zeros(len(self._ids), bool)
         known[form[spoken]] = True
         return Reading(
@@ -371,7 +372,7 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
     names = [s.name for s in structure.sections]
     for i, name in enumerate(names):
         if name in _SECTION_DEFAULT:
-            status = np.where((section == i) & (status == 0), np.int8(_SECTION_DEFAULT[name]), status)
+            status = np.where((section == i) & (status == AFFIRMED), np.int8(_SECTION_DEFAULT[name]), status)
     parts = np.stack([sentence, status, section, live], 1)
     change = np.r_[True, (parts[1:] != parts[:-1]).any(1)]
     first = np.flatnonzero(change).astype(np.int32)

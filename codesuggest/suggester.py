@@ -35,7 +35,6 @@ from codesuggest.retrieve import Hits
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-SETTINGS = ("inpatient", "outpatient")
 #: Where a document type comes from when nobody says (II, IV: the setting decides how uncertain diagnoses are coded).
 _SETTING_OF = {"discharge_summary": "inpatient"}
 #: Systems asked when nobody says; procedures of inpatients are coded in ICD-10-PCS.
@@ -188,7 +187,16 @@ class CodeSuggester:
         Raises NotTextError, TextTooLongError, OptionError; no message holds text of the note.
         """
         text = check_text(note)
-        day, wanted = self._check(service_date, setting, document_type, systems, age, sex, limit, threshold)
+        day, wanted = self._check(
+            service_date=service_date,
+            setting=setting,
+            document_type=document_type,
+            systems=systems,
+            age=age,
+            sex=sex,
+            limit=limit,
+            threshold=threshold,
+        )
         return self._result(
             text, self.reader.read(text, document_type), id, day, setting, wanted, age, sex, limit, threshold
         )
@@ -202,7 +210,7 @@ class CodeSuggester:
         systems: Sequence[str] | None = None,
     ) -> NoteResult:
         """As `suggest`, for a Doc that `codesuggest_structure` and `codesuggest_assertion` have read."""
-        day, wanted = self._check(service_date, setting, None, systems, None, None, None, None)
+        day, wanted = self._check(service_date=service_date, setting=setting, systems=systems)
         text = check_text(doc.text)
         return self._result(
             text, self.reader.read_doc(doc, None, text), "", day, setting, wanted, None, None, None, None
@@ -344,14 +352,15 @@ class CodeSuggester:
 
     def _check(
         self,
-        service_date: str | dt.date | None,
-        setting: str | None,
-        document_type: str | None,
-        systems: Sequence[str] | None,
-        age: int | None,
-        sex: str | None,
-        limit: int | None,
-        threshold: float | None,
+        *,
+        service_date: str | dt.date | None = None,
+        setting: str | None = None,
+        document_type: str | None = None,
+        systems: Sequence[str] | None = None,
+        age: int | None = None,
+        sex: str | None = None,
+        limit: int | None = None,
+        threshold: float | None = None,
     ) -> tuple[str, tuple[str, ...] | None]:
         """The day of service and the systems, after every option was checked. Raises OptionError."""
         if isinstance(service_date, dt.date):
@@ -362,7 +371,7 @@ class CodeSuggester:
                 raise ValueError
         except ValueError:
             raise OptionError("service_date must be a day as YYYY-MM-DD, or a datetime.date") from None
-        _among("setting", setting, SETTINGS)
+        _among("setting", setting, guideline.SETTINGS)
         _among("document_type", document_type, DOCUMENT_TYPES)
         _among("sex", sex, ("female", "male"))
         if systems is not None and (isinstance(systems, str) or not isinstance(systems, Iterable)):
@@ -386,7 +395,7 @@ class CodeSuggester:
     def search(self, text: str, *, system: str | None = None, limit: int = 10) -> list[Code]:
         """Billable codes whose terms are nearest to the text, best first, by the same index that reads notes."""
         _among("system", system, self.systems)
-        self._check(None, None, None, None, None, None, 0 if limit is None else limit, None)
+        self._check(limit=0 if limit is None else limit)
         engine = self.engines[system or self.systems[0]]
         reading = self.reader.read(check_text(text))
         one = reading.as_one_segment()
@@ -461,7 +470,7 @@ class CodeSuggester:
             raise OptionError(f"{system} of this model holds no code {code}")
         wanted = table[code]
         limit = options.pop("limit", None)
-        self._check(None, None, None, None, None, None, limit, None)
+        self._check(limit=limit)
         limit = self.config.limit if limit is None else limit
         result = self.suggest(note, systems=[system], limit=100_000, **options)
         for rank, s in enumerate(result.suggestions, 1):

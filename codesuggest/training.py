@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from codesuggest.coded import CodedDocument, read_coded, read_codiesp
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import Idiom, build, entries_of
+from codesuggest.concepts import Idiom, build, categories_of, entries_of
 from codesuggest.config import SuggestConfig
 from codesuggest.engine import Engine
 from codesuggest.errors import CodeFileError, InputError
@@ -112,7 +112,7 @@ def train(
     engines = []
     for system in systems:
         concepts, terms = built[system.name]
-        categories = len(np.unique(np.asarray(system.codes).astype("S3")))
+        categories = int(categories_of(system).max()) + 1
         engines.append(
             Engine(
                 system,

@@ -13,9 +13,10 @@ import pytest
 from conftest import NOTES
 
 from codesuggest.coded import read_coded
+from codesuggest.guideline import SETTINGS
 from codesuggest.pipes.structure import DOCUMENT_TYPES
 from codesuggest.records import ASSERTIONS
-from codesuggest.suggester import SETTINGS, CodeSuggester
+from codesuggest.suggester import CodeSuggester
 
 NAMES = sorted(p.stem for p in NOTES.glob("*.json"))
 KEYS = {

@@ -29,10 +29,11 @@ from spacy.strings import hash_string  # type: ignore[attr-defined]
 from spacy.tokens import Doc
 
 from codesuggest.pipes.lexicon import Row, read_lexicon
+from codesuggest.records import ASSERTIONS
 
 __all__ = ["COLUMNS", "DIRECTIONS", "END", "STATUSES", "CueList", "Rule", "State", "Words", "hashes", "look"]
 
-STATUSES: Final = ("affirmed", "negated", "uncertain", "family", "historical", "hypothetical", "other_person")
+STATUSES: Final = ASSERTIONS
 OPENING: Final = ("forward", "backward", "both")
 DIRECTIONS: Final = (*OPENING, "pseudo", "terminator", "class")
 COLUMNS: Final = ("cue", "category", "direction", "max_tokens", "source")
