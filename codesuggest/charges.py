@@ -1,0 +1,462 @@
+"""Charge lines: one short description of something billed -> codes, as a chargemaster or a superbill writes it.
+
+"HC CATH DRAIN PIGTAIL 10FR", "ceftriaxone 250 mg solution for injection", "ECHG EMS BLS NON-EMERGENT" are no sentences: words are
+cut short, the maker's catalogue number stands beside the size, and there is no section or negation to mind. So a line is read
+as a bag of words, word pairs and character n-grams (2 to 5, within a word), every number as one sign, and a (line, code) pair is
+scored by a logistic regression over the named features of LINE_FEATURES:
+
+* learned:* from lines that were coded: a ridge regression of the code, of its first character and of its first three on the
+  n-grams; likeness to the mean of the code's lines; how much of the line any line of the code has held; how frequent it is.
+* table:* from the code table, titles and terms each for itself: cosine of n-grams, share of the term's words in the line and of
+  the line's words in the term (weighted by idf squared).
+* code:*, form:*, unit:* what the title says: no code of its own ("unclassified"), one maker's version, given by mouth or injected,
+  and whether the line states the very amount that is one unit of the code.
+
+Nothing but weights over n-grams is kept of the training lines, and no number.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest.codes.system import CodeSystem
+from codesuggest.concepts import trimmed
+from codesuggest.units import billing_unit, doses
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+
+LINE_FEATURES = (
+    "learned:code",
+    "learned:code_square",
+    "learned:code_best",
+    "learned:chapter",
+    "learned:family",
+    "learned:like",
+    "learned:like_best",
+    "learned:words_known",
+    "learned:ngrams_known",
+    "learned:prior",
+    "learned:seen",
+    "table:like",
+    "table:like_best",
+    "table:like_unseen",
+    "table:term_said",
+    "table:line_explained",
+    "table:both",
+    "table:both_unseen",
+    "code:unlisted",
+    "code:unlisted_though_named",
+    "code:one_maker",
+    "form:agrees",
+    "form:differs",
+    "unit:said",
+    "unit:countable",
+)
+COLUMN = {name: i for i, name in enumerate(LINE_FEATURES)}
+#: Weights of a model that was shown no charge line: by hand, not fitted to any.
+TABLE_ONLY = {
+    "table:like": 4.0,
+    "table:like_best": 0.5,
+    "table:term_said": 1.0,
+    "table:line_explained": 1.0,
+    "table:both": 4.0,
+    "code:unlisted": -0.5,
+    "code:one_maker": -1.0,
+    "form:agrees": 0.5,
+    "form:differs": -1.0,
+    "unit:said": 0.3,
+}
+TABLE_ONLY_INTERCEPT = -5.0
+
+_TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)*|%")
+WORDS, CHARACTERS = 0.6, 0.8  #: lengths of the two parts of a line's vector: there are ten times as many n-grams of characters
+LONGEST = 5  #: characters of an n-gram, the blank around a word included
+_UNLISTED = re.compile(
+    r"\bunclassified\b|not otherwise (?:classified|specified)|not elsewhere|\bnot listed\b|\bmiscellaneous\b|without a code",
+    re.I,
+)
+_ONE_MAKER = re.compile(r"not therapeutically equivalent|compounded product", re.I)
+#: How a thing is given, as lines and titles say it.
+_FORMS = {
+    "oral": re.compile(r"\b(?:tab(?:let)?s?|cap(?:sule)?s?|oral(?:ly)?|p\.?o|syrup|elixir|lozenge|mouthwash|chew(?:able)?)\b", re.I),
+    "injected": re.compile(
+        r"\b(?:inj(?:ection|ectable)?|iv|im|sq|intravenous|intramuscular|subcutaneous|infusion|vial|syringe|syr|ivpb|premix|intrathec\w*)\b",
+        re.I,
+    ),
+    "inhaled": re.compile(r"\b(?:inh(?:al\w*)?|neb(?:ul\w*)?|inhaler|hfa)\b", re.I),
+    "local": re.compile(r"\b(?:cream|oint(?:ment)?|topical|lotion|ophthalmic|eye drops?|otic|suppository|patch|gel|rectal|nasal)\b", re.I),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A charge line as it is scored. start, end: code points of the document; words: with the place of each."""
+
+    text: str
+    start: int
+    end: int
+    words: tuple[tuple[str, int, int], ...]
+
+
+def lines_of(text: str) -> list[Line]:
+    """The lines of a document that hold a word; a list of charges is a line each."""
+    out, at = [], 0
+    for raw in text.split("\n"):
+        words = tuple((word_of(m.group()), at + m.start(), at + m.end()) for m in _TOKEN.finditer(raw))
+        if any(word != "#" for word, _, _ in words):
+            start = at + len(raw) - len(raw.lstrip())
+            out.append(Line(raw.strip(), start, start + len(raw.strip()), words))
+        at += len(raw) + 1
+    return out
+
+
+def word_of(token: str) -> str:
+    """A word in lower case; any number is one sign: no size, catalogue or account number is ever learned."""
+    return "#" if token[0].isdigit() else token.lower()
+
+
+def ngrams(words: Sequence[str]) -> list[str]:
+    """The n-grams of a line: "=word", "=two words" and character n-grams of each word with the blanks around it."""
+    out = [f"={w}" for w in words]
+    out += [f"={a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    for word in words:
+        padded = f" {word} "
+        for size in range(2, LONGEST + 1):
+            out += [padded[i : i + size] for i in range(max(1, len(padded) - size + 1))]
+            if len(padded) <= size:
+                break
+    return out
+
+
+def words_in(text: str) -> list[str]:
+    return [word_of(m.group()) for m in _TOKEN.finditer(text)]
+
+
+def forms_said(text: str) -> frozenset[str]:
+    return frozenset(name for name, pattern in _FORMS.items() if pattern.search(text))
+
+
+@dataclass(frozen=True)
+class ChargeLines:
+    """What is known of how charge lines are coded in one system (g n-grams, k codes, t texts of the table).
+
+    grams, idf (g,). weight_*: CSR (g, k + chapters + families) of the ridge regression. like_*: CSR (g, k), mean line of each
+    code, unit length. text_*: CSR (g, t), the titles and terms, unit length. text_code (t,), text_mass (t,): code and sum of
+    idf^2 of the words of each text. prior (k,): ln(1 + lines). weights (F,), knots_*, threshold: see `rank.Ranker`.
+    """
+
+    grams: tuple[str, ...]
+    idf: Floats
+    weight_indptr: Ints
+    weight_column: Ints
+    weight_value: Floats
+    like_indptr: Ints
+    like_column: Ints
+    like_value: Floats
+    text_indptr: Ints
+    text_column: Ints
+    text_value: Floats
+    text_code: Ints
+    text_mass: Floats
+    prior: Floats
+    weights: npt.NDArray[np.float64]
+    intercept: float
+    knots_score: npt.NDArray[np.float64]
+    knots_confidence: npt.NDArray[np.float64]
+    threshold: float
+
+    # -- scoring -----------------------------------------------------------------------------------------------------
+
+    def score(self, x: Floats) -> npt.NDArray[np.float64]:
+        return np.asarray(self.intercept + (x.astype(np.float64) * self.weights).sum(1))
+
+    def confidence(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray(np.interp(score, self.knots_score, self.knots_confidence))
+
+    def why(self, x: Floats) -> Mapping[str, float]:
+        """Contributions of one candidate, largest first; with the intercept they sum to the score."""
+        parts = x.astype(np.float64) * self.weights
+        shown = np.flatnonzero(parts)
+        return {LINE_FEATURES[i]: float(parts[i]) for i in shown[np.lexsort((shown, -np.abs(parts[shown])))]}
+
+    # -- arrays ------------------------------------------------------------------------------------------------------
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_ARRAYS}
+
+    def settings(self) -> dict[str, Any]:
+        """What stands in lines/ranker.json."""
+        return {
+            "weights": {f: float(w) for f, w in zip(LINE_FEATURES, self.weights, strict=True) if w},
+            "intercept": self.intercept,
+            "knots_score": self.knots_score.tolist(),
+            "knots_confidence": self.knots_confidence.tolist(),
+            "threshold": self.threshold,
+        }
+
+    @classmethod
+    def from_parts(
+        cls, arrays: Mapping[str, npt.NDArray[Any]], grams: Sequence[str], settings: Mapping[str, Any]
+    ) -> ChargeLines:
+        """The lines that gave these parts. Raises KeyError, TypeError, ValueError where they are no such parts."""
+        unknown = sorted(set(settings["weights"]) - set(LINE_FEATURES))
+        if unknown:
+            raise ValueError(f"weights for unknown features {unknown}")
+        return cls(
+            grams=tuple(grams),
+            weights=np.array([settings["weights"].get(f, 0.0) for f in LINE_FEATURES]),
+            intercept=float(settings["intercept"]),
+            knots_score=np.array(settings["knots_score"], np.float64),
+            knots_confidence=np.array(settings["knots_confidence"], np.float64),
+            threshold=float(settings["threshold"]),
+            **arrays,
+        )
+
+    def fits(self, codes: int, columns: int) -> bool:
+        """Whether every index points inside the array it is for."""
+        g, t = len(self.grams), len(self.text_code)
+        parts = (
+            (self.weight_indptr, self.weight_column, self.weight_value, columns),
+            (self.like_indptr, self.like_column, self.like_value, codes),
+            (self.text_indptr, self.text_column, self.text_value, t),
+        )
+        whole = all(
+            len(indptr) == g + 1
+            and int(indptr[0]) == 0
+            and int(indptr[-1]) == len(column) == len(value)
+            and not bool((np.diff(indptr) < 0).any())
+            and (not len(column) or 0 <= int(column.min()) <= int(column.max()) < bound)
+            for indptr, column, value, bound in parts
+        )
+        inside = not t or 0 <= int(self.text_code.min()) <= int(self.text_code.max()) < codes
+        return whole and inside and len(self.idf) == g and len(self.text_mass) == t and len(self.prior) == codes
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        return {gram: i for i, gram in enumerate(self.grams)}
+
+    def vectors(self, lines: Sequence[Sequence[str]]) -> Any:
+        """(n, g) CSR: (1 + ln count) * idf of each line's n-grams; those of words have length WORDS, of characters CHARACTERS."""
+        from scipy import sparse
+
+        indptr, columns, values = [0], [], []
+        for words in lines:
+            counts: dict[int, int] = {}
+            for gram in ngrams(words):
+                i = self.number.get(gram, -1)
+                if i >= 0:
+                    counts[i] = counts.get(i, 0) + 1
+            own = sorted(counts)
+            weight = np.array([1.0 + math.log(counts[i]) for i in own]) * self.idf[own]
+            of_words = np.array([self.grams[i][0] == "=" for i in own], bool)
+            for block, size in ((of_words, WORDS), (~of_words, CHARACTERS)):
+                weight[block] *= size / max(float(np.sqrt((weight[block] ** 2).sum())), 1e-9)
+            columns += own
+            values += weight.tolist()
+            indptr.append(len(columns))
+        arrays = (np.array(values, np.float32), np.array(columns, np.int32), np.array(indptr, np.int32))
+        return sparse.csr_array(arrays, shape=(len(lines), len(self.grams)))
+
+    def matrix(self, part: str, columns: int) -> Any:
+        from scipy import sparse
+
+        data = (getattr(self, f"{part}_{name}") for name in ("value", "column", "indptr"))
+        return sparse.csr_array(tuple(data), shape=(len(self.grams), columns))
+
+
+_NOT_ARRAYS = ("grams", "weights", "intercept", "knots_score", "knots_confidence", "threshold")
+
+
+@dataclass(frozen=True)
+class ChargeTable:
+    """What of a code system the scoring of charge lines needs, computed once: chapters and families of the codes, what their
+    titles say, and the columns of the matrices. All arrays (k,)."""
+
+    chapter: Ints
+    family: Ints
+    columns: int
+    unlisted: Floats
+    one_maker: Floats
+    forms: tuple[frozenset[str], ...]
+    unit: tuple[tuple[Any, str] | None, ...]
+
+    @classmethod
+    def of(cls, system: CodeSystem) -> ChargeTable:
+        codes = np.asarray(system.codes)
+        chapter = np.unique(codes.astype("S1"), return_inverse=True)[1].astype(np.int32)
+        family = np.unique(codes.astype("S3"), return_inverse=True)[1].astype(np.int32)
+        titles = [system.title(i) for i in range(len(system))]
+        k = len(codes)
+        first_family = k + int(chapter.max(initial=-1)) + 1
+        return cls(
+            chapter + k,
+            family + first_family,
+            first_family + int(family.max(initial=-1)) + 1,
+            np.array([bool(_UNLISTED.search(t)) for t in titles], np.float32),
+            np.array([bool(_ONE_MAKER.search(t)) for t in titles], np.float32),
+            tuple(forms_said(t) for t in titles),
+            tuple(_unit(t) for t in titles),
+        )
+
+
+def _unit(title: str) -> tuple[Any, str] | None:
+    unit = billing_unit(title)
+    found = doses(unit) if unit else []
+    return (found[0].amount, found[0].dimension) if found else None
+
+
+def texts_of(system: CodeSystem) -> list[tuple[int, str]]:
+    """(position, text) of what names the billable codes: title, title without what it says by default, terms."""
+    out: list[tuple[int, str]] = []
+    for i in np.flatnonzero(system.billable).tolist():
+        title = system.title(i)
+        own = [title, trimmed(title), *(text for _, text in system.terms_of(i))]
+        out += [(i, text) for text in dict.fromkeys(own) if text]
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Candidates of one line: code (n,) int32 ascending, x (n, F) float32."""
+
+    code: Ints
+    x: Floats
+
+
+class ChargeScorer:
+    """Scores lines against the codes of one system. Made once a model and kept: the matrices are built at the first line."""
+
+    def __init__(self, lines: ChargeLines, system: CodeSystem) -> None:
+        self.lines, self.table = lines, ChargeTable.of(system)
+        self._k = len(system)
+        self._weight = lines.matrix("weight", self.table.columns)
+        self._like = lines.matrix("like", self._k)
+        self._known = self._like.copy()
+        self._known.data = np.ones_like(self._known.data)
+        self._text = lines.matrix("text", len(lines.text_code))
+        self._square = lines.idf.astype(np.float32) ** 2
+        self._is_word = np.array([g[0] == "=" and " " not in g for g in lines.grams], np.float32)
+        from scipy import sparse
+
+        self._said = sparse.diags_array(self._square * self._is_word) @ self._text.sign()
+        order = np.argsort(lines.text_code, kind="stable")
+        self._order, self._code_of = order, lines.text_code[order]
+        self._starts = np.flatnonzero(np.r_[True, self._code_of[1:] != self._code_of[:-1]]) if len(order) else order
+
+    def candidates(self, lines: Sequence[Line], allowed: npt.NDArray[np.bool_]) -> list[Scored]:
+        """The codes each line may mean, with their features. allowed: bool (k,)."""
+        out: list[Scored] = []
+        for low in range(0, len(lines), 64):
+            out += self._some(lines[low : low + 64], allowed)
+        return out
+
+    def _by_code(self, values: Any) -> Floats:
+        """Largest value of each code's texts: (n, t) -> (n, k)."""
+        out = np.zeros((values.shape[0], self._k), np.float32)
+        if len(self._order):
+            out[:, self._code_of[self._starts]] = np.maximum.reduceat(values[:, self._order], self._starts, axis=1)
+        return out
+
+    def _some(self, lines: Sequence[Line], allowed: npt.NDArray[np.bool_]) -> list[Scored]:
+        words = [[word for word, _, _ in line.words] for line in lines]
+        q = self.lines.vectors(words)
+        k, n = self._k, len(lines)
+        learned = (q @ self._weight).toarray()
+        code, like = learned[:, :k], (q @ self._like).toarray()
+        present = q.sign()
+        by_word, by_gram = present * (self._square * self._is_word)[None, :], present * self._square[None, :]
+        whole_word = np.maximum(np.asarray(by_word.sum(1)).reshape(n, 1), 1e-6)
+        whole_gram = np.maximum(np.asarray(by_gram.sum(1)).reshape(n, 1), 1e-6)
+        words_known = (by_word @ self._known).toarray() / whole_word
+        ngrams_known = (by_gram @ self._known).toarray() / whole_gram
+        cosine = self._by_code((q @ self._text).toarray())
+        held = (present @ self._said).toarray()
+        said, explained = held / np.maximum(self.lines.text_mass, 1e-6)[None, :], held / whole_word
+        both = self._by_code(np.sqrt(said * explained))
+        said, explained = self._by_code(said), self._by_code(explained)
+        out = []
+        barred = np.where(allowed, 0, -np.inf).astype(np.float32)
+        for i, line in enumerate(lines):
+            columns = (code[i], like[i], cosine[i], both[i], said[i])
+            chosen = sorted(
+                {c for v, size in zip(columns, (20, 20, 30, 20, 10), strict=True) for c in _top(v + barred, size)}
+            )
+            at = np.array(chosen, np.int32)
+            x = np.zeros((len(at), len(LINE_FEATURES)), np.float32)
+            prior = self.lines.prior[at]
+            unseen = prior == 0
+            put = {
+                "learned:code": code[i, at],
+                "learned:code_square": code[i, at] ** 2,
+                "learned:code_best": (code[i, at] >= code[i].max(initial=0) - 1e-9) & (code[i, at] > 0),
+                "learned:chapter": learned[i, self.table.chapter[at]],
+                "learned:family": learned[i, self.table.family[at]],
+                "learned:like": like[i, at],
+                "learned:like_best": (like[i, at] >= like[i].max(initial=0) - 1e-9) & (like[i, at] > 0),
+                "learned:words_known": words_known[i, at],
+                "learned:ngrams_known": ngrams_known[i, at],
+                "learned:prior": prior,
+                "learned:seen": ~unseen,
+                "table:like": cosine[i, at],
+                "table:like_best": (cosine[i, at] >= cosine[i].max(initial=0) - 1e-9) & (cosine[i, at] > 0),
+                "table:like_unseen": cosine[i, at] * unseen,
+                "table:term_said": said[i, at],
+                "table:line_explained": explained[i, at],
+                "table:both": both[i, at],
+                "table:both_unseen": both[i, at] * unseen,
+                "code:unlisted": self.table.unlisted[at],
+                "code:unlisted_though_named": self.table.unlisted[at] * both[i].max(initial=0),
+                "code:one_maker": self.table.one_maker[at],
+            }
+            for name, values in put.items():
+                x[:, COLUMN[name]] = values
+            self._forms_and_units(line.text, at, x)
+            out.append(Scored(at, x))
+        return out
+
+    def _forms_and_units(self, text: str, at: Ints, x: Floats) -> None:
+        forms = forms_said(text)
+        amounts = {(d.amount, d.dimension) for d in doses(text)}
+        dimensions = {dimension for _, dimension in amounts}
+        for row, i in enumerate(at.tolist()):
+            own, unit = self.table.forms[i], self.table.unit[i]
+            if forms and own:
+                x[row, COLUMN["form:agrees" if forms & own else "form:differs"]] = 1
+            if unit is not None:
+                x[row, COLUMN["unit:said"]] = unit in amounts
+                x[row, COLUMN["unit:countable"]] = unit[1] in dimensions
+
+    def spans(self, line: Line, code: int) -> tuple[int, int]:
+        """From the first to the last word of the line that speaks for the code, else the whole line."""
+        told = [(a, b) for word, a, b in line.words if word != "#" and self._speaks(word, code)]
+        return (told[0][0], told[-1][1]) if told else (line.start, line.end)
+
+    def _speaks(self, word: str, code: int) -> bool:
+        i = self.lines.number.get(f"={word}", -1)
+        if i < 0:
+            return False
+        a, b = self.lines.text_indptr[i : i + 2]
+        if (self.lines.text_code[self.lines.text_column[a:b]] == code).any():
+            return True
+        a, b = self.lines.weight_indptr[i : i + 2]
+        own = self.lines.weight_column[a:b] == code
+        return bool((self.lines.weight_value[a:b][own] > 0).any())
+
+
+def _top(values: Floats, size: int) -> Iterable[int]:
+    """Positions of the largest positive values, at most `size`, ties by position."""
+    above = np.flatnonzero(values > 1e-6)
+    if len(above) > size:
+        least = np.partition(values[above], len(above) - size)[len(above) - size]
+        above = above[values[above] >= least]
+        above = above[np.lexsort((above, -values[above]))][:size]
+    return above.tolist()
