@@ -17,16 +17,14 @@ import numpy.typing as npt
 
 from codesuggest.charges import (
     LINE_FEATURES,
-    TABLE_ONLY,
-    TABLE_ONLY_INTERCEPT,
     ChargeLines,
     ChargeScorer,
-    ChargeTable,
+    Ints,
     Line,
+    columns_of,
+    csr_of,
+    from_table,
     lines_of,
-    ngrams,
-    texts_of,
-    words_in,
 )
 from codesuggest.codes.system import CodeSystem
 
@@ -55,11 +53,6 @@ def coded_line(text: str, code: int, group: str) -> CodedLine | None:
     return CodedLine(found[0], code, group) if found else None
 
 
-def from_table(system: CodeSystem) -> ChargeLines:
-    """What the table alone tells, for a model that was shown no charge line."""
-    return _with_table(system, [], min_groups=1)
-
-
 def fit(
     system: CodeSystem, rows: Sequence[CodedLine], *, calibrate: Calibrate, min_groups: int, seed: int
 ) -> ChargeLines:
@@ -79,11 +72,11 @@ def fit(
         rest = [row for row, f in zip(rows, fold, strict=True) if f != k]
         if not held or not rest:
             continue
-        scorer = ChargeScorer(_with_table(system, rest, min_groups=min_groups, seed=seed), system)
+        scorer = ChargeScorer(_learned(system, rest, min_groups=min_groups, seed=seed), system)
         for row, scored in zip(held, scorer.candidates([r.line for r in held], anything), strict=True):
             xs.append(scored.x)
             ys.append(scored.code == row.code)
-    whole = _with_table(system, rows, min_groups=min_groups, seed=seed)
+    whole = _learned(system, rows, min_groups=min_groups, seed=seed)
     x, y = np.vstack(xs).astype(np.float64), np.concatenate(ys)
     if not y.any() or y.all():
         return whole
@@ -110,62 +103,18 @@ def _best_threshold(confidence: Floats, right: npt.NDArray[np.bool_], lines: int
     return at
 
 
-def _with_table(system: CodeSystem, rows: Sequence[CodedLine], *, min_groups: int, seed: int = 0) -> ChargeLines:
-    """Vocabulary, table and (if there are lines) learned weights, ranked as by the table alone."""
-    texts = texts_of(system)
-    text_words = [words_in(text) for _, text in texts]
-    row_words = [[word for word, _, _ in row.line.words] for row in rows]
-    grams, idf = _vocabulary(row_words, [row.group for row in rows], text_words, min_groups)
-    none, empty = np.zeros(0, np.float32), np.zeros(0, np.int32)
-    blank = np.zeros(len(grams) + 1, np.int32)
-    base = ChargeLines(
-        grams, idf, blank, empty, none, blank, empty, none, blank, empty, none,
-        np.array([i for i, _ in texts], np.int32), none,
-        np.zeros(len(system), np.float32),
-        np.array([TABLE_ONLY.get(f, 0.0) for f in LINE_FEATURES]), TABLE_ONLY_INTERCEPT,
-        np.array([-6.0, 0.0, 4.0]), np.array([0.01, 0.5, 0.9]), 0.5,
-    )  # fmt: skip
-    vectors = base.vectors(text_words)
-    number = base.number
-    mass = [sum(float(idf[number[g]]) ** 2 for g in {f"={w}" for w in words} if g in number) for words in text_words]
-    base = replace(base, **_csr("text", vectors.T.tocsr()), text_mass=np.array(mass, np.float32))
-    if not rows:
-        return base
-    x = base.vectors(row_words)
+def _learned(system: CodeSystem, rows: Sequence[CodedLine], *, min_groups: int, seed: int) -> ChargeLines:
+    """Table, vocabulary and learned weights, still ranked as by the table alone."""
+    words = [[word for word, _, _ in row.line.words] for row in rows]
+    base = from_table(system, words, [row.group for row in rows], min_groups=min_groups)
+    x = base.vectors(words)
     code = np.array([row.code for row in rows], np.int32)
-    table = ChargeTable.of(system)
     prior = np.log1p(np.bincount(code, minlength=len(system))).astype(np.float32)
-    return replace(
-        base, **_csr("weight", _ridge(x, code, table, seed)), **_csr("like", _means(x, code, len(system))), prior=prior
-    )
+    weight = _ridge(x, code, *columns_of(system), seed)
+    return replace(base, **csr_of("weight", weight), **csr_of("like", _means(x, code, len(system))), prior=prior)
 
 
-def _vocabulary(
-    rows: Sequence[Sequence[str]], groups: Sequence[str], texts: Sequence[Sequence[str]], min_groups: int
-) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
-    """N-grams of the table, and those of the lines of enough groups (and of two lines at least); their idf."""
-    count: dict[str, int] = {}
-    held: dict[str, set[str]] = {}
-    for words, group in zip(rows, groups, strict=True):
-        for gram in set(ngrams(words)):
-            count[gram] = count.get(gram, 0) + 1
-            seen = held.setdefault(gram, set())
-            if len(seen) < min_groups:
-                seen.add(group)
-    of_table: dict[str, int] = {}
-    for words in texts:
-        for gram in set(ngrams(words)):
-            of_table[gram] = of_table.get(gram, 0) + 1
-    kept = sorted(
-        [g for g in of_table if of_table[g] + count.get(g, 0) >= 2 or (g[0] == "=" and " " not in g)]
-        + [g for g, n in count.items() if g not in of_table and n >= 2 and len(held[g]) >= min_groups]
-    )
-    total = len(rows) + len(texts)
-    df = np.array([count.get(g, 0) + of_table.get(g, 0) for g in kept], np.float64)
-    return tuple(kept), (np.log((1 + total) / (1 + df)) + 1).astype(np.float32)
-
-
-def _ridge(x: Any, code: npt.NDArray[np.int32], table: ChargeTable, seed: int) -> Any:
+def _ridge(x: Any, code: Ints, chapter: Ints, family: Ints, size: int, seed: int) -> Any:
     """(g, columns) CSR: weights of codes, chapters and families, the KEPT strongest n-grams of each."""
     from scipy import sparse
 
@@ -174,15 +123,13 @@ def _ridge(x: Any, code: npt.NDArray[np.int32], table: ChargeTable, seed: int) -
         x, code = x[chosen], code[chosen]
     x = x.astype(np.float64)
     gram = (x @ x.T).toarray() + RIDGE * np.eye(x.shape[0])
-    columns = np.unique(np.concatenate([code, table.chapter[code], table.family[code]]))
+    columns = np.unique(np.concatenate([code, chapter[code], family[code]]))
     parts: list[Any] = []
     place: list[int] = []
     back = x.T.tocsr()
     for low in range(0, len(columns), 128):
         some = columns[low : low + 128]
-        target = (
-            (code[:, None] == some) | (table.chapter[code][:, None] == some) | (table.family[code][:, None] == some)
-        )
+        target = (code[:, None] == some) | (chapter[code][:, None] == some) | (family[code][:, None] == some)
         weights = back @ np.linalg.solve(gram, target.astype(np.float64))
         if weights.shape[0] > KEPT:
             least = -np.partition(-np.abs(weights), KEPT - 1, axis=0)[KEPT - 1]
@@ -191,10 +138,10 @@ def _ridge(x: Any, code: npt.NDArray[np.int32], table: ChargeTable, seed: int) -
         place += some.tolist()
     joined = sparse.hstack(parts).tocoo()
     where = np.array(place, np.int32)[joined.col]
-    return sparse.csr_array((joined.data, (joined.row, where)), shape=(x.shape[1], table.columns))
+    return sparse.csr_array((joined.data, (joined.row, where)), shape=(x.shape[1], size))
 
 
-def _means(x: Any, code: npt.NDArray[np.int32], codes: int) -> Any:
+def _means(x: Any, code: Ints, codes: int) -> Any:
     """(g, k) CSR: the mean line of each code, unit length."""
     from scipy import sparse
 
@@ -202,13 +149,3 @@ def _means(x: Any, code: npt.NDArray[np.int32], codes: int) -> Any:
     total = (member @ x).tocsr()
     length = np.sqrt(np.asarray((total * total).sum(1)).ravel())
     return (sparse.diags_array(1 / np.maximum(length, 1e-9)) @ total).T.tocsr()
-
-
-def _csr(part: str, matrix: Any) -> dict[str, Any]:
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    return {
-        f"{part}_indptr": matrix.indptr.astype(np.int32),
-        f"{part}_column": matrix.indices.astype(np.int32),
-        f"{part}_value": matrix.data.astype(np.float32),
-    }

@@ -20,8 +20,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,10 @@ TABLE_ONLY = {
 TABLE_ONLY_INTERCEPT = -5.0
 
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)*|%")
-WORDS, CHARACTERS = 0.6, 0.8  #: lengths of the two parts of a line's vector: there are ten times as many n-grams of characters
+WORDS, CHARACTERS = (
+    0.6,
+    0.8,
+)  #: lengths of the two parts of a line's vector: there are ten times as many n-grams of characters
 LONGEST = 5  #: characters of an n-gram, the blank around a word included
 _UNLISTED = re.compile(
     r"\bunclassified\b|not otherwise (?:classified|specified)|not elsewhere|\bnot listed\b|\bmiscellaneous\b|without a code",
@@ -87,13 +91,17 @@ _UNLISTED = re.compile(
 _ONE_MAKER = re.compile(r"not therapeutically equivalent|compounded product", re.I)
 #: How a thing is given, as lines and titles say it.
 _FORMS = {
-    "oral": re.compile(r"\b(?:tab(?:let)?s?|cap(?:sule)?s?|oral(?:ly)?|p\.?o|syrup|elixir|lozenge|mouthwash|chew(?:able)?)\b", re.I),
+    "oral": re.compile(
+        r"\b(?:tab(?:let)?s?|cap(?:sule)?s?|oral(?:ly)?|p\.?o|syrup|elixir|lozenge|mouthwash|chew(?:able)?)\b", re.I
+    ),
     "injected": re.compile(
         r"\b(?:inj(?:ection|ectable)?|iv|im|sq|intravenous|intramuscular|subcutaneous|infusion|vial|syringe|syr|ivpb|premix|intrathec\w*)\b",
         re.I,
     ),
     "inhaled": re.compile(r"\b(?:inh(?:al\w*)?|neb(?:ul\w*)?|inhaler|hfa)\b", re.I),
-    "local": re.compile(r"\b(?:cream|oint(?:ment)?|topical|lotion|ophthalmic|eye drops?|otic|suppository|patch|gel|rectal|nasal)\b", re.I),
+    "local": re.compile(
+        r"\b(?:cream|oint(?:ment)?|topical|lotion|ophthalmic|eye drops?|otic|suppository|patch|gel|rectal|nasal)\b", re.I
+    ),
 }  # fmt: skip
 
 
@@ -127,7 +135,7 @@ def word_of(token: str) -> str:
 def ngrams(words: Sequence[str]) -> list[str]:
     """The n-grams of a line: "=word", "=two words" and character n-grams of each word with the blanks around it."""
     out = [f"={w}" for w in words]
-    out += [f"={a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    out += [f"={a} {b}" for a, b in pairwise(words)]
     for word in words:
         padded = f" {word} "
         for size in range(2, LONGEST + 1):
@@ -221,9 +229,10 @@ class ChargeLines:
             **arrays,
         )
 
-    def fits(self, codes: int, columns: int) -> bool:
+    def fits(self, system: CodeSystem) -> bool:
         """Whether every index points inside the array it is for."""
-        g, t = len(self.grams), len(self.text_code)
+        g, t, codes = len(self.grams), len(self.text_code), len(system)
+        columns = columns_of(system)[2]
         parts = (
             (self.weight_indptr, self.weight_column, self.weight_value, columns),
             (self.like_indptr, self.like_column, self.like_value, codes),
@@ -276,6 +285,82 @@ class ChargeLines:
 _NOT_ARRAYS = ("grams", "weights", "intercept", "knots_score", "knots_confidence", "threshold")
 
 
+def from_table(
+    system: CodeSystem, rows: Sequence[Sequence[str]] = (), groups: Sequence[str] = (), *, min_groups: int = 1
+) -> ChargeLines:
+    """What the table alone tells, ranked by the weights of TABLE_ONLY; for a model that was shown no charge line.
+
+    rows, groups: words and group of the lines that shall be learned from next: they widen the vocabulary. min_groups: an
+    n-gram that the table does not hold is kept only if lines of so many groups do (invariant 5).
+    """
+    texts = texts_of(system)
+    words = [words_in(text) for _, text in texts]
+    grams, idf = _vocabulary(rows, groups, words, min_groups)
+    none, empty = np.zeros(0, np.float32), np.zeros(0, np.int32)
+    blank = np.zeros(len(grams) + 1, np.int32)
+    base = ChargeLines(
+        grams, idf, blank, empty, none, blank, empty, none, blank, empty, none,
+        np.array([i for i, _ in texts], np.int32), none,
+        np.zeros(len(system), np.float32),
+        np.array([TABLE_ONLY.get(f, 0.0) for f in LINE_FEATURES]), TABLE_ONLY_INTERCEPT,
+        np.array([-6.0, 0.0, 4.0]), np.array([0.01, 0.5, 0.9]), 0.5,
+    )  # fmt: skip
+    own = [{base.number[f"={w}"] for w in text if f"={w}" in base.number} for text in words]
+    mass = [sum(float(idf[g]) ** 2 for g in sorted(numbers)) for numbers in own]
+    return replace(base, **csr_of("text", base.vectors(words).T.tocsr()), text_mass=np.array(mass, np.float32))
+
+
+def _vocabulary(
+    rows: Sequence[Sequence[str]], groups: Sequence[str], texts: Sequence[Sequence[str]], min_groups: int
+) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+    """N-grams of the table, and those of the lines of enough groups (and of two lines at least); their idf."""
+    count: dict[str, int] = {}
+    held: dict[str, set[str]] = {}
+    for words, group in zip(rows, groups, strict=True):
+        for gram in set(ngrams(words)):
+            count[gram] = count.get(gram, 0) + 1
+            seen = held.setdefault(gram, set())
+            if len(seen) < min_groups:
+                seen.add(group)
+    of_table: dict[str, int] = {}
+    for words in texts:
+        for gram in set(ngrams(words)):
+            of_table[gram] = of_table.get(gram, 0) + 1
+    kept = sorted(
+        [g for g in of_table if of_table[g] + count.get(g, 0) >= 2 or (g[0] == "=" and " " not in g)]
+        + [g for g, n in count.items() if g not in of_table and n >= 2 and len(held[g]) >= min_groups]
+    )
+    total = len(rows) + len(texts)
+    df = np.array([count.get(g, 0) + of_table.get(g, 0) for g in kept], np.float64)
+    return tuple(kept), (np.log((1 + total) / (1 + df)) + 1).astype(np.float32)
+
+
+def csr_of(part: str, matrix: Any) -> dict[str, Any]:
+    """The three arrays of a sparse matrix, under the names they have in ChargeLines."""
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    return {
+        f"{part}_indptr": matrix.indptr.astype(np.int32),
+        f"{part}_column": matrix.indices.astype(np.int32),
+        f"{part}_value": matrix.data.astype(np.float32),
+    }
+
+
+def columns_of(system: CodeSystem) -> tuple[Ints, Ints, int]:
+    """Columns of the regression: of the chapter (first character) and family (first three) of each code, and how many in all.
+
+    The codes themselves come first.
+    """
+    codes = np.asarray(system.codes)
+    chapter = np.unique(codes.astype("S1"), return_inverse=True)[1].astype(np.int32) + len(codes)
+    family = (
+        np.unique(codes.astype("S3"), return_inverse=True)[1].astype(np.int32)
+        + int(chapter.max(initial=len(codes)))
+        + 1
+    )
+    return chapter, family, int(family.max(initial=len(codes))) + 1
+
+
 @dataclass(frozen=True)
 class ChargeTable:
     """What of a code system the scoring of charge lines needs, computed once: chapters and families of the codes, what their
@@ -291,16 +376,9 @@ class ChargeTable:
 
     @classmethod
     def of(cls, system: CodeSystem) -> ChargeTable:
-        codes = np.asarray(system.codes)
-        chapter = np.unique(codes.astype("S1"), return_inverse=True)[1].astype(np.int32)
-        family = np.unique(codes.astype("S3"), return_inverse=True)[1].astype(np.int32)
         titles = [system.title(i) for i in range(len(system))]
-        k = len(codes)
-        first_family = k + int(chapter.max(initial=-1)) + 1
         return cls(
-            chapter + k,
-            family + first_family,
-            first_family + int(family.max(initial=-1)) + 1,
+            *columns_of(system),
             np.array([bool(_UNLISTED.search(t)) for t in titles], np.float32),
             np.array([bool(_ONE_MAKER.search(t)) for t in titles], np.float32),
             tuple(forms_said(t) for t in titles),

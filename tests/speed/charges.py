@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from codesuggest.charge_training import CodedLine, coded_line, fit, from_table
-from codesuggest.charges import ChargeLines, ChargeScorer
+from codesuggest.charge_training import CodedLine, coded_line, fit
+from codesuggest.charges import ChargeLines, ChargeScorer, from_table
 from codesuggest.codes import packages
 from codesuggest.codes.system import CodeRow, CodeSystem
 from codesuggest.training import calibrate
