@@ -105,20 +105,26 @@ def _phrases() -> tuple[dict[str, list[tuple[tuple[str, ...], int]]], dict[str, 
 def _said(text: str) -> list[tuple[int, int, int]]:
     """(kind, start, end) of the phrases of the list; of two that begin together the longer, so "not given" is not "given"."""
     whole, open_ = _phrases()
-    places = [(m.start(), m.end()) for m in _WORD.finditer(text)]
-    words = [text[a:b].lower() for a, b in places]
-    out, i = [], 0
-    while i < len(words):
+    low = text.lower()
+    if len(low) != len(text):  # a capital of two small letters would move what follows
+        low = text
+    found = list(_WORD.finditer(low))
+    out, skip = [], 0
+    for i, m in enumerate(found):
+        word = m.group()
+        known, stems = whole.get(word), open_.get(word[:4])
+        if i < skip or (known is None and stems is None):
+            continue
         size, kind = 1, -1
-        for phrase, of in whole.get(words[i], ()):
-            if tuple(words[i : i + len(phrase)]) == phrase:
+        for phrase, of in known or ():
+            if len(phrase) == 1 or tuple(f.group() for f in found[i : i + len(phrase)]) == phrase:
                 size, kind = len(phrase), of
                 break
         else:
-            kind = next((of for stem, of in open_.get(words[i][:4], ()) if words[i].startswith(stem)), -1)
+            kind = next((of for stem, of in stems or () if word.startswith(stem)), -1)
         if kind >= 0:
-            out.append((kind, places[i][0], places[i + size - 1][1]))
-        i += size
+            out.append((kind, m.start(), found[i + size - 1].end()))
+            skip = i + size
     return out
 
 
@@ -132,12 +138,13 @@ def care_features(near: Bools, row: Ints, strength: npt.NDArray[np.float32], dru
     out = np.zeros((n, len(CARE_FEATURES)), np.float32)
     if not len(row):
         return out
-    against = near[:, AGAINST].any(1)
-    provided = near[:, FOR].any(1) & ~against
+    against: Bools = np.asarray(near[:, AGAINST].any(1))
+    provided = np.asarray(near[:, FOR].any(1) & ~against)
     promise = near[:, FOR].sum(1) + near[:, CUES.index("dose")] - 2.0 * near[:, AGAINST].sum(1)
     value = 10 * np.round(strength, 1) + np.clip(promise, -6, 6) / 2
     order = np.lexsort((np.arange(len(row)), -value, row))
-    lead = order[np.r_[True, row[order][1:] != row[order][:-1]]]
+    held = row[order]
+    lead = order[np.r_[True, held[1:] != held[:-1]]]
     at = row[lead]
     base = np.where(drug[at], 0, kinds + 1)
     for k in range(kinds):

@@ -135,6 +135,7 @@ class Static:
     title_term: Ints
     code_length: npt.NDArray[np.int8]
     drug: Bools | None = None
+    sided: bool = True  #: whether any code names a side
 
     @classmethod
     def of(cls, system: CodeSystem, concepts: Concepts) -> Static:
@@ -147,7 +148,14 @@ class Static:
         terms = np.flatnonzero(concepts.term_kind == 0)[::-1]
         title[concepts.term_concept[terms]] = terms
         drug = is_drug(codes[first]) if system.name == "hcpcs" else None
-        return cls(category[first], letter[first], title, np.char.str_len(codes).astype(np.int8), drug)
+        return cls(
+            category[first],
+            letter[first],
+            title,
+            np.char.str_len(codes).astype(np.int8),
+            drug,
+            bool(concepts.side.any()),
+        )
 
 
 def features(
@@ -400,6 +408,8 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     headlined = sheet.x[:, COLUMN["match:headline_whole"]] > 0
     definite = ((sheet.best > 0.95) & headlined & ~symptom & ~status).any()
     sheet.put("code:symptom_with_diagnosis", symptom * float(definite))  # I.B.5, FY2026
+    if not static.sided:
+        return np.zeros((n, len(SIDES)), np.float32)
     weight = index.idf[forms] ** 2 / index.mass[safe][row]
     return _site_sides(judged.reading, row, forms, weight, n)
 
@@ -471,7 +481,7 @@ def _codes(sheet: _Sheet, static: Static, learned: Learned, allowed: Bools, site
     row, offset = _ragged(stop - start)
     at = start[row] + offset
     code, side, extension = concepts.member[at], concepts.side[at], concepts.extension[at]
-    beside = _side_beside(sheet)
+    beside = _side_beside(sheet) if static.sided else np.zeros((len(ids), len(SIDES)), np.float32)
     has_both = np.zeros(len(ids), bool)
     has_both[row[side == BILATERAL]] = True
     # without a bilateral code both sides are coded (I.B.13, FY2026)
