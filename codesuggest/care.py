@@ -34,7 +34,8 @@ _WORD = re.compile(r"[^\W_][\w'’-]*")
 _BREAK = re.compile(r"[.;](?=\s|$)|\n")
 _CLOCK = re.compile(r"^[ \t]*(?:[-*•][ \t]*)?(?:[01]\d|2[0-3]):?[0-5]\d\b", re.MULTILINE)
 _HEAD = re.compile(r"^[^\n]{0,60}:[ \t]*$", re.MULTILINE)
-_DRUG = re.compile(rb"J|Q0[12]|Q2|Q5|Q99[89]|C9[0-4]")
+#: J729-J730 are contraceptives that are placed: no dose, no route.
+_DRUG = re.compile(rb"J(?!729|730)|Q0[12]|Q2|Q5|Q99[89]|C9[0-4]")
 
 
 def is_drug(codes: npt.NDArray[np.bytes_]) -> Bools:

@@ -313,7 +313,7 @@ def from_table(
 def _vocabulary(
     rows: Sequence[Sequence[str]], groups: Sequence[str], texts: Sequence[Sequence[str]], min_groups: int
 ) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
-    """N-grams of the table, and those of the lines of enough groups (and of two lines at least); their idf."""
+    """N-grams of the table and of the lines of enough groups, and their idf; of characters only those that stand twice."""
     count: dict[str, int] = {}
     held: dict[str, set[str]] = {}
     for words, group in zip(rows, groups, strict=True):
@@ -326,9 +326,12 @@ def _vocabulary(
     for words in texts:
         for gram in set(ngrams(words)):
             of_table[gram] = of_table.get(gram, 0) + 1
+    every = {**of_table, **count}
     kept = sorted(
-        [g for g in of_table if of_table[g] + count.get(g, 0) >= 2 or (g[0] == "=" and " " not in g)]
-        + [g for g, n in count.items() if g not in of_table and n >= 2 and len(held[g]) >= min_groups]
+        gram
+        for gram in every
+        if (gram in of_table or len(held[gram]) >= min_groups)
+        and (gram[0] == "=" or of_table.get(gram, 0) + count.get(gram, 0) >= 2)
     )
     total = len(rows) + len(texts)
     df = np.array([count.get(g, 0) + of_table.get(g, 0) for g in kept], np.float64)

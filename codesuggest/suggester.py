@@ -316,13 +316,13 @@ class CodeSuggester:
         """The best codes of a list of charge lines: of each line its candidates, a code of several lines with all of them."""
         lines = lines_of(reading.text)
         known = engine.scorer.lines
-        best: dict[int, tuple[float, Any, list[tuple[float, Line]]]] = {}
+        best: dict[int, tuple[float, Any, list[tuple[bool, float, Line]]]] = {}
         for line, scored in zip(lines, engine.charge_candidates(lines, engine.system.billable_on(day)), strict=True):
             score = known.score(scored.x)
-            for row in np.lexsort((scored.code, -score))[:limit].tolist():
+            for rank, row in enumerate(np.lexsort((scored.code, -score))[:limit].tolist()):
                 code, value = int(scored.code[row]), float(score[row])
                 top, x, places = best.get(code, (-np.inf, None, []))
-                places.append((value, line))
+                places.append((rank == 0, value, line))
                 best[code] = (value, scored.x[row], places) if value > top else (top, x, places)
         bar = known.threshold if threshold is None else threshold
         out: list[Suggestion] = []
@@ -330,7 +330,7 @@ class CodeSuggester:
             confidence = float(known.confidence(np.array(value)))
             if confidence < self.config.confidence_floor or len(out) == limit:
                 continue
-            places.sort(key=lambda place: (-place[0], place[1].start))
+            places.sort(key=lambda place: (-place[1], place[2].start))
             found = engine.system.view(code)
             out.append(
                 Suggestion(
@@ -345,8 +345,8 @@ class CodeSuggester:
                     why=known.why(x),
                     evidence=tuple(
                         self._line_evidence(engine, code, line)
-                        for own, line in places[: self.config.evidence_per_suggestion]
-                        if own >= value - 1
+                        for leads, own, line in places[: self.config.evidence_per_suggestion]
+                        if leads or own == value
                     ),
                 )
             )

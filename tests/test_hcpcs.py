@@ -19,7 +19,8 @@ TABLE = ROOT / "corpora" / "codes" / "hcpcs.tsv"
 COLUMNS = ("code", "title", "kind", "unit", "terms", "source")
 #: Words of our drug titles that tell apart what the official text says in other words.
 _OURS = {
-    "injection", "infusion", "form", "unit", "dose", "with", "short", "acting", "intravenous", "oral", "solution",
+    "injection", "infusion", "form", "unit", "dose", "with", "short", "acting", "together", "muscle",
+    "intravenous", "oral", "solution",
     "concentrated", "biosimilar",
     "bag", "extended", "release", "weekly", "monthly", "prevention", "listed", "hydrochloride", "coagulant", "ring", "inhalation",
     "small", "over", "unclassified", "hospital", "outpatient", "without", "code", "nebulizer", "depot", "implant", "topical",
