@@ -82,7 +82,9 @@ def test_near_is_what_the_slow_reference_says(text: str) -> None:
 
 
 def test_drugs_are_told_from_items() -> None:
-    codes = np.array([b"J0696", b"Q5103", b"Q0138", b"E0114", b"Q4010", b"G0008", b"A4565", b"L4361", b"Q9967", b"J7307"])
+    codes = np.array(
+        [b"J0696", b"Q5103", b"Q0138", b"E0114", b"Q4010", b"G0008", b"A4565", b"L4361", b"Q9967", b"J7307"]
+    )
     assert is_drug(codes).tolist() == [True, True, True, False, False, False, False, False, False, False]
 
 
