@@ -43,6 +43,8 @@ LINE_FEATURES = (
     "learned:family",
     "learned:like",
     "learned:like_best",
+    "learned:vote",
+    "learned:vote_best",
     "learned:words_known",
     "learned:ngrams_known",
     "learned:prior",
@@ -158,8 +160,9 @@ class ChargeLines:
     """What is known of how charge lines are coded in one system (g n-grams, k codes, t texts of the table).
 
     grams, idf (g,). weight_*: CSR (g, k + chapters + families) of the ridge regression. like_*: CSR (g, k), mean line of each
-    code, unit length. text_*: CSR (g, t), the titles and terms, unit length. text_code (t,), text_mass (t,): code and sum of
-    idf^2 of the words of each text. prior (k,): ln(1 + lines). weights (F,), knots_*, threshold: see `rank.Ranker`.
+    code, unit length. vote_*: CSR (g, k), P(code | word or word pair), shrunk. text_*: CSR (g, t), the titles and terms, unit
+    length. text_code (t,), text_mass (t,): code and sum of idf^2 of the words of each text. prior (k,): ln(1 + lines).
+    weights (F,), knots_*, threshold: see `rank.Ranker`.
     """
 
     grams: tuple[str, ...]
@@ -170,6 +173,9 @@ class ChargeLines:
     like_indptr: Ints
     like_column: Ints
     like_value: Floats
+    vote_indptr: Ints
+    vote_column: Ints
+    vote_value: Floats
     text_indptr: Ints
     text_column: Ints
     text_value: Floats
@@ -236,6 +242,7 @@ class ChargeLines:
         parts = (
             (self.weight_indptr, self.weight_column, self.weight_value, columns),
             (self.like_indptr, self.like_column, self.like_value, codes),
+            (self.vote_indptr, self.vote_column, self.vote_value, codes),
             (self.text_indptr, self.text_column, self.text_value, t),
         )
         whole = all(
@@ -299,7 +306,7 @@ def from_table(
     none, empty = np.zeros(0, np.float32), np.zeros(0, np.int32)
     blank = np.zeros(len(grams) + 1, np.int32)
     base = ChargeLines(
-        grams, idf, blank, empty, none, blank, empty, none, blank, empty, none,
+        grams, idf, blank, empty, none, blank, empty, none, blank, empty, none, blank, empty, none,
         np.array([i for i, _ in texts], np.int32), none,
         np.zeros(len(system), np.float32),
         np.array([TABLE_ONLY.get(f, 0.0) for f in LINE_FEATURES]), TABLE_ONLY_INTERCEPT,
@@ -421,10 +428,12 @@ class ChargeScorer:
         self._k = len(system)
         self._weight = lines.matrix("weight", self.table.columns)
         self._like = lines.matrix("like", self._k)
+        self._vote = lines.matrix("vote", self._k)
         self._known = self._like.copy()
         self._known.data = np.ones_like(self._known.data)
         self._text = lines.matrix("text", len(lines.text_code))
         self._square = lines.idf.astype(np.float32) ** 2
+        self._of_words = np.array([g[0] == "=" for g in lines.grams], np.float32)
         self._is_word = np.array([g[0] == "=" and " " not in g for g in lines.grams], np.float32)
         from scipy import sparse
 
@@ -459,6 +468,8 @@ class ChargeScorer:
         whole_gram = np.maximum(np.asarray(by_gram.sum(1)).reshape(n, 1), 1e-6)
         words_known = (by_word @ self._known).toarray() / whole_word
         ngrams_known = (by_gram @ self._known).toarray() / whole_gram
+        of_words = present * self._of_words[None, :]
+        vote = (of_words @ self._vote).toarray() / np.maximum(np.asarray(of_words.sum(1)).reshape(n, 1), 1)
         cosine = self._by_code((q @ self._text).toarray())
         held = (present @ self._said).toarray()
         said, explained = held / np.maximum(self.lines.text_mass, 1e-6)[None, :], held / whole_word
@@ -467,9 +478,9 @@ class ChargeScorer:
         out = []
         barred = np.where(allowed, 0, -np.inf).astype(np.float32)
         for i, line in enumerate(lines):
-            columns = (code[i], like[i], cosine[i], both[i], said[i])
+            columns = (code[i], like[i], cosine[i], both[i], said[i], vote[i])
             chosen = sorted(
-                {c for v, size in zip(columns, (20, 20, 30, 20, 10), strict=True) for c in _top(v + barred, size)}
+                {c for v, size in zip(columns, (20, 20, 30, 20, 10, 10), strict=True) for c in _top(v + barred, size)}
             )
             at = np.array(chosen, np.int32)
             x = np.zeros((len(at), len(LINE_FEATURES)), np.float32)
@@ -483,6 +494,8 @@ class ChargeScorer:
                 "learned:family": learned[i, self.table.family[at]],
                 "learned:like": like[i, at],
                 "learned:like_best": (like[i, at] >= like[i].max(initial=0) - 1e-9) & (like[i, at] > 0),
+                "learned:vote": vote[i, at],
+                "learned:vote_best": (vote[i, at] >= vote[i].max(initial=0) - 1e-9) & (vote[i, at] > 0),
                 "learned:words_known": words_known[i, at],
                 "learned:ngrams_known": ngrams_known[i, at],
                 "learned:prior": prior,
