@@ -27,6 +27,8 @@ ORDER = [
     "codes",
     "codes.system",
     "codes.readers",
+    "codes.readers.xml",
+    "codes.readers.pcs",
     "codes.readers.*",
     "codes.packages",
     "coded",
