@@ -27,6 +27,8 @@ ORDER = [
     "codes",
     "codes.system",
     "codes.readers",
+    "codes.readers.bundle",
+    "codes.readers.sheets",
     "codes.readers.*",
     "codes.packages",
     "coded",
