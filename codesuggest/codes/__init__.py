@@ -164,9 +164,7 @@ def columns(rows: Iterable[CodeRow], groups: Sequence[GroupRow] = (), *, name: s
     return arrays
 
 
-def with_terms(
-    arrays: Mapping[str, NDArray[Any]], terms: Iterable[tuple[int, str, str]]
-) -> dict[str, NDArray[Any]]:
+def with_terms(arrays: Mapping[str, NDArray[Any]], terms: Iterable[tuple[int, str, str]]) -> dict[str, NDArray[Any]]:
     """The arrays of a system with further terms, each (position of its code, kind, text), after those it has."""
     off, blob = arrays["term_off"].tolist(), arrays["term_blob"].tobytes()
     owners, kinds = arrays["term_code"].tolist(), arrays["term_kind"].tolist()

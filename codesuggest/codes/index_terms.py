@@ -26,7 +26,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from codesuggest.codes import with_terms
-from codesuggest.codes.readers.cm_index import IndexEntry
+from codesuggest.codes.readers.cm_index import IndexEntry, stem_of
+from codesuggest.codes.readers.cm_tables import DRUG_COLUMNS, NEOPLASM_COLUMNS, DrugRow, NeoplasmRow
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import default_of, entries_of
 
@@ -50,11 +51,31 @@ _EMPTY = re.compile(
 #: Main terms whose words are the book's own, and what a note says.
 _MAIN = {"Fracture, traumatic": "Fracture", "Findings, abnormal, inconclusive, without diagnosis": "Abnormal"}
 _CLASS = re.compile(r",?\s*\b(?:specified )?(?:NEC|NOS)\b|, unspecified(?: site)?$")
+#: What a cell of each column of the tables says of the row's site or substance, as titles and as notes put it.
+_NEOPLASM_SAYS = {
+    "malignant_primary": ("malignant neoplasm of {}", "cancer of {}"),
+    "malignant_secondary": ("secondary malignant neoplasm of {}", "metastasis to {}"),
+    "in_situ": ("carcinoma in situ of {}",),
+    "benign": ("benign neoplasm of {}",),
+    "uncertain": ("neoplasm of uncertain behavior of {}",),
+    "unspecified": ("neoplasm of unspecified behavior of {}",),
+}
+_DRUG_SAYS = {
+    "poisoning_accidental": ("poisoning by {}, accidental",),
+    "poisoning_self_harm": ("poisoning by {}, intentional self-harm",),
+    "poisoning_assault": ("poisoning by {}, assault",),
+    "poisoning_undetermined": ("poisoning by {}, undetermined",),
+    "adverse_effect": ("adverse effect of {}",),
+    "underdosing": ("underdosing of {}",),
+}
+_MORPHOLOGY = re.compile(r"(?:carcinom|melanom|sarcom|blastom|lymphom|gliom)a\b")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _DENIES = re.compile(r"\bwithout\b|\bnot having achieved remission\b|\bnot intractable\b")
 _SIDES = frozenset(("right", "left", "bilateral"))
 _NEGATES = frozenset(("not", "without", "non", "no"))
-_MINOR = frozenset("a an and as at by due for from in into nec nos of on or other specified the to unspecified with".split())
+_MINOR = frozenset(
+    "a an and as at by due for from in into nec nos of on or other specified the to unspecified with".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +212,46 @@ def index_terms(entries: Iterable[IndexEntry], system: CodeSystem) -> Iterator[t
         text = phrase(completion.entry.path)
         if completion.code and text and not completion.entry.see:
             yield completion.code, text
+
+
+def neoplasm_terms(rows: Iterable[NeoplasmRow], system: CodeSystem) -> Iterator[tuple[str, str]]:
+    """(code, phrase) of every cell that leads to one billable code: "malignant neoplasm of lateral wall of bladder" and
+    "cancer of ..." for the first column. A row that names a morphology ("basal cell carcinoma" of a skin) is its own
+    phrase. A cell whose code is completed to no one code gives none: the header has its title already."""
+    completer = Completer(system)
+    for row in rows:
+        site = phrase(row.path[1:])
+        for column in NEOPLASM_COLUMNS:
+            code = _billable(completer, getattr(row, column), row.path[1:], row.nonessential)
+            if not code or (len(row.path) > 1 and not site):
+                continue
+            if column == "malignant_primary" and _MORPHOLOGY.search(site):
+                yield code, site
+                continue
+            for says in _NEOPLASM_SAYS[column]:
+                yield code, re.sub(" (?:of|to) $", "", says.format(site))
+
+
+def drug_terms(rows: Iterable[DrugRow], system: CodeSystem) -> Iterator[tuple[str, str]]:
+    """(code, phrase) of every cell that leads to one billable code, first encounter: "poisoning by X, accidental",
+    "adverse effect of X", "underdosing of X".
+
+    Mind what it does to a model: the name of a drug is the rare word of such a phrase, so that a list of medicines goes
+    a long way towards matching it. It belongs into look-up, and into a model only once measured.
+    """
+    completer = Completer(system)
+    for row in rows:
+        substance = phrase(row.path)
+        for column in DRUG_COLUMNS:
+            code = _billable(completer, getattr(row, column), row.path, row.nonessential)
+            if code and substance:
+                yield from ((code, says.format(substance)) for says in _DRUG_SAYS[column])
+
+
+def _billable(completer: Completer, printed: str, path: Sequence[str], nonessential: str) -> str:
+    """The billable code a cell leads to, or ""."""
+    code, outcome = completer.complete(stem_of(printed), " ".join(path), nonessential) if printed else ("", "")
+    return code if outcome in ("billable", "completed") else ""
 
 
 def system_with_terms(system: CodeSystem, terms: Iterable[tuple[str, str]]) -> CodeSystem:

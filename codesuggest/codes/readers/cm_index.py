@@ -74,8 +74,8 @@ class IndexEntry:
 
     @property
     def stem(self) -> str:
-        """The code without dot and without the dash that asks for more: "M54.5-" is "M545"."""
-        return self.code.rstrip("-").replace(".", "")
+        """The code without dot and dash; see `stem_of`."""
+        return stem_of(self.code)
 
 
 @dataclass(slots=True)
@@ -109,6 +109,11 @@ def read_index_xml(path: str | Path, *, member: str = r"(?i)(?<!e)index.*\.xml$"
     if found.heads:
         raise CodeFileError("is a table with columns, not an index: read it with codes.readers.cm_tables", path=path)
     return tuple(_entry(row, path) for row in found.rows)
+
+
+def stem_of(printed: str) -> str:
+    """A printed code without dot and without the dash that asks for more: "M54.5-" is "M545"."""
+    return printed.rstrip("-").replace(".", "")
 
 
 def read_index_csv(path: str | Path) -> tuple[IndexEntry, ...]:
