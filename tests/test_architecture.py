@@ -31,6 +31,7 @@ ORDER = [
     "codes.readers.sheets",
     "codes.readers.xml",
     "codes.readers.cm",
+    "codes.readers.cm_changes",
     "codes.readers.cm_index",
     "codes.readers.*",
     "codes.packages",

@@ -1,7 +1,7 @@
 """From the Alphabetic Index and its tables to the codes of a system: completion in the tabular, and words for codes.
 
-The Index alone does not code (I.B.1, ICD-10-CM Guidelines FY2026: locate the term in the Index, then verify the code in
-the Tabular List). A row that ends in "-" or names a header is completed by walking down the tabular: at each header the
+The Index alone does not code: a term is located in the Index and the code verified in the Tabular List (I.B.1, ICD-10-CM
+Guidelines FY2026). A row that ends in "-" or names a header is completed by walking down the tabular: at each header the
 children that alone hold words of the row are kept ("Fracture, clavicle, shaft (displaced)" keeps the displaced ones),
 and among them the one that a header means when nothing more is said (`concepts.default_of`: unspecified, without
 complication, first encounter). Where that leaves a choice, the row stays at the last header.
@@ -89,45 +89,53 @@ class Completion:
 
 
 class Completer:
-    """Walks down the tabular from a printed code to a billable one; see the top of this module."""
+    """Walks down the tabular, as it is on the day of the release, from a printed code to a billable one; see the top of
+    this module."""
 
     def __init__(self, system: CodeSystem) -> None:
         self.system = system
         self._entries = entries_of(system)
-        self._place = {entry.code: n for n, entry in enumerate(self._entries)}
+        valid, self._billable = system.valid_on(), system.billable_on()
+        self._place = {entry.code: n for n, entry in enumerate(self._entries) if valid[entry.position]}
+        self._words: dict[int, frozenset[str]] = {}  # of the titles asked for so far
         self._below: dict[int, list[int]] = defaultdict(list)
         for n, entry in enumerate(self._entries):
-            if entry.parent >= 0:
+            if entry.parent >= 0 and valid[entry.position]:
                 self._below[entry.parent].append(n)
 
     def complete(self, stem: str, *said: str) -> tuple[str, str]:
         """(code, outcome) for the printed code `stem`, undotted. said: the words of the row, the surest first."""
-        here = self._place.get(stem, -1)
+        here, outcome = self._place.get(stem, -1), "billable"
         if here < 0:
             return "", "unknown"
-        if self._entries[here].billable:
-            return self.system.code(self._entries[here].position), "billable"
         words = [_words(text) for text in said]
-        while not self._entries[here].billable:
-            below = self._below[here]
+        while not self._billable[self._entries[here].position]:
+            below: Sequence[int] = self._below[here]
             for group in words:
                 below = self._named(below, group)
-            if (found := self._heir(here, below, words)) < 0:
-                return self.system.code(self._entries[here].position), "header"
+            found, outcome = self._heir(here, below, words), "completed"
+            if found < 0:
+                outcome = "header"
+                break
             here = found
-        return self.system.code(self._entries[here].position), "completed"
+        return self.system.code(self._entries[here].position), outcome
 
-    def _named(self, below: Sequence[int], said: frozenset[str]) -> list[int]:
+    def _title(self, place: int) -> frozenset[str]:
+        if place not in self._words:
+            self._words[place] = _words(self._entries[place].title)
+        return self._words[place]
+
+    def _named(self, below: Sequence[int], said: frozenset[str]) -> Sequence[int]:
         """Those of `below` whose titles hold the most of the words `said` that tell them apart, provided that these are
         over half of what the title tells beside the side; else all of them."""
-        titles = [_words(self._entries[c].title) for c in below]
+        titles = [self._title(c) for c in below]
         if len(titles) < 2:
-            return list(below)
+            return below
         common = frozenset.intersection(*titles)
         told = [title - common - (_SIDES - said) for title in titles]
         best = max(len(words & said) for words in told)
         kept = [c for c, words in zip(below, told, strict=True) if len(words & said) == best and 2 * best > len(words)]
-        return kept or list(below)
+        return kept or below
 
     def _heir(self, here: int, below: Sequence[int], words: Sequence[frozenset[str]]) -> int:
         """Which of `below` the header `here` means, or -1: a child that took over its title when it was split, if no
@@ -135,7 +143,7 @@ class Completer:
         ("without renal involvement", "not having achieved remission"), for what is not documented is not coded."""
         same = [c for c in below if self._entries[c].title == self._entries[here].title]
         if len(same) == 1:
-            shared = {c: len(_words(self._entries[c].title).intersection(*words[:1])) for c in below}
+            shared = {c: len(self._title(c).intersection(*words[:1])) for c in below}
             return same[0] if shared[same[0]] == max(shared.values()) else -1
         if (found := default_of(below, self._entries)) >= 0:
             return found
