@@ -24,6 +24,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from codesuggest.codes import with_terms
 from codesuggest.codes.readers.cm_index import IndexEntry, stem_of
@@ -97,7 +98,6 @@ class Completer:
         self._entries = entries_of(system)
         valid, self._billable = system.valid_on(), system.billable_on()
         self._place = {entry.code: n for n, entry in enumerate(self._entries) if valid[entry.position]}
-        self._words: dict[int, frozenset[str]] = {}  # of the titles asked for so far
         self._below: dict[int, list[int]] = defaultdict(list)
         for n, entry in enumerate(self._entries):
             if entry.parent >= 0 and valid[entry.position]:
@@ -120,22 +120,19 @@ class Completer:
             here = found
         return self.system.code(self._entries[here].position), outcome
 
-    def _title(self, place: int) -> frozenset[str]:
-        if place not in self._words:
-            self._words[place] = _words(self._entries[place].title)
-        return self._words[place]
-
     def _named(self, below: Sequence[int], said: frozenset[str]) -> Sequence[int]:
-        """Those of `below` whose titles hold the most of the words `said` that tell them apart, provided that these are
-        over half of what the title tells beside the side; else all of them."""
-        titles = [self._title(c) for c in below]
+        """Those of `below` of the side that is `said`, and of them those whose titles hold the most of the words `said`
+        that tell them apart, provided that these are over half of what the title tells; else all of them."""
+        titles = {c: _words(self._entries[c].title) for c in below}
+        if sides := said & _SIDES:
+            titles = {c: title for c, title in titles.items() if title & _SIDES == sides} or titles
         if len(titles) < 2:
-            return below
-        common = frozenset.intersection(*titles)
-        told = [title - common - (_SIDES - said) for title in titles]
-        best = max(len(words & said) for words in told)
-        kept = [c for c, words in zip(below, told, strict=True) if len(words & said) == best and 2 * best > len(words)]
-        return kept or below
+            return list(titles)
+        common = frozenset.intersection(*titles.values())
+        told = {c: title - common - _SIDES for c, title in titles.items()}
+        best = max(len(words & said) for words in told.values())
+        kept = [c for c, words in told.items() if len(words & said) == best and 2 * best > len(words)]
+        return kept or list(titles)
 
     def _heir(self, here: int, below: Sequence[int], words: Sequence[frozenset[str]]) -> int:
         """Which of `below` the header `here` means, or -1: a child that took over its title when it was split, if no
@@ -143,7 +140,7 @@ class Completer:
         ("without renal involvement", "not having achieved remission"), for what is not documented is not coded."""
         same = [c for c in below if self._entries[c].title == self._entries[here].title]
         if len(same) == 1:
-            shared = {c: len(self._title(c).intersection(*words[:1])) for c in below}
+            shared = {c: len(_words(self._entries[c].title).intersection(*words[:1])) for c in below}
             return same[0] if shared[same[0]] == max(shared.values()) else -1
         if (found := default_of(below, self._entries)) >= 0:
             return found
@@ -151,6 +148,7 @@ class Completer:
         return denying[0] if len(denying) == 1 and len(below) > 1 else -1
 
 
+@lru_cache(maxsize=1 << 16)
 def _words(text: str) -> frozenset[str]:
     """Words that can tell siblings apart, plurals cut; "not intractable" and "without coma" are one word each."""
     out, negation = set(), ""

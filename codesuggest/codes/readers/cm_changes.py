@@ -171,7 +171,7 @@ def _addenda_lines(text: str, path: str | Path) -> Iterator[tuple[int, str, str]
     """(line, action, text), continuations joined."""
     current: tuple[int, str, str] | None = None
     blank = False
-    for number, raw in enumerate(text.replace("\f", "\n").split("\n"), start=1):
+    for number, raw in enumerate(text.replace("\f", "").split("\n"), start=1):
         body = raw.strip()
         if not body or body.isdigit():  # a page number
             blank = True
