@@ -122,6 +122,22 @@ def test_a_workbook_with_entities_or_a_bomb_is_refused(tmp_path: Path) -> None:
             read_conversion(path)
 
 
+def test_a_sheet_under_another_name_is_looked_at_too(tmp_path: Path) -> None:
+    sound, path = workbook(tmp_path / "sound.xlsx", SHEET), tmp_path / "bad.xlsx"
+    bomb = b'<!DOCTYPE a [<!ENTITY b "b">]>'
+    for declared, words in ((b"", ""), (bomb, "document type")):
+        with zipfile.ZipFile(sound) as old, zipfile.ZipFile(path, "w") as new:
+            for name in old.namelist():
+                data = old.read(name).replace(b"sheet1.xml", b"sheet1.bin")
+                named = name.replace("sheet1.xml", "sheet1.bin")
+                new.writestr(named, data.replace(b"<worksheet", declared + b"<worksheet") if named != name else data)
+        if words:
+            with pytest.raises(CodeFileError, match=words):
+                read_conversion(path)
+        else:
+            assert read_conversion(path) == read_conversion(sound)
+
+
 def test_a_damaged_workbook_is_refused_or_read_whole(tmp_path: Path, damaged: Damaged) -> None:
     data = workbook(tmp_path / "sound.xlsx", SHEET).read_bytes()
     whole = read_conversion(tmp_path / "sound.xlsx")

@@ -25,6 +25,7 @@ Row = tuple[int, tuple[str, ...]]  #: line or row number from 1, cells
 MAX_UNPACKED = 512 * 1024 * 1024
 MAX_ROWS, MAX_COLUMNS = 500_000, 256
 _CHUNK = 1 << 20
+_BEFORE_XML = b"\xef\xbb\xbf\xfe\xff \t\r\n\0"  #: byte order marks and blanks
 #: What openpyxl raises over workbooks that are zips of well-formed XML and yet none.
 _NO_WORKBOOK = (
     zipfile.BadZipFile,
@@ -118,10 +119,12 @@ def _check_parts(data: bytes, path: Path) -> None:
     size = 0
     with zip_errors(path), zipfile.ZipFile(io.BytesIO(data)) as archive:
         for info in archive_members(archive, path):
-            is_xml = info.filename.lower().endswith((".xml", ".rels", ".vml"))
+            is_xml = True if info.filename.lower().endswith((".xml", ".rels", ".vml")) else None
             parser = _plain_parser(path)
             with archive.open(info) as handle:
                 while chunk := handle.read(_CHUNK):
+                    if is_xml is None:  # a sheet is what the workbook says is one, whatever its part is called
+                        is_xml = chunk.lstrip(_BEFORE_XML)[:1] in (b"<", b"")
                     size += len(chunk)
                     if size > MAX_UNPACKED:
                         raise CodeFileError(f"unpacks to over {MAX_UNPACKED:,} bytes", path=path)
