@@ -16,6 +16,10 @@ of these as "see category". Of the 62,711 left
 
 59,653 rows give a phrase: 3,053 say "specified NEC" or "unspecified site" and no more, 6 are "see" rows. 55,480 phrases are
 new to their code.
+
+What they add to retrieval: of the codes of 150 cases of CodiEsp train (English), 56.0% have a term that the case holds in
+full, 60.6% with the Index, 60.8% with the neoplasm table too; 70.5%, 73.5% and 74.0% are among the candidates. Of those of
+the 127 visit notes of `visits/train.jsonl`, for which our idioms were written, 86.3%, 86.6%, 86.6% and 98.8%, 98.8%, 99.1%.
 """
 
 from __future__ import annotations
