@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 from codesuggest.codes import CodeRow, Note
 from codesuggest.codes.readers.bundle import Member, members
-from codesuggest.codes.readers.sheets import csv_rows, day_of, decode
+from codesuggest.codes.readers.sheets import csv_head, csv_rows, day_of, decode
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError
 
@@ -152,7 +152,7 @@ def _form(member: Member) -> _Reader | None:
         return _read_concepts
     if any(_descriptor_columns(line) for line in lines[:_HEADER_LINES]):
         return _read_headed
-    if any(re.match(r'"?HCPCS"?,"?MOD"?,', line) for line in lines[:_HEADER_LINES]):
+    if any(_is_fee_header(cells) for cells in csv_head(member.head(), _HEADER_LINES)):
         return _read_fee_schedule
     for line in lines[_after_preamble(lines) :]:
         for pattern, reader in ((_TABBED, _read_tabbed), (_NUMBERED, _read_numbered), (_PLAIN, _read_plain)):
@@ -296,10 +296,14 @@ def _read_headed(member: Member, _: bool) -> Iterator[_Name]:
 # ---- CMS, Athena, UMLS
 
 
+def _is_fee_header(cells: Sequence[str]) -> bool:
+    return [cell.strip().upper() for cell in cells[:2]] == ["HCPCS", "MOD"]
+
+
 def _read_fee_schedule(member: Member, descriptions: bool) -> Iterator[_Name]:
     """PPRRVU: a header over several rows below a notice; rows of a modifier (26, TC, 53) repeat their code."""
     rows = list(csv_rows(decode(b"\n".join(line for _, line in member.lines()), member.label), member.label))
-    end = next((i for i, (_, cells) in enumerate(rows) if [c.upper() for c in cells[:2]] == ["HCPCS", "MOD"]), -1)
+    end = next((i for i, (_, cells) in enumerate(rows) if _is_fee_header(cells)), -1)
     if end < 0:
         raise CodeFileError("no row of the header begins HCPCS, MOD", path=member.label)
     start = end

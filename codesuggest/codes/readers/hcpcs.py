@@ -27,7 +27,7 @@ from pathlib import Path
 
 from codesuggest.codes import CodeRow, Note
 from codesuggest.codes.readers.bundle import Member, members
-from codesuggest.codes.readers.sheets import Row, csv_rows, day_of, decode, is_workbook, workbook_rows
+from codesuggest.codes.readers.sheets import Row, csv_head, csv_rows, day_of, decode, is_workbook, workbook_rows
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError
 
@@ -155,10 +155,9 @@ def _form(member: Member, *, alone: bool) -> str:
     head = member.head()
     if head.startswith(b"PK\x03\x04"):
         return "sheet" if alone or member.name.lower().endswith(".xlsx") else ""
-    lines = head.decode("cp1252", errors="replace").split("\n")
-    if any(_RECORD.match(line) for line in lines):
+    if any(_RECORD.match(line) for line in head.decode("cp1252", errors="replace").split("\n")):
         return "text"
-    return "csv" if any(_columns(line.split(",")) for line in lines[:_PREAMBLE_ROWS]) else ""
+    return "csv" if any(_columns(cells) for cells in csv_head(head, _PREAMBLE_ROWS)) else ""
 
 
 # ---- the fixed-width text

@@ -70,6 +70,20 @@ def csv_rows(text: str, path: Path) -> Iterator[Row]:
         raise CodeFileError(f"is no table: {error}", path=path, line=line) from error
 
 
+def csv_head(data: bytes, rows: int = 40) -> list[list[str]]:
+    """The first rows of what may be a comma-separated text, to tell which it is: no error, whatever the bytes are."""
+    text = data.decode("cp1252", errors="replace").replace("\x00", "")
+    head = []
+    try:
+        for cells in csv.reader(io.StringIO(text, newline="")):
+            head.append(cells)
+            if len(head) == rows:
+                break
+    except csv.Error:
+        pass  # no table, at least from here on
+    return head
+
+
 def day_of(text: str, path: Path, line: int) -> int:
     """The day in a cell, 20260401 or 2026-04-01, as an int YYYYMMDD; 0 for an empty cell. Raises CodeFileError."""
     text = text.strip()
