@@ -36,8 +36,8 @@ CODE = re.compile(r"[A-Z][0-9]{4}|[0-9]{4}[0-9A-Z]")
 MODIFIER = re.compile(r"[A-Z0-9]{2}")
 
 _RECORD = re.compile(r"(?P<code>   [A-Z0-9]{2}|[A-Z0-9]{5})(?P<sequence>[0-9]{5})(?P<kind>[3478])")
-#: A record whose columns are shifted must not pass for a disclaimer.
-_SHIFTED = re.compile(r".{0,12}[A-Z0-9]{2}\s{0,9}00[0-9]{3}[3478]\S")
+#: A damaged first record must not pass for a disclaimer: a code before a sequence, or columns up to the action.
+_SHIFTED = re.compile(r".{0,12}[A-Z0-9]{2}\s{0,9}00[0-9]{3}[3478]\S|.{5}00[0-9]{3}[3478]|[^\t]{292}\S")
 _WIDTH, _DETAIL = 320, 293
 _ACTIONS = {
     "A": "added",
