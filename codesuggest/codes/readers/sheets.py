@@ -112,11 +112,14 @@ def workbook_rows(data: bytes, path: Path) -> list[list[Row]]:
     try:
         with warnings.catch_warnings(action="ignore"):  # of print headers and styles, which are not read
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-            return [list(_sheet_rows(sheet, path)) for sheet in book.worksheets]
+            found = [list(_sheet_rows(sheet, path)) for sheet in book.worksheets]
     except _NO_WORKBOOK as error:
         if isinstance(error, CodeFileError):
             raise
         raise CodeFileError("is no workbook that can be read; save it as CSV", path=path) from error
+    if not found:
+        raise CodeFileError("is a workbook without sheets", path=path)
+    return found
 
 
 def _sheet_rows(sheet: Any, path: Path) -> Iterator[Row]:
