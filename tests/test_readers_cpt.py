@@ -274,6 +274,26 @@ def test_the_order_of_files_does_not_matter(put: Put) -> None:
     assert read_cpt(put(one, "a"), release="x").sha256 == read_cpt(put(two, "b"), release="x").sha256
 
 
+def test_laboratory_columns(put: Put) -> None:
+    data = cells(consolidated(), "20260102\t\t\t", "20260102")
+    row = "103\t0000U\tFeather assay\tFEATHER ASSAY\tFEATHER ASSAY\tTest of feathers\t\t20260101"
+    data += f"{row}\tPlumeTest\tNest Lab\tNest\r\n{row}\tPlumaTest\tWing Lab\tWing\r\n".encode()
+    system = read_cpt(put(data))
+    assert system["00002"].title == LONG["00002"]
+    assert {"PlumeTest", "PlumaTest"} <= {t for _, t in system["0000U"].terms}
+    assert not {"Nest Lab", "Wing"} & {t for _, t in system["0000U"].terms}
+
+
+def test_what_lies_beside_the_lists_is_passed_over(put: Put) -> None:
+    """The fee schedule as text and the OPPS cap in its zip, tables of Athena, an end-of-file mark of DOS."""
+    fixed = "".join(f"0000{n}  {'Invented description':<60}A{'0.00':>60}\r\n" for n in range(1, 6))
+    cap = "HCPCS,MOD,PROCSTAT,CARRIER\r\n00001,,A,00000\r\n"
+    synonyms = "concept_id\tconcept_synonym_name\n" + "".join(f"3281{n}\tname\n" for n in range(5))
+    parts = {"a.csv": fee_schedule(), "b.txt": fixed, "c.csv": cap, "d.csv": synonyms, "e.txt": longult() + b"\x1a"}
+    system = read_cpt(put(zipped({k: v.encode() if isinstance(v, str) else v for k, v in parts.items()})))
+    assert titles(system) == LONG
+
+
 def test_a_damaged_list_in_a_bundle_is_not_passed_over(put: Put, tmp_path: Path) -> None:
     put(longult(), "set/a.txt")
     put(longult().replace(b"\t", b"  "), "set/b.txt")
@@ -311,12 +331,14 @@ def cells(data: bytes, old: str, new: str, count: int = 1) -> bytes:
         (lambda: cells(consolidated(), "101\t00002", "00002\t101"), "'101' is no CPT code"),
         (lambda: cells(consolidated(), "20260102", "20261302"), "is no day"),
         (lambda: cells(consolidated(), "20260102", "20260102\t"), "12 columns, the header has 11"),
-        (lambda: cells(consolidated(), "101\t00002", "101\t00001"), "was given on line"),
+        (lambda: cells(consolidated(), "\t20260102\t\t\t", ""), "7 columns, the header has 11"),
+        (lambda: cells(consolidated(), "101\t00002", "101\t00001"), "was given on line 7 with another"),
         (lambda: cells(consolidated(), LONG["00002"], ""), "00002 has no descriptor"),
         (lambda: cells(consolidated(), "CPT Code", "CPT"), "no CPT list"),
         (lambda: headed("Concept Id\tCPT Code\tConsumer Descriptor", []), "holds no CPT code"),
         (lambda: cells(clinician(), "11\tMend wing of phoenix", "11\t"), "00001 has no descriptor"),
-        (lambda: cells(fee_schedule(), "HCPCS,MOD,DESCRIPTION", "HCPCS,MOD,NAME"), "no column DESCRIPTION"),
+        (lambda: cells(fee_schedule(), "HCPCS,MOD,DESCRIPTION", "HCPCS,MOD,NAME"), "no CPT list"),
+        (lambda: cells(fee_schedule(), ",,,STATUS,", ",,,,"), "no column STATUS CODE"),
         (lambda: cells(fee_schedule(), "00002,,Nest inspection brief,D", "00002,,Nest inspection brief"), "5 columns"),
         (lambda: cells(fee_schedule(), "Nest inspection brief,D", "D,Nest inspection brief"), "is no status"),
         (lambda: cells(fee_schedule(), "00002,,", ",00002,"), "'' is no code"),

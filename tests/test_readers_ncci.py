@@ -88,10 +88,17 @@ def test_an_edit_holds_on_its_days_in_either_order(put: Put) -> None:
     assert ptp.history("00002", "00001") == ()
 
 
-def test_an_edit_deleted_on_its_first_day_never_held(put: Put) -> None:
-    ptp = read_ptp(put(ptp_text()))
-    assert ptp.edit("0000F", "00001", 20200101) is None
-    assert len(ptp.history("0000F", "00001")) == 1
+def test_an_edit_deleted_on_or_before_its_first_day_never_held(put: Put) -> None:
+    for data in (ptp_text(), row(3, 4, "20191231")):
+        ptp = read_ptp(put(data))
+        assert ptp.edit("0000F", "00001", 20200101) is None and ptp.edit("0000F", "00001", 20191231) is None
+        assert len(ptp.history("0000F", "00001")) == 1
+
+
+def test_of_two_edits_that_share_a_day_the_later_one_holds(put: Put) -> None:
+    ptp = read_ptp(put(row(0, 4, "20200401")))
+    found = ptp.edit("00001", "00002", 20200401)
+    assert found is not None and found.effective == 20200401
 
 
 @pytest.mark.parametrize("code", ["", "0000", "000001", "00 01", "é0001", "00001\n2"])
@@ -108,7 +115,8 @@ def test_zip_and_folder_of_zips(put: Put, tmp_path: Path) -> None:
     put(zipped({"f1.txt": two}), "quarter/f2.zip")
     put(zipped({"f1.txt": one}), "quarter/f1.zip")
     folder = read_ptp(tmp_path / "quarter")
-    for other in (packed, folder):
+    joined = Ptp.joined([read_ptp(put(two, "two")), read_ptp(put(one, "one"))], release="x")
+    for other in (packed, folder, joined):
         assert len(other) == len(whole)
         assert all(other.history(*row[:2]) == whole.history(*row[:2]) for row in PAIRS)
 
@@ -159,6 +167,12 @@ def test_arrays_come_back_also_memory_mapped(put: Put, tmp_path: Path) -> None:
     )
     assert pairs.edit("00002", "00001", 20260101) == ptp.edit("00002", "00001", 20260101)
     assert units.limit("00002") == mue.limit("00002") and units.services == mue.services
+
+
+def test_tables_that_overlap_are_not_joined(put: Put) -> None:
+    ptp = read_ptp(put(ptp_text()))
+    with pytest.raises(CodeFileError, match="two edits of 00001 and 00002"):
+        Ptp.joined([ptp, ptp], release="x")
 
 
 @pytest.mark.parametrize(
@@ -214,9 +228,8 @@ def row(at: int, column: int, value: str) -> bytes:
         (lambda: row(0, 1, "0002"), "no pair of codes"),
         (lambda: row(2, 3, "20201301"), "no day"),
         (lambda: row(2, 3, "*"), "no pair of codes"),
-        (lambda: row(2, 4, "19950101"), "deleted before"),
         (lambda: row(2, 5, "2"), "no pair of codes"),
-        (lambda: row(0, 4, "20200401"), "two edits of 00001 and 00002"),
+        (lambda: row(0, 4, "20200402"), "two edits of 00001 and 00002"),
         (lambda: row(0, 4, "*"), "two edits of 00001 and 00002"),
         (lambda: ptp_text((*PAIRS, PAIRS[2])), "two edits of 00001 and Z0001"),
         (lambda: ptp_text(tuple((*r[:3], r[5], *r[3:5], r[6]) for r in PAIRS)), "no pair of codes"),
