@@ -152,7 +152,7 @@ def test_published_counts(DATA: Path, name: str, codes: int, modifiers: int, rel
     system, others = read_hcpcs(path), read_modifiers(path)
     assert (len(system), len(others), system.release) == (codes, modifiers, release)
     assert all(len(c) == 5 and c[:1].isalpha() for c in system.codes.tolist())
-    assert all(system.title(i) for i in range(len(system)))
+    assert all(system.title(i) for i in range(len(system))) and bool((system.group >= 0).all())
 
 
 def test_text_and_workbook_of_2019_are_one_list(DATA: Path, tmp_path: Path) -> None:
@@ -164,6 +164,7 @@ def test_text_and_workbook_of_2019_are_one_list(DATA: Path, tmp_path: Path) -> N
     assert int((fixed.valid_to > 0).sum()) == 506
     # abatacept came in 2007; a code of 2018 that ended with the year
     assert fixed["J0129"].valid_from == 20070101 and "10 mg" in fixed["J0129"].title
+    assert fixed["J0129"].chapter == ("J", "Drugs not taken by mouth, chemotherapy")
     assert fixed["C9463"].valid_on("2018-12-31") and not fixed["C9463"].valid_on("2019-01-01")
 
 
