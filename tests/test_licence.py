@@ -175,6 +175,13 @@ def test_hook_and_library_know_the_same_folders(hook: ModuleType) -> None:
     assert hook.problem_of((ROOT / "models" / "starter" / "manifest.json").read_bytes(), shipped=True) == ""
 
 
+def test_an_editable_install_is_let_be(hook: ModuleType, tmp_path: Path) -> None:
+    build = hook.RedistributableOnly(str(tmp_path), {}, None, None, str(tmp_path), "wheel").initialize
+    build("editable", {})
+    with pytest.raises(RuntimeError, match="is missing"):
+        build("standard", {})
+
+
 @pytest.mark.parametrize("builder", [WheelBuilder, SdistBuilder])
 def test_no_package_is_built_around_a_licensed_model(builder: Any, licensed: CodeSuggester, tmp_path: Path) -> None:
     root = checkout(tmp_path / "clone")
