@@ -491,6 +491,41 @@ def test_tables_that_are_no_text(tmp_path: Path, data: bytes) -> None:
         CodeSystem.from_table(path, name="shoes", release="1")
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "code", "title"),
+    [
+        # as Spanish Excel writes "CSV UTF-8": BOM, semicolons, commas in the words
+        (
+            "icd10es",
+            "\ufeffcode;title\r\nQ10.1;Bamboleo, oído derecho\r\nQ10;Bamboleo\r\n",
+            "q10.1",
+            "Bamboleo, oído derecho",
+        ),
+        (
+            "opcs4",
+            "code\ttitle\nZ99.1\tRepair of wing\nZ99.8\tOther; of wing, n.e.c.\n",
+            "Z99.8",
+            "Other; of wing, n.e.c.",
+        ),
+        ("superbill", 'title,fee,code\n"Wing; left, brief",30,LAB-7\n', "lab-7", "Wing; left, brief"),
+        ("superbill", 'code;title;terms\nX1;"Wing; left";ala|"pluma"\n', "X1", "Wing; left"),
+    ],
+)
+def test_lists_as_spreadsheets_write_them(tmp_path: Path, name: str, data: str, code: str, title: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(data.encode())
+    system = CodeSystem.from_table(path, name=name, release="2026")
+    assert system[code].title == title and system[code].billable
+
+
+def test_a_table_in_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    for encoding in ("cp1252", "utf-16"):
+        path.write_bytes("code;title\nQ10;Oído\n".encode(encoding))
+        with pytest.raises(CodeFileError, match=r'list\.csv: is not UTF-8 .* save it as "CSV UTF-8"'):
+            CodeSystem.from_table(path, name="icd10es", release="2026")
+
+
 @given(
     st.dictionaries(st.from_regex(r"[A-Z][0-9]{2}(\.[0-9A-Z]{1,4})?", fullmatch=True), st.text(max_size=30), min_size=1)
 )

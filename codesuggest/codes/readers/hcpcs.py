@@ -20,15 +20,14 @@ October 2025 (short CSV) 8,463 + 383. Not read: prices, coverage, BETOS, type of
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codesuggest.codes import CodeRow, Note
+from codesuggest.codes import CodeRow, GroupRow, Note
 from codesuggest.codes.readers.bundle import Member, members
-from codesuggest.codes.readers.sheets import Row, csv_rows, decode, is_workbook, workbook_rows
+from codesuggest.codes.readers.sheets import Row, csv_head, csv_rows, day_of, decode, is_workbook, workbook_rows
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError
 
@@ -37,9 +36,31 @@ CODE = re.compile(r"[A-Z][0-9]{4}|[0-9]{4}[0-9A-Z]")
 MODIFIER = re.compile(r"[A-Z0-9]{2}")
 
 _RECORD = re.compile(r"(?P<code>   [A-Z0-9]{2}|[A-Z0-9]{5})(?P<sequence>[0-9]{5})(?P<kind>[3478])")
-#: A record whose columns are shifted must not pass for a disclaimer.
-_SHIFTED = re.compile(r".{0,12}[A-Z0-9]{2}\s{0,9}00[0-9]{3}[3478]\S")
+#: A damaged first record must not pass for a disclaimer: a code before a sequence, or columns up to the action.
+_SHIFTED = re.compile(r".{0,12}[A-Z0-9]{2}\s{0,9}00[0-9]{3}[3478]\S|.{5}00[0-9]{3}[3478]|[^\t]{292}\S")
 _WIDTH, _DETAIL = 320, 293
+#: What the first letter of a code stands for, in our own words.
+SECTIONS = {
+    "A": "Ambulance, medical and surgical supplies, radiopharmaceuticals",
+    "B": "Enteral and parenteral nutrition",
+    "C": "Items of hospital outpatient departments",
+    "D": "Dental procedures",
+    "E": "Durable medical equipment",
+    "G": "Procedures and professional services",
+    "H": "Behavioral health and substance use treatment",
+    "J": "Drugs not taken by mouth, chemotherapy",
+    "K": "Items of the equipment contractors",
+    "L": "Orthotics and prosthetics",
+    "M": "Medical services and quality measures",
+    "P": "Pathology, laboratory, blood products",
+    "Q": "Temporary: drugs, biologicals, skin substitutes, supplies",
+    "R": "Transport of portable radiology",
+    "S": "Services that private payers asked for",
+    "T": "Services of state Medicaid agencies",
+    "U": "Coronavirus laboratory tests",
+    "V": "Vision, hearing and speech",
+}
+_GROUP_OF = {letter: i for i, letter in enumerate(SECTIONS)}
 _ACTIONS = {
     "A": "added",
     "B": "coverage and long description changed",
@@ -110,13 +131,14 @@ def read_modifiers(path: str | Path, *, release: str | None = None, numeric: boo
 def _system(path: str | Path, items: Sequence[_Item], name: str, release: str | None) -> CodeSystem:
     if not items:
         raise CodeFileError(f"holds nothing of {name}", path=path)
-    rows = [_code_row(item) for item in items]
+    sections = [GroupRow(letter, title) for letter, title in SECTIONS.items()] if name == "hcpcs" else []
+    rows = [_code_row(item, _GROUP_OF.get(item.code[0], -1) if sections else -1) for item in items]
     newest = max((item.dates.get("effective", 0) for item in items), default=0)
     day = f"{newest // 10000}-{newest // 100 % 100:02}-{newest % 100:02}" if newest else ""
-    return CodeSystem.from_rows(rows, name=name, release=release or day or Path(path).stem)
+    return CodeSystem.from_rows(rows, name=name, release=release or day or Path(path).stem, groups=sections)
 
 
-def _code_row(item: _Item) -> CodeRow:
+def _code_row(item: _Item, group: int) -> CodeRow:
     long = " ".join(" ".join(item.long).split())
     short = " ".join(item.short.split())
     effective = item.dates.get("effective", 0)
@@ -127,7 +149,8 @@ def _code_row(item: _Item) -> CodeRow:
         day = f"{effective // 10000}-{effective // 100 % 100:02}-{effective % 100:02}"
         notes = (Note("note", item.code, f"{_ACTIONS[item.action]} {day}"),)
     terms = (("short", short),) if short and long and short.lower() != long.lower() else ()
-    return CodeRow(item.code, long or short, True, "", first, item.dates.get("ended", 0), terms=terms, notes=notes)
+    ended = item.dates.get("ended", 0)
+    return CodeRow(item.code, long or short, True, "", first, ended, terms=terms, notes=notes, group=group)
 
 
 # ---- which file
@@ -156,10 +179,9 @@ def _form(member: Member, *, alone: bool) -> str:
     head = member.head()
     if head.startswith(b"PK\x03\x04"):
         return "sheet" if alone or member.name.lower().endswith(".xlsx") else ""
-    lines = head.decode("cp1252", errors="replace").split("\n")
-    if any(_RECORD.match(line) for line in lines):
+    if any(_RECORD.match(line) for line in head.decode("cp1252", errors="replace").split("\n")):
         return "text"
-    return "csv" if any(_columns(line.split(",")) for line in lines[:_PREAMBLE_ROWS]) else ""
+    return "csv" if any(_columns(cells) for cells in csv_head(head, _PREAMBLE_ROWS)) else ""
 
 
 # ---- the fixed-width text
@@ -213,25 +235,12 @@ def _first_record(raw: str, code: str, sequence: int, modifier: bool, path: Path
     if modifier != raw.startswith("   ") or not (MODIFIER if modifier else CODE).fullmatch(code):
         raise CodeFileError(f"{code} is no {'modifier' if modifier else 'code'}", path=path, line=line)
     spans = {"added": raw[268:276], "effective": raw[276:284], "ended": raw[284:292]}
-    dates = {what: _day(text, what, path, line) for what, text in spans.items()}
+    dates = {what: day_of(text, path, line) for what, text in spans.items()}
     long, short, action = raw[11:91], raw[91:119], raw[292]
     if not long.strip() or not short.strip():
         raise CodeFileError(f"{code} has no description", path=path, line=line)
     _check_action(action, path, line)
     return _Item(code, modifier, line, sequence, [long], short, dates, action)
-
-
-def _day(text: str, what: str, path: Path, line: int) -> int:
-    text = text.strip()
-    if not text:
-        return 0
-    if not re.fullmatch(r"[0-9]{8}", text):
-        raise CodeFileError(f"{what} is {text!r}, not a day as YYYYMMDD", path=path, line=line)
-    try:
-        dt.date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    except ValueError:
-        raise CodeFileError(f"{what} is {text!r}, which is no day", path=path, line=line) from None
-    return int(text)
 
 
 def _check_action(action: str, path: Path, line: int) -> None:
@@ -316,5 +325,5 @@ def _table_item(value: Mapping[str, str], path: Path, line: int) -> tuple[_Item,
     if not long and not short and code[0].isalpha():
         raise CodeFileError(f"{code} has no description", path=path, line=line)
     _check_action(action, path, line)
-    dates = {what: _day(value.get(what, ""), what, path, line) for what in ("added", "effective", "ended")}
+    dates = {what: day_of(value.get(what, ""), path, line) for what in ("added", "effective", "ended")}
     return _Item(code, modifier, line, int(sequence), [long], short, dates, action), continues

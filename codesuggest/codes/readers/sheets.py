@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -70,6 +71,33 @@ def csv_rows(text: str, path: Path) -> Iterator[Row]:
         raise CodeFileError(f"is no table: {error}", path=path, line=line) from error
 
 
+def csv_head(data: bytes, rows: int = 40) -> list[list[str]]:
+    """The first rows of what may be a comma-separated text, to tell which it is: no error, whatever the bytes are."""
+    text = data.decode("cp1252", errors="replace").replace("\x00", "")
+    head = []
+    try:
+        for cells in csv.reader(io.StringIO(text, newline="")):
+            head.append(cells)
+            if len(head) == rows:
+                break
+    except csv.Error:
+        pass  # no table, at least from here on
+    return head
+
+
+def day_of(text: str, path: Path, line: int) -> int:
+    """The day in a cell, 20260401 or 2026-04-01, as an int YYYYMMDD; 0 for an empty cell. Raises CodeFileError."""
+    text = text.strip()
+    if not text:
+        return 0
+    if found := re.fullmatch(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})", text):
+        try:
+            return int(dt.date(int(found[1]), int(found[3]), int(found[4])).strftime("%Y%m%d"))
+        except ValueError:
+            pass
+    raise CodeFileError(f"{text[:20]!r} is no day as 20260401", path=path, line=line)
+
+
 def is_workbook(data: bytes) -> bool:
     """Whether the bytes are a zip that says it is an Office document."""
     return data.startswith(b"PK\x03\x04") and b"[Content_Types].xml" in data
@@ -85,11 +113,14 @@ def workbook_rows(data: bytes, path: Path) -> list[list[Row]]:
     try:
         with warnings.catch_warnings(action="ignore"):  # of print headers and styles, which are not read
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-            return [list(_sheet_rows(sheet, path)) for sheet in book.worksheets]
+            found = [list(_sheet_rows(sheet, path)) for sheet in book.worksheets]
     except _NO_WORKBOOK as error:
         if isinstance(error, CodeFileError):
             raise
         raise CodeFileError("is no workbook that can be read; save it as CSV", path=path) from error
+    if not found:
+        raise CodeFileError("is a workbook without sheets", path=path)
+    return found
 
 
 def _sheet_rows(sheet: Any, path: Path) -> Iterator[Row]:
