@@ -1,0 +1,108 @@
+"""Rules about codes that say less than the note does: the side, acuity, type, stage; and the kind of encounter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from codesuggest.codes.system import CodeSystem
+from codesuggest.rules.registry import Case, Hit, Line, any_of, rule
+from codesuggest.rules.said import Said
+from codesuggest.specificity import Axis, explain
+
+_PARENTHESES = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+#: Words of an answer that name nothing: it must say more than these to be found in a note.
+_EMPTY = frozenset(("other", "specif", "unspecif", "without", "with", "and", "type", "form", "due"))
+_NOT_ASKED = ("encounter", "fetus")
+#: Sections that say why the patient came, and words there or beside an injury that say it is being followed up.
+_REASON = ("chief_complaint", "title", "indication")
+_FOLLOW_UP = (
+    "follow up", "followup", "recheck", "suture removal", "staple removal", "cast removal", "wound check", "healing",
+    "healed", "post-op visit", "aftercare",
+)  # fmt: skip
+_SEQUELA = ("sequela", "late effect", "residual", "scar", "contracture", "malunion", "old")
+
+
+@rule("laterality_unspecified", "siblings", on=["note", "claim"])
+def _laterality_unspecified(case: Case) -> Iterator[Hit]:
+    for line in case.diagnoses:
+        table = line.table
+        if table is not None and "unspecified" in line.title.lower():
+            usable = [
+                code
+                for code, first, last in _sided(table, line.index)
+                if first <= case.encounter.day and (not last or case.encounter.day <= last)
+            ]
+            if usable:
+                yield Hit("", (line,), {"siblings": any_of(usable)})
+
+
+@lru_cache(maxsize=4096)
+def _sided(table: CodeSystem, index: int) -> tuple[tuple[str, int, int], ...]:
+    """(code, valid from, valid to) of the billable codes that name the side."""
+    found = (table.view(i) for i in table.unspecified_siblings(index))
+    return tuple((code.code, code.valid_from, code.valid_to) for code in found if code.billable)
+
+
+@lru_cache(maxsize=4096)
+def _axes(table: CodeSystem, index: int, day: int) -> tuple[Axis, ...]:
+    return tuple(axis for axis in explain(table, table.code(index), day) if axis.name not in _NOT_ASKED)
+
+
+@rule("unspecified_documented", "axis", "instead", on=["note"])
+def _unspecified_documented(case: Case) -> Iterator[Hit]:
+    """The words beside the evidence give one of the answers that the code leaves open."""
+    if case.said is None:
+        return
+    held = {line.code for line in case.diagnoses}
+    for line in case.diagnoses:
+        if line.table is None or not _may_be_open(line.title):
+            continue
+        beside = case.said.beside([e for e in line.evidence if e.assertion in ("affirmed", "uncertain")])
+        for axis in _axes(line.table, line.index, case.encounter.day) if beside else ():
+            found = [o.code for o in axis.options if _is_said(case.said, beside, o.value)]
+            if len(found) == 1 and found[0] not in held:
+                yield Hit("", (line,), {"axis": axis.name, "instead": found[0]})
+
+
+def _may_be_open(title: str) -> bool:
+    low = title.lower()
+    return "unspecified" in low or "specified" in low or "without" in low or "uncomplicated" in low
+
+
+def _is_said(said: Said, segments: list[int], value: str) -> bool:
+    forms = [f for f in said.forms_of(_PARENTHESES.sub(" ", value)) if f not in _EMPTY]
+    return bool(forms) and any(said.says(i, forms) for i in segments)
+
+
+@rule("seventh_character", "found", on=["note"])
+def _seventh_character(case: Case) -> Iterator[Hit]:
+    """The seventh character of an injury against what the note says of the encounter.
+
+    A while the reason for the visit or the words beside the injury speak of follow-up; D on an emergency note without
+    such words; S when no word of a sequela stands anywhere.
+    """
+    said = case.said
+    if said is None:
+        return
+    for line in case.diagnoses:
+        if len(line.key) != 7 or line.key[0] not in "ST" or not line.evidence:
+            continue
+        seventh = line.key[6]
+        followed = seventh in "ABCDS" and _followed_up(said, line)
+        if seventh in "ABC" and followed and case.encounter.document_type not in ("ed_note", "operative_report"):
+            yield Hit("initial", (line,), {"found": seventh})
+        elif seventh == "D" and not followed and case.encounter.document_type == "ed_note":
+            yield Hit("subsequent", (line,), {"found": seventh})
+        elif seventh == "S" and not said.sequela and not any(said.affirms(said.forms_of(w)) for w in _SEQUELA):
+            yield Hit("sequela", (line,), {"found": seventh})
+
+
+def _followed_up(said: Said, line: Line) -> bool:
+    beside = said.beside(line.evidence)
+    for words in _FOLLOW_UP:
+        forms = said.forms_of(words)
+        if any(said.says(i, forms) for i in beside) or said.affirms_in(forms, _REASON):
+            return True
+    return False
