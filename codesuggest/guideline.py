@@ -33,12 +33,23 @@ from codesuggest.rules.registry import (
 )
 from codesuggest.rules.said import Said
 
-__all__ = ["FAMILIES", "RULES_FILE", "SETTINGS", "SEVERITIES", "RuleText", "Said", "check", "check_codes", "read_rules"]
+__all__ = [
+    "FAMILIES",
+    "MAY_BE_ABSENT",
+    "RULES_FILE",
+    "SETTINGS",
+    "SEVERITIES",
+    "RuleText",
+    "Said",
+    "check",
+    "check_codes",
+    "read_rules",
+]
 
 #: The modules whose import registers the rules.
 FAMILIES: tuple[ModuleType, ...] = (evidence, payer, sequence, specific, tabular, together, validity)
 #: Systems of procedures and supplies that a claim may name without their being loaded: a finding says so.
-_MAY_BE_ABSENT = ("icd10pcs", "hcpcs", "cpt")
+MAY_BE_ABSENT = ("icd10pcs", "hcpcs", "cpt")
 
 
 def check(
@@ -117,7 +128,7 @@ def _claimed(
     given: ClaimLine, place: int, systems: Mapping[str, CodeSystem], of_note: Mapping[tuple[str, str], Suggestion]
 ) -> Line:
     table = systems.get(given.system)
-    if table is None and given.system not in _MAY_BE_ABSENT:
+    if table is None and given.system not in MAY_BE_ABSENT:
         raise OptionError(
             f"the system {given.system!r} is not loaded; loaded are {', '.join(sorted(systems)) or 'none'}"
         )

@@ -12,6 +12,11 @@ _DOUBT = re.compile(r"\b(?:suspected|ruled out)\b", re.IGNORECASE)
 #: Titles that name a past event themselves ("old myocardial infarction", "in remission", "..., sequela").
 _PAST = re.compile(r"\b(?:history|sequelae?|old|healed|previous|(?<!achieved )remission)\b", re.IGNORECASE)
 _SIDES = ("right", "left")
+#: Sections whose lines are diagnoses: there the sides should agree.
+_DIAGNOSES = (
+    "admission_diagnosis", "assessment", "diagnosis", "discharge_diagnosis", "impression", "postop_diagnosis", "preop_diagnosis",
+    "procedure",
+)  # fmt: skip
 
 
 @rule("uncertain", on=["note"])
@@ -46,22 +51,23 @@ def _abnormal_finding(case: Case) -> Iterator[Hit]:
 
 @rule("laterality_conflict", "side", "said", on=["note"])
 def _laterality_conflict(case: Case) -> Iterator[Hit]:
-    """A code of one side, all of whose affirmed evidence names only the other; or evidences of both sides."""
+    """A code of one side, all of whose affirmed evidence names the other; or diagnosis lines that name one and the other."""
     if case.said is None:
         return
-    right, left = (case.said.forms_of(side) for side in _SIDES)
+    forms = {side: case.said.forms_of(side) for side in _SIDES}
     for line in case.diagnoses:
         side = side_of(line.title)
         if side is None:
             continue
-        own, other = (right, left) if side == "right" else (left, right)
+        other = "left" if side == "right" else "right"
         beside = case.said.beside([e for e in line.evidence if e.assertion == "affirmed"])
-        said = [(case.said.says(i, own), case.said.says(i, other)) for i in beside]
         # a sentence that names both sides may speak of two things: it is no witness
-        for_, against = (False, True) in said, (True, False) in said
-        if for_:
-            name = "left" if side == "right" else "right"
-            yield Hit("both" if against else "other", (line,), {"side": side, "said": name})
+        own = [i for i in beside if case.said.says(i, forms[side])]
+        against = [i for i in beside if case.said.says(i, forms[other]) and i not in own]
+        if against and not own:
+            yield Hit("other", (line,), {"side": side, "said": other})
+        elif case.said.in_sections(own, _DIAGNOSES) and case.said.in_sections(against, _DIAGNOSES):
+            yield Hit("both", (line,), {"side": side, "said": other})
 
 
 def side_of(title: str) -> str | None:

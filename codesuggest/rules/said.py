@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -74,6 +74,10 @@ class Said:
         at = np.searchsorted(self._reading.words.start[: self._written], starts)
         inside = [int(self._reading.segment_of_word[k]) for k in at.tolist() if k < self._written]
         return sorted({i for i in inside if i >= 0})
+
+    def in_sections(self, segments: Iterable[int], sections: Collection[str]) -> bool:
+        """Whether one of these segments stands in one of the sections."""
+        return any(self._reading.section[i] in sections for i in segments)
 
     def says(self, segment: int, forms: Forms) -> bool:
         """Whether a segment holds all of these forms. `forms` must not be empty."""

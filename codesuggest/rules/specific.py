@@ -9,7 +9,7 @@ from functools import lru_cache
 from codesuggest.codes.system import CodeSystem
 from codesuggest.rules.registry import Case, Hit, Line, any_of, rule
 from codesuggest.rules.said import Said
-from codesuggest.specificity import Axis, explain
+from codesuggest.specificity import Axis, Option, explain
 
 _PARENTHESES = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 #: Words of an answer that name nothing: it must say more than these to be found in a note.
@@ -61,7 +61,7 @@ def _unspecified_documented(case: Case) -> Iterator[Hit]:
             continue
         beside = case.said.beside([e for e in line.evidence if e.assertion in ("affirmed", "uncertain")])
         for axis in _axes(line.table, line.index, case.encounter.day) if beside else ():
-            found = [o.code for o in axis.options if _is_said(case.said, beside, o.value)]
+            found = [o.code for o in axis.options if o.billable and _is_said(case.said, beside, o, line.title)]
             if len(found) == 1 and found[0] not in held:
                 yield Hit("", (line,), {"axis": axis.name, "instead": found[0]})
 
@@ -71,9 +71,16 @@ def _may_be_open(title: str) -> bool:
     return "unspecified" in low or "specified" in low or "without" in low or "uncomplicated" in low
 
 
-def _is_said(said: Said, segments: list[int], value: str) -> bool:
-    forms = [f for f in said.forms_of(_PARENTHESES.sub(" ", value)) if f not in _EMPTY]
-    return bool(forms) and any(said.says(i, forms) for i in segments)
+def _is_said(said: Said, segments: list[int], option: Option, title: str) -> bool:
+    """Whether one segment gives the answer: all its words, some of them beyond the code's own title.
+
+    An answer that shares no word with that title is another disease (hydroureter is no hydronephrosis), and "other" none.
+    """
+    if option.title.lower().startswith("other"):
+        return False
+    own, theirs = set(said.forms_of(title)) - _EMPTY, set(said.forms_of(option.title)) - _EMPTY
+    forms = [f for f in said.forms_of(_PARENTHESES.sub(" ", option.value)) if f not in _EMPTY]
+    return bool(own & theirs) and not own.issuperset(forms) and any(said.says(i, forms) for i in segments)
 
 
 @rule("seventh_character", "found", on=["note"])

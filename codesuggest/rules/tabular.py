@@ -17,7 +17,9 @@ _DRUG_CODES = {"insulin": "Z794", "oral": "Z7984", "injectable": "Z7985"}
 #: Sections in which a drug's name does not say that the patient takes it for good.
 _NOT_LONG_TERM = ("allergies", "ed_course", "hospital_course", "labs", "results", "procedure", "family_history")
 #: A code that the library lists with less than this probability is no witness that the note documents it.
-_DOCUMENTED = 0.1
+_DOCUMENTED = 0.15
+#: Nor are these: what is over, follow-up, and a body mass index, whose number no word tells.
+_NO_WITNESS = ("Z08", "Z09", "Z68", "Z85", "Z86", "Z87")
 
 
 @rule("excludes1", "notes", on=["note", "claim"])
@@ -35,10 +37,31 @@ def _excludes1(case: Case) -> Iterator[Hit]:
 
 @rule("code_first", "note", on=["order"])
 def _code_first(case: Case) -> Iterator[Hit]:
-    """The underlying condition is on the claim, behind the code whose note wants it in front."""
-    for line, other, note in _named(case, "code_first"):
-        if case.diagnoses.index(line) < case.diagnoses.index(other):
-            yield Hit("order", (line, other), {"note": note})
+    """The underlying condition is on the claim, behind the code whose note wants it in front.
+
+    A note one of whose codes stands in front is content; so is a whole list of notes that gives examples ("such as").
+    """
+    for table, members in _diagnoses(case):
+        place = {line.index: n for n, line in enumerate(members.values())}
+        lines = list(members.values())
+        named = [(i, j, m) for i, j, m in table.named_in_notes("code_first", list(place)) if i != j]
+        content = {(i, m) for i, j, m in named if place[j] < place[i]}
+        whole = {(i, table.note_of(m)[0]) for i, m in content if _gives_examples(table, m)}
+        told: set[tuple[int, int]] = set()
+        for i, j, m in named:
+            if (i, m) not in content and (i, table.note_of(m)[0]) not in whole and (i, j) not in told:
+                told.add((i, j))
+                yield Hit("order", (lines[place[i]], lines[place[j]]), {"note": _tidy(table.note_of(m)[1])})
+
+
+def _gives_examples(table: CodeSystem, m: int) -> bool:
+    at = table.note_of(m)[0]
+    return at in table and any("such as" in note.text for note in table[at].notes("code_first", inherited=False))
+
+
+def _tidy(note: str) -> str:
+    """A note without the comma with which it goes on from its heading."""
+    return note.strip(" ,:")
 
 
 @rule("code_first_missing", on=["note", "claim"])
@@ -74,18 +97,19 @@ def _additional_documented(case: Case) -> Iterator[Hit]:
             found = ((table.get(line.code), line) for line in listed if line.system == table.name)
             wanted = {code.index: line for code, line in found if code is not None}
             own = {line.index: line for line in members.values()}
-            for i, j, m in table.named_in_notes(kind, [*own, *wanted]):
-                if i in own and j in wanted and wanted[j].code not in told:
+            named = table.named_in_notes(kind, [*own, *wanted])
+            for i, j, m in sorted(named, key=lambda n: -wanted[n[1]].confidence if n[1] in wanted else 0):
+                if i in own and j in wanted:
                     other = wanted[j]
-                    kin = any(line.key[:3] == other.key[:3] for line in members.values())
-                    if not kin:  # another code of that category stands there already
-                        told.add(other.code)
-                        yield Hit(kind, (own[i], other), {"note": table.note_of(m)[1]})
+                    # one of a category, and none where the claim has one of it already
+                    if other.key[:3] not in told and other.key[:3] not in case.by_category:
+                        told.add(other.key[:3])
+                        yield Hit(kind, (own[i], other), {"note": _tidy(table.note_of(m)[1])})
 
 
 def _affirmed(line: Line) -> bool:
     said = any(e.assertion == "affirmed" and e.basis == "text" for e in line.evidence)
-    return line.diagnosis and said and line.confidence >= _DOCUMENTED
+    return line.diagnosis and said and line.confidence >= _DOCUMENTED and not line.key.startswith(_NO_WITNESS)
 
 
 @rule("long_term_drug", "code", on=["note"])
@@ -119,7 +143,7 @@ def _named(case: Case, kind: str) -> Iterator[tuple[Line, Line, str]]:
         for i, j, m in table.named_in_notes(kind, list(by_index)):
             if i != j and (i, j) not in seen:
                 seen.add((i, j))
-                yield by_index[i], by_index[j], table.note_of(m)[1]
+                yield by_index[i], by_index[j], _tidy(table.note_of(m)[1])
 
 
 def _diagnoses(case: Case) -> Iterator[tuple[CodeSystem, dict[str, Line]]]:
