@@ -31,6 +31,7 @@ _AXES = (
     ("severity", re.compile(r"\b(?:mild|moderate|severe|persistent|class \d)\b", re.I)),
     ("acuity", re.compile(r"\b(?:acute|chronic|subacute|recurrent)\b", re.I)),
     ("intractability", re.compile(r"\bintractable\b", re.I)),
+    ("onset", re.compile(r"\bonset\b", re.I)),
     ("complication", re.compile(r"\b(?:with|without|due to)\b", re.I)),
 )  # fmt: skip
 #: How the axis is called in a query.
@@ -41,11 +42,12 @@ _ASKED = {
     "trimester": "the trimester",
     "stage": "the stage or degree",
     "remission": "the state of remission",
-    "severity": "the severity",
-    "acuity": "the acuity",
-    "intractability": "whether it is intractable",
-    "complication": "any associated condition or complication",
-    "type": "the type, cause or site",
+    "severity": "the severity of this condition",
+    "acuity": "the acuity of this condition",
+    "intractability": "whether the condition is intractable",
+    "onset": "the onset",
+    "complication": "what goes with this condition, if anything",
+    "type": "the type, cause or site of this condition",
 }
 _MOST = 12  #: answers offered in a query; of more, it asks openly
 
@@ -73,6 +75,28 @@ class Axis:
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "at": self.at, "options": [o.to_dict() for o in self.options]}
+
+
+@dataclass(frozen=True, slots=True)
+class Specificity:
+    """A code with what it leaves open. `query` is empty when that is nothing."""
+
+    system: str
+    code: str
+    title: str
+    axes: tuple[Axis, ...]
+    indicators: tuple[tuple[int, int], ...]  #: of the note, code points, end exclusive
+    query: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "system": self.system,
+            "code": self.code,
+            "title": self.title,
+            "axes": [a.to_dict() for a in self.axes],
+            "indicators": [{"start": a, "end": b} for a, b in self.indicators],
+            "query": self.query,
+        }
 
 
 AXES = tuple(_ASKED)
@@ -104,6 +128,8 @@ def explain(system: CodeSystem, code: str, day: int | None = None) -> tuple[Axis
 
 def _grows_open(title: str, above: str) -> bool:
     """Whether a level brings the "unspecified" in: its title has one more of them than the title above it."""
+    if title == above:  # "Pain in unspecified limb" below its namesake
+        return bool(_OPEN.search(title))
     return len(_OPEN.findall(title)) > len(_OPEN.findall(above)) or bool(
         _PLAIN.search(title) and not _PLAIN.search(above)
     )
@@ -120,7 +146,8 @@ def _axis(system: CodeSystem, up: int, answers: Sequence[int], ending: str, day:
         if target is None:
             continue
         usable = bool(system.billable[target]) and _valid(system, target, day)
-        options.append(Option(difference(title, above), system.code(target), system.title(target), usable))
+        value = "other" if title.lower().startswith("other") else difference(title, above)
+        options.append(Option(value, system.code(target), system.title(target), usable))
     if not options:
         return None
     return Axis(_name([o.value for o in options]), system.code(up), tuple(options))
@@ -143,17 +170,28 @@ def _leads_to(system: CodeSystem, j: int, ending: str, day: int) -> int | None:
 
 
 def difference(title: str, above: str) -> str:
-    """The words of a title that the title above it does not have, in order: "systolic (congestive)"."""
-    have = {w.rstrip("s") for w in re.findall(r"\w+", above.lower())}
-    kept = [w for w in title.split() if re.sub(r"\W", "", w.lower()).rstrip("s") not in have]
-    text = " ".join(kept).strip(" ,;")
-    text = re.sub(r"^(?:of|in|and|the|or)\s+|\s+(?:of|in|and|the|or|with)$", "", text)
-    return text if len(re.sub(r"\W", "", text)) > 1 else title
+    """A title without the words at its start and end that the title above it has there too: "mild intermittent"."""
+    words, have = title.split(), [_bare(word) for word in above.split()]
+    first = 0
+    while first < min(len(words), len(have)) and _bare(words[first]) == have[first]:
+        first += 1
+    last = 0
+    while last < min(len(words), len(have)) - first and _bare(words[-1 - last]) == have[-1 - last]:
+        last += 1
+    text = " ".join(words[first : len(words) - last]).strip(" ,;")
+    text = re.sub(r"^(?:of|in|and|or)\s+|\s+(?:of|in|and|the|or|with)$", "", text)
+    return text if len(_bare(text)) > 1 else title
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"\W", "", word.lower())
 
 
 def _name(values: Sequence[str]) -> str:
+    """The axis that all but one of the answers speak of, nonessential modifiers in parentheses left out."""
+    plain = [re.sub(r"\([^()]*\)", " ", value) for value in values]
     for name, pattern in _AXES:
-        if sum(bool(pattern.search(v)) for v in values) >= max(1, len(values) - 1):
+        if sum(bool(pattern.search(value)) for value in plain) >= max(1, len(plain) - 1):
             return name
     return "type"
 
@@ -187,10 +225,8 @@ def query(title: str, axes: Sequence[Axis], indicators: Sequence[tuple[int, int]
         lines.append(f"- {condition}, without further detail")
     for axis in axes:
         asked = _ASKED[axis.name]
-        lines += ["", f"Based on your clinical judgment, please document {asked} of this condition, if known:"]
-        if axis.name == "complication" or axis.name == "intractability":
-            lines[-1] = f"Based on your clinical judgment, please document {asked}, if there is one and it is known:"
-        values = dict.fromkeys(o.value for o in axis.options)
+        lines += ["", f"Based on your clinical judgment, please document {asked}, if known:"]
+        values = dict.fromkeys(o.value for o in axis.options if o.value != "other")
         if len(values) <= _MOST:
             lines += [f"[ ] {value}" for value in values]
         lines += ["[ ] other (please specify): ____", "[ ] unable to determine"]
@@ -199,12 +235,13 @@ def query(title: str, axes: Sequence[Axis], indicators: Sequence[tuple[int, int]
 
 def condition_of(title: str) -> str:
     """A title without the words that say what is missing: "Heart failure, unspecified" is "Heart failure"."""
-    text = re.sub(
-        r",? ?(?:\bunspecified|\bsite not specified|\bwithout (?:\w+ )?complications?|\buncomplicated)\b",
-        "",
-        title,
-        flags=re.I,
-    )
-    text = re.sub(r", (?:initial|subsequent) encounter\b.*|, sequela$", "", text)
-    text = re.sub(r"\s+", " ", text).strip(" ,")
+    parts = title.split(", ")
+    kept = parts[:1]
+    for part in parts[1:]:
+        if re.match(r"without\b|initial encounter|subsequent encounter|sequela", part):
+            break  # and what is said after it
+        if not _OPEN.match(part):
+            kept.append(part)
+    text = re.sub(r" without (?:\w+ )?complications?", "", ", ".join(kept))
+    text = re.sub(r"\s+", " ", _OPEN.sub(" ", text)).replace(" ,", ",").strip(" ,")
     return text[:1].upper() + text[1:]

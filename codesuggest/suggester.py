@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codesuggest import guideline, store
+from codesuggest.codes import as_day
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import Code, CodeSystem
 from codesuggest.config import SuggestConfig
@@ -32,6 +33,8 @@ from codesuggest.records import (
     Withheld,
 )
 from codesuggest.retrieve import Hits
+from codesuggest.specificity import Specificity, query
+from codesuggest.specificity import explain as explain_axes
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -432,7 +435,8 @@ class CodeSuggester:
             reading = self.reader.read(check_text(note), document_type)
             kind = reading.document_type
             said = guideline.Said(reading, self.reader.forms_of)
-        place = setting or _SETTING_OF.get(kind or "", "outpatient")
+        procedures = any(line.system.startswith("icd10pcs") for line in lines)  # only inpatient claims have them
+        place = setting or _SETTING_OF.get(kind or "", "inpatient" if procedures else "outpatient")
         if note is not None:
             listed = self._listed(reading, lines, day, place)
         return guideline.check_codes(
@@ -447,6 +451,35 @@ class CodeSuggester:
             said=said,
             edits=edits,
         )
+
+    def specificity(
+        self,
+        code: str,
+        *,
+        system: str = "icd10cm",
+        note: str | None = None,
+        service_date: str | dt.date | None = None,
+        setting: str | None = None,
+    ) -> Specificity:
+        """What a code leaves open, where each answer leads, and the text of a query that does not lead.
+
+        note: its words that stand for the code are the query's indicators, quoted; without it the query says only what
+        is missing. Raises as `suggest`; OptionError for a code the system does not hold.
+        """
+        _among("system", system, self.systems)
+        table = self.tables[system]
+        if code not in table:
+            raise OptionError(f"{system} of this model holds no code {code}")
+        day, _ = self._check(service_date=service_date, setting=setting)
+        wanted = table[code]
+        axes = explain_axes(table, code, as_day(day))
+        spans: list[tuple[int, int]] = []
+        if note is not None:
+            result = self.suggest(note, systems=[system], service_date=day, setting=setting, limit=100_000)
+            held = (e for s in result.suggestions if s.code == wanted.code for e in s.evidence)
+            spans = sorted({(e.start, e.end) for e in held if e.assertion in ("affirmed", "uncertain")})
+        text = query(wanted.display, axes, spans, note=note)
+        return Specificity(system, wanted.code, wanted.display, axes, tuple(spans), text)
 
     def _listed(self, reading: Reading, lines: Sequence[ClaimLine], day: str, setting: str) -> list[Suggestion]:
         """What a note suggests in the systems of a claim: the claimed codes, and the best of the others."""

@@ -53,6 +53,7 @@ ORDER = [
     "evaluation",
     "inputs",
     "documents",
+    "claims",
     "output",
     "batch",
     "terminal",

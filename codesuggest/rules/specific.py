@@ -26,16 +26,14 @@ _SEQUELA = ("sequela", "late effect", "residual", "scar", "contracture", "maluni
 
 @rule("laterality_unspecified", "siblings", on=["note", "claim"])
 def _laterality_unspecified(case: Case) -> Iterator[Hit]:
+    """Silent where `unspecified_documented` names the side."""
+    day = case.encounter.day
     for line in case.diagnoses:
-        table = line.table
-        if table is not None and "unspecified" in line.title.lower():
-            usable = [
-                code
-                for code, first, last in _sided(table, line.index)
-                if first <= case.encounter.day and (not last or case.encounter.day <= last)
-            ]
-            if usable:
-                yield Hit("", (line,), {"siblings": any_of(usable)})
+        if line.table is None or "unspecified" not in line.title.lower():
+            continue
+        usable = [code for code, first, last in _sided(line.table, line.index) if first <= day and not 0 < last < day]
+        if usable and "laterality" not in [axis for axis, _ in _documented(case, line)]:
+            yield Hit("", (line,), {"siblings": any_of(usable)})
 
 
 @lru_cache(maxsize=4096)
@@ -53,17 +51,24 @@ def _axes(table: CodeSystem, index: int, day: int) -> tuple[Axis, ...]:
 @rule("unspecified_documented", "axis", "instead", on=["note"])
 def _unspecified_documented(case: Case) -> Iterator[Hit]:
     """The words beside the evidence give one of the answers that the code leaves open."""
-    if case.said is None:
-        return
     held = {line.code for line in case.diagnoses}
     for line in case.diagnoses:
-        if line.table is None or not _may_be_open(line.title):
-            continue
-        beside = case.said.beside([e for e in line.evidence if e.assertion in ("affirmed", "uncertain")])
-        for axis in _axes(line.table, line.index, case.encounter.day) if beside else ():
-            found = [o.code for o in axis.options if o.billable and _is_said(case.said, beside, o, line.title)]
-            if len(found) == 1 and found[0] not in held:
-                yield Hit("", (line,), {"axis": axis.name, "instead": found[0]})
+        for axis, instead in _documented(case, line):
+            if instead not in held:
+                yield Hit("", (line,), {"axis": axis, "instead": instead})
+
+
+def _documented(case: Case, line: Line) -> list[tuple[str, str]]:
+    """(axis, code) for each axis that a code leaves open and the words beside its evidence decide, one way only."""
+    if case.said is None or line.table is None or not line.evidence or not _may_be_open(line.title):
+        return []
+    beside = case.said.beside([e for e in line.evidence if e.assertion in ("affirmed", "uncertain")])
+    out = []
+    for axis in _axes(line.table, line.index, case.encounter.day) if beside else ():
+        found = [o.code for o in axis.options if o.billable and _is_said(case.said, beside, o, line.title)]
+        if len(found) == 1:
+            out.append((axis.name, found[0]))
+    return out
 
 
 def _may_be_open(title: str) -> bool:
@@ -76,11 +81,11 @@ def _is_said(said: Said, segments: list[int], option: Option, title: str) -> boo
 
     An answer that shares no word with that title is another disease (hydroureter is no hydronephrosis), and "other" none.
     """
-    if option.title.lower().startswith("other"):
+    if option.value == "other":
         return False
     own, theirs = set(said.forms_of(title)) - _EMPTY, set(said.forms_of(option.title)) - _EMPTY
-    forms = [f for f in said.forms_of(_PARENTHESES.sub(" ", option.value)) if f not in _EMPTY]
-    return bool(own & theirs) and not own.issuperset(forms) and any(said.says(i, forms) for i in segments)
+    forms = [f for f in said.forms_of(_PARENTHESES.sub(" ", option.value)) if f not in own and f not in _EMPTY]
+    return bool(own & theirs) and any(said.says(i, forms) for i in segments)
 
 
 @rule("seventh_character", "found", on=["note"])

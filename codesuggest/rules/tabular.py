@@ -75,10 +75,12 @@ def _code_first_missing(case: Case) -> Iterator[Hit]:
 
 @rule("use_additional", "note", on=["order"])
 def _use_additional_order(case: Case) -> Iterator[Hit]:
-    """A code that another code's note calls additional stands in the first place."""
+    """A code that another code's note calls additional stands in the first place; `code_first` may say it already."""
     first = case.first
-    for line, other, note in _named(case, "use_additional"):
-        if other is first:
+    named = [hit for hit in _named(case, "use_additional") if hit[1] is first]
+    told = {(line.code, other.code) for line, other, _ in _named(case, "code_first")} if named else set()
+    for line, other, note in named:
+        if (other.code, line.code) not in told:
             yield Hit("order", (other, line), {"note": note})
 
 
