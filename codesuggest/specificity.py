@@ -20,7 +20,7 @@ from codesuggest.codes.system import CodeSystem
 
 _OPEN = re.compile(r"\bunspecified\b|\bnot (?:otherwise )?specified\b|\bNOS\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\bwithout (?:\w+ )?complications?\b|\buncomplicated\b", re.IGNORECASE)
-#: Words of the answers by axis; the first axis that all but one of the answers speak of names it.
+#: Words of the answers by axis; the first axis that most of the answers speak of names it.
 _AXES = (
     ("encounter", re.compile(r"\b(?:initial|subsequent) encounter|\bsequela\b", re.I)),
     ("fetus", re.compile(r"\bfetus \d|\bnot applicable or unspecified\b", re.I)),
@@ -111,7 +111,7 @@ def explain(system: CodeSystem, code: str, day: int | None = None) -> tuple[Axis
     when = system.release_day if day is None else day
     if not system.billable[i]:
         below = [int(j) for j in system.children_of(i)]
-        axis = _axis(system, i, below, "", when)
+        axis = _axis(system, i, below, "", when, "")
         return (axis,) if axis else ()
     out = []
     key = _key(system, i)
@@ -120,7 +120,7 @@ def explain(system: CodeSystem, code: str, day: int | None = None) -> tuple[Axis
         if _grows_open(system.title(node), system.title(up)):
             beside = [int(j) for j in system.children_of(up) if j != node]
             ending = key[len(_key(system, node)) :]
-            if axis := _axis(system, up, beside, ending, when):
+            if axis := _axis(system, up, beside, ending, when, system.title(i)):
                 out.append(axis)
         node = up
     return tuple(out)
@@ -128,21 +128,21 @@ def explain(system: CodeSystem, code: str, day: int | None = None) -> tuple[Axis
 
 def _grows_open(title: str, above: str) -> bool:
     """Whether a level brings the "unspecified" in: its title has one more of them than the title above it."""
-    if title == above:  # "Pain in unspecified limb" below its namesake
+    if sorted(_words(title)) == sorted(_words(above)):  # "Pain in unspecified limb" below its namesake
         return bool(_OPEN.search(title))
     return len(_OPEN.findall(title)) > len(_OPEN.findall(above)) or bool(
         _PLAIN.search(title) and not _PLAIN.search(above)
     )
 
 
-def _axis(system: CodeSystem, up: int, answers: Sequence[int], ending: str, day: int) -> Axis | None:
+def _axis(system: CodeSystem, up: int, answers: Sequence[int], ending: str, day: int, own: str) -> Axis | None:
     above = system.title(up)
     options = []
     for j in answers:
         title = system.title(j)
         if _OPEN.search(title) and len(_OPEN.findall(title)) > len(_OPEN.findall(above)):
             continue  # another way of not saying it
-        target = _leads_to(system, j, ending, day)
+        target = _leads_to(system, j, ending, day, own)
         if target is None:
             continue
         usable = bool(system.billable[target]) and _valid(system, target, day)
@@ -150,13 +150,18 @@ def _axis(system: CodeSystem, up: int, answers: Sequence[int], ending: str, day:
         options.append(Option(value, system.code(target), system.title(target), usable))
     if not options:
         return None
-    return Axis(_name([o.value for o in options]), system.code(up), tuple(options))
+    return Axis(_name([o.value for o in options], above), system.code(up), tuple(options))
 
 
-def _leads_to(system: CodeSystem, j: int, ending: str, day: int) -> int | None:
-    """The code of an answer: with the same ending, else itself, else the only or unspecified one below it, else the header."""
+def _leads_to(system: CodeSystem, j: int, ending: str, day: int, own: str) -> int | None:
+    """The code of an answer: with the same ending, else itself, else the only or unspecified one below it, else the header.
+
+    The same ending must mean the same: I48.91 ends in 1 for fibrillation, I48.21 for permanent. own: the code's title.
+    """
     if ending and (same := system.get(_key(system, j) + ending)) is not None and same.billable:
-        return same.index if _valid(system, same.index, day) else None
+        added = set(_words(same.title)) - set(_words(system.title(j)))
+        if added <= set(_words(own)):
+            return same.index if _valid(system, same.index, day) else None
     while not system.billable[j]:
         below = [int(k) for k in system.children_of(j) if _valid(system, int(k), day)]
         plain = [k for k in below if _OPEN.search(system.title(k)) or _PLAIN.search(system.title(k))]
@@ -183,17 +188,23 @@ def difference(title: str, above: str) -> str:
     return text if len(_bare(text)) > 1 else title
 
 
-def _bare(word: str) -> str:
-    return re.sub(r"\W", "", word.lower())
-
-
-def _name(values: Sequence[str]) -> str:
-    """The axis that all but one of the answers speak of, nonessential modifiers in parentheses left out."""
-    plain = [re.sub(r"\([^()]*\)", " ", value) for value in values]
+def _name(values: Sequence[str], above: str) -> str:
+    """The axis that two thirds of the answers speak of, by words that the title above them has not."""
+    have = set(_words(above))
+    said = [re.sub(r"\([^()]*\)", " ", value) for value in values if value != "other"]
+    own = [" ".join(w for w in value.split() if _bare(w) not in have) for value in said]
     for name, pattern in _AXES:
-        if sum(bool(pattern.search(value)) for value in plain) >= max(1, len(plain) - 1):
+        if own and 3 * sum(bool(pattern.search(value)) for value in own) >= 2 * len(own):
             return name
     return "type"
+
+
+def _words(title: str) -> list[str]:
+    return re.findall(r"[^\W_]+", title.lower())
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"\W", "", word.lower())
 
 
 def _key(system: CodeSystem, i: int) -> str:

@@ -20,6 +20,8 @@ class Mce(Protocol):
     @property
     def unacceptable_principal(self) -> frozenset[str]: ...
     @property
+    def unacceptable_unless_secondary(self) -> frozenset[str] | None: ...  #: principal only with another diagnosis
+    @property
     def newborn(self) -> frozenset[str]: ...  #: age 0
     @property
     def pediatric(self) -> frozenset[str]: ...  #: ages 0 to 17

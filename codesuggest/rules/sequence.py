@@ -28,13 +28,14 @@ def _secondary_only(case: Case) -> Iterator[Hit]:
     """The rows say which codes never stand first, each with its own section."""
     first = case.first
     if first is not None:
-        yield Hit(drug_intent(first.key) or "", (first,))
+        intent = drug_intent(first.key)
+        yield Hit(intent if intent in ("adverse", "underdosing") else "", (first,))
 
 
 @rule("external_cause_first", on=["order"])
 def _external_cause_first(case: Case) -> Iterator[Hit]:
     first = case.first
-    if first is not None and first.key[:1] in tuple("VWXY"):
+    if first is not None and first.key[0] in "VWXY":
         yield Hit("", (first,))
 
 
@@ -44,8 +45,9 @@ def _unacceptable_principal(case: Case) -> Iterator[Hit]:
     first, mce = case.first, case.edits.mce
     if first is None or mce is None or case.encounter.setting != "inpatient":
         return
-    if first.key in mce.unacceptable_principal and first.key[:1] not in tuple("VWXY"):
-        yield Hit("", (first,))
+    alone = len(case.diagnoses) == 1 and first.key in (mce.unacceptable_unless_secondary or ())
+    if (alone or first.key in mce.unacceptable_principal) and first.key[0] not in "VWXY":
+        yield Hit("alone" if alone else "", (first,))
 
 
 @rule("first_listed_only", on=["order"])

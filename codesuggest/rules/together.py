@@ -156,28 +156,37 @@ def _bilateral(case: Case) -> Iterator[Hit]:
     rights = [line for line, side in sided if side == "right"]
     for left in (line for line, side in sided if side == "left"):
         for right in rights:
-            if right.table is left.table and left.table is not None:
-                both = _both(left.table, right.key, left.key)
-                if both and _sideless(right.title) == _sideless(left.title):
+            if right.table is left.table and left.table is not None and _sideless(right.title) == _sideless(left.title):
+                both = _both(left.table, right, left)
+                if both:
                     yield Hit("", (right, left), {"both": both})
 
 
-def _both(table: CodeSystem, right: str, left: str) -> str:
-    """The billable code that differs from both at the place of the side and says bilateral; "" for none."""
-    if len(right) != len(left):
+def _both(table: CodeSystem, right: Line, left: Line) -> str:
+    """The billable code that says the same of both sides; "" for none.
+
+    It differs from the two at the place of the side only (H66.93), or stands one level above them (M17.0).
+    """
+    places = [i for i, (a, b) in enumerate(zip(right.key, left.key, strict=False)) if a != b]
+    if len(right.key) != len(left.key) or len(places) != 1:
         return ""
-    places = [i for i in range(len(right)) if right[i] != left[i]]
-    if len(places) != 1:
+    near = [table.get(right.key[: places[0]] + c + right.key[places[0] + 1 :]) for c in "0123456789ABC"]
+    found = [code for code in near if code is not None and code.billable and "bilateral" in code.title.lower()]
+    if found:
+        return found[0].code
+    up = int(table.parent[right.index])
+    if up < 0 or int(table.parent[up]) < 0:
         return ""
-    for character in "0123456789ABC":
-        code = table.get(right[: places[0]] + character + right[places[0] + 1 :])
-        if code is not None and code.billable and "bilateral" in code.title.lower():
-            return code.code
+    same = set(_sideless(right.title))
+    for i in table.children_of(int(table.parent[up])).tolist():
+        if table.billable[i] and "bilateral" in table.title(i).lower() and set(_sideless(table.title(i))) == same:
+            return table.code(i)
     return ""
 
 
 def _sideless(title: str) -> list[str]:
-    return [word for word in title.lower().replace(",", " ").split() if word not in ("right", "left")]
+    words = title.lower().replace(",", " ").split()
+    return [word for word in words if word not in ("right", "left", "bilateral", "unilateral", "of")]
 
 
 @rule("mother_and_newborn", on=["note", "claim"])
