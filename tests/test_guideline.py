@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codesuggest.codes import CodeRow, Note, Range
@@ -729,6 +729,24 @@ def test_what_is_said(codes: str, message: str, systems: Mapping[str, CodeSystem
     assert sum(message in f.message for f in found) == 1
 
 
+def test_severities() -> None:
+    """An error is what no payer takes or the guidelines forbid whatever the circumstances; each rule with its severities."""
+    table: dict[str, set[str]] = {}
+    for text in read_rules():
+        table.setdefault(text.rule, set()).add(text.severity)
+    always = {rule for rule, found in table.items() if found == {"error"}}
+    assert always == {
+        "duplicate", "excludes1", "external_cause_first", "manifestation_first", "not_billable", "not_valid_on_date",
+        "unacceptable_principal",
+    }  # fmt: skip
+    at_times = {rule for rule, found in table.items() if "error" in found} - always
+    assert at_times == {"mue", "poa", "ptp", "secondary_only"}
+    never_more = {rule for rule, found in table.items() if found == {"info"}}
+    assert never_more == {
+        "abnormal_finding", "additional_documented", "nonspecific", "not_checked", "result_only", "use_additional",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("code", "setting", "severity", "source"),
     [
@@ -960,6 +978,40 @@ def test_any_claim_has_findings_or_none(codes: list[str]) -> None:
 
 
 SMALL = invented()
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_real_claim_has_findings_about_its_codes(systems: Mapping[str, CodeSystem], data: st.DataObject) -> None:
+    icd = systems["icd10cm"]
+    codes = data.draw(st.lists(st.integers(0, len(icd) - 1).map(icd.code), max_size=10))
+    options: dict[str, Any] = {
+        "setting": data.draw(st.sampled_from(("inpatient", "outpatient"))),
+        "age": data.draw(st.none() | st.integers(0, 110)),
+        "edits": data.draw(st.sampled_from((None, EDITS))),
+        "service_date": DATE,
+    }
+    lines = [ClaimLine("icd10cm", code, poa=data.draw(st.sampled_from((None, "", "Y", "Q")))) for code in codes]
+    found = check_codes(lines, systems, **options)
+    assert found == check_codes(lines, systems, **options)
+    assert all(set(f.codes) <= set(codes) and f.evidence == () for f in found)
+    loose = check_codes(lines, systems, ordered=False, **options)
+    assert set(loose) <= set(found) and {f.rule for f in set(found) - set(loose)} <= ORDERED
+    # what is said without an order does not depend on it
+    reverse = check_codes(lines[::-1], systems, ordered=False, **options)
+    assert {(f.rule, frozenset(f.codes)) for f in loose if f.rule in FREE} == {
+        (f.rule, frozenset(f.codes)) for f in reverse if f.rule in FREE
+    }
+
+
+#: Rules that run only where the order of a claim means something.
+ORDERED = {
+    "acute_chronic", "burn_order", "code_first", "external_cause_first", "first_listed_only", "manifestation_first", "not_checked",
+    "obstetric_first", "perinatal_first", "poisoning_order", "secondary_only", "sequela_order", "symptom_first",
+    "unacceptable_principal", "use_additional",
+}  # fmt: skip
+#: Rules that name every code they are about, so that the order of a claim cannot choose among them.
+FREE = {"excludes1", "duplicate", "not_billable", "not_valid_on_date", "age", "trimester", "laterality_unspecified"}
 
 
 def test_twelve_codes_within_two_milliseconds(systems: Mapping[str, CodeSystem]) -> None:

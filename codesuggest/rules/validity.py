@@ -98,10 +98,9 @@ def _ages() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
 
 @rule("procedure_setting", on=["claim"])
 def _procedure_setting(case: Case) -> Iterator[Hit]:
-    if case.encounter.setting == "outpatient":
-        for line in case.chosen:
-            if line.system.startswith("icd10pcs"):
-                yield Hit("", (line,))
+    procedures = tuple(line for line in case.chosen if line.system.startswith("icd10pcs"))
+    if procedures and case.encounter.setting == "outpatient":
+        yield Hit("", procedures)
 
 
 @rule("nonspecific", on=["claim"])
