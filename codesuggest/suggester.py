@@ -536,7 +536,9 @@ def _claim_lines(codes: object, systems: Sequence[str]) -> list[ClaimLine]:
             given = ClaimLine("icd10cm", given)
         elif isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(part, str) for part in given):
             given = ClaimLine(*given)
-        if not isinstance(given, ClaimLine):
+        if not isinstance(given, ClaimLine) or not all(
+            isinstance(part, str) for part in (given.system, given.code, given.poa or "", *given.modifiers)
+        ):
             raise OptionError('a code of a claim is "E11.9", ("icd10pcs", "0DTJ4ZZ") or a ClaimLine')
         _among("system", given.system, (*systems, *(s for s in guideline.MAY_BE_ABSENT if s not in systems)))
         if given.units is not None and (not isinstance(given.units, int) or given.units < 1):

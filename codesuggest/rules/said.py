@@ -23,7 +23,7 @@ class Said:
     def __init__(self, reading: Reading, forms_of: Callable[[str], tuple[str, ...]]) -> None:
         """forms_of: brings a term to the normal forms that `reading` was made with."""
         self._reading, self.forms_of = reading, forms_of
-        self.follow_up, self.sequela, self.open_injury = reading.follow_up, reading.sequela, reading.open_injury
+        self.sequela = reading.sequela  #: whether a word such as "late effect" stands anywhere
 
     @cached_property
     def _written(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from codesuggest.codes.system import CodeSystem
 from codesuggest.rules.registry import Case, Hit, Line, any_of, rule
@@ -36,16 +36,29 @@ def _laterality_unspecified(case: Case) -> Iterator[Hit]:
             yield Hit("", (line,), {"siblings": any_of(usable)})
 
 
-@lru_cache(maxsize=4096)
 def _sided(table: CodeSystem, index: int) -> tuple[tuple[str, int, int], ...]:
     """(code, valid from, valid to) of the billable codes that name the side."""
-    found = (table.view(i) for i in table.unspecified_siblings(index))
-    return tuple((code.code, code.valid_from, code.valid_to) for code in found if code.billable)
+    known = _known_sides.setdefault(table, {})
+    if index not in known:
+        found = (table.view(i) for i in table.unspecified_siblings(index))
+        known[index] = tuple((code.code, code.valid_from, code.valid_to) for code in found if code.billable)
+    return known[index]
 
 
-@lru_cache(maxsize=4096)
 def _axes(table: CodeSystem, index: int, day: int) -> tuple[Axis, ...]:
-    return tuple(axis for axis in explain(table, table.code(index), day) if axis.name not in _NOT_ASKED)
+    known = _known_axes.setdefault(table, {})
+    if (index, day) not in known:
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        axes = explain(table, table.code(index), day)
+        known[index, day] = tuple(axis for axis in axes if axis.name not in _NOT_ASKED)
+    return known[index, day]
+
+
+#: What was worked out of a system's tables, as long as the system lives.
+_known_sides: WeakKeyDictionary[CodeSystem, dict[int, tuple[tuple[str, int, int], ...]]] = WeakKeyDictionary()
+_known_axes: WeakKeyDictionary[CodeSystem, dict[tuple[int, int], tuple[Axis, ...]]] = WeakKeyDictionary()
+_MOST_KNOWN = 20_000
 
 
 @rule("unspecified_documented", "axis", "instead", on=["note"])
