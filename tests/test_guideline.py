@@ -438,6 +438,10 @@ additional_documented | silent | outpatient | J44.9 {COPD} + ~Z87.891 {quit smok
 additional_documented | silent | outpatient | J44.9 {COPD} + ~M17.11 {right knee arthritis} | COPD, right knee arthritis.
 additional_documented | silent | outpatient | J44.9 {COPD} + ~F17.210 {smoking} | COPD. Denies smoking.
 
+combination | fires  | outpatient | I10 {hypertension} + N18.30 {CKD} | Hypertension. CKD stage 3.
+combination | silent | outpatient | I10 {hypertension} + N18.30 {CKD} | Hypertension. CKD stage 3, unrelated to it.
+combination | silent | outpatient | E11.9 {T2DM} + N18.30 {CKD} | T2DM. Nondiabetic CKD stage 3 from reflux.
+
 laterality_conflict | fires  | outpatient | M25.561 {knee pain} | Left knee pain for two weeks.
 laterality_conflict | fires  | outpatient | H66.91 {otitis media} | Acute otitis media of the left ear.
 laterality_conflict | fires  | inpatient  | S72.002A {hip fracture} | Assessment: right hip fracture after a fall.

@@ -13,6 +13,9 @@ from codesuggest.rules.evidence import side_of
 from codesuggest.rules.registry import Case, Hit, Line, any_of, dotted, rule
 
 FOLDER = Path(__file__).parent
+#: Cases of `combination` that rest on a link which the classification presumes, and words that deny it.
+_PRESUMED = ("hypertension", "diabetes", "angina")
+_UNRELATED = ("unrelated", "nondiabetic", "nonhypertensive")
 PAIR_RULES = ("combination", "not_together", "history_and_current", "acute_chronic")
 
 
@@ -86,7 +89,10 @@ def _of(category: str, prefixes: tuple[str, ...]) -> tuple[str, ...]:
 
 @rule("combination", "instead", on=["note", "claim"])
 def _combination(case: Case) -> Iterator[Hit]:
+    """A presumed link (I.A.15) is none where the note says so beside either code."""
     for pair, line, other in _met(case, "combination"):
+        if pair.case in _PRESUMED and _said_unrelated(case, (line, other)):
+            continue
         instead = pair.instead
         if instead.startswith("@"):
             instead = dotted(line.key[:3] + instead[1:])
@@ -94,6 +100,14 @@ def _combination(case: Case) -> Iterator[Hit]:
             if table is not None and not (table.get(instead) and table[instead].billable):
                 instead += "-"
         yield Hit(pair.case, (line, other), {"instead": instead})
+
+
+def _said_unrelated(case: Case, lines: Sequence[Line]) -> bool:
+    said = case.said
+    if said is None:
+        return False
+    beside = said.beside([e for line in lines for e in line.evidence])
+    return any(said.says(i, said.forms_of(word)) for i in beside for word in _UNRELATED)
 
 
 @rule("not_together", on=["note", "claim"])
