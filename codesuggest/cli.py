@@ -18,7 +18,15 @@ import typer
 
 from codesuggest import __version__
 from codesuggest.errors import CodeSuggestError, InputError, OptionError, TextTooLongError
-from codesuggest.terminal import print_codes, print_found, print_model, print_result, progress
+from codesuggest.terminal import (
+    print_claim,
+    print_claim_json,
+    print_codes,
+    print_found,
+    print_model,
+    print_result,
+    progress,
+)
 
 if TYPE_CHECKING:
     from codesuggest.suggester import CodeSuggester
@@ -241,6 +249,59 @@ def batch(
     rate = (summary.documents - summary.resumed) / max(summary.seconds, 1e-9)
     took = f"{summary.seconds:.1f} s, {rate:.1f} notes/s"
     print(f"{summary.documents} documents{before}, {summary.errors} errors, {took}: {out}", file=sys.stderr)
+
+
+# ---- check
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A table with the column code; ends in .csv, .tsv, .jsonl or .parquet.")],
+    model: ModelOption = None,
+    note: Annotated[str | None, typer.Option(help="The note of the claim, or - for standard input.")] = None,
+    setting: SettingOption = None,
+    service_date: DateOption = None,
+    document_type: TypeOption = None,
+    age: AgeOption = None,
+    sex: SexOption = None,
+    fallback_encoding: FallbackOption = None,
+    query: Annotated[
+        bool, typer.Option("--query", help="Also the query to send for each code that leaves an axis open.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON line a claim.")] = False,
+) -> None:
+    """Check codes that a person chose by the published rules, in claim order, with or without their note.
+
+    Columns beside code: claim (several in a file), system, units, modifiers, poa, setting, service_date, document_type,
+    age, sex; these go before the options given here. Exit code 1 if a finding is an error or a row cannot be read.
+    """
+    from codesuggest.claims import read_claims
+
+    suggester = _open(model)
+    claims = read_claims(file, suggester.tables, fallback=fallback_encoding)
+    text = _read(note, fallback_encoding) if note is not None else None
+    if text is not None and len(claims) > 1:
+        raise OptionError(f"--note is the note of one claim, and {file} holds {len(claims)}")
+    chosen = _chosen(setting, service_date, document_type, None, age, sex)
+    grave = False
+    for claim in claims:
+        options = {**chosen, **claim.options}
+        findings = suggester.check_claim(claim.lines, note=text, **options)
+        for problem in claim.problems:
+            print(f"error[{problem.code}]: {' '.join(str(problem).split())}", file=sys.stderr)
+        grave |= bool(claim.problems) or any(f.severity == "error" for f in findings)
+        open_ = []
+        if query:
+            when = {key: options[key] for key in ("service_date", "setting") if key in options}
+            known = dict.fromkeys(line for line in claim.lines if line.code in suggester.tables.get(line.system, ()))
+            found = [suggester.specificity(line.code, system=line.system, note=text, **when) for line in known]
+            open_ = [one for one in found if one.axes]
+        if json:
+            print_claim_json(claim.id, findings, open_, len(claim.problems))
+        else:
+            print_claim(claim.id, len(claim.lines), findings, open_)
+    if grave:
+        raise typer.Exit(1)
 
 
 # ---- codes

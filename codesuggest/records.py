@@ -151,6 +151,17 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimLine:
+    """One line of a claim that a person, or an encounter, put together; lines stand in claim order."""
+
+    system: str  #: "icd10cm", "icd10pcs", "hcpcs", "cpt"
+    code: str  #: with or without dot
+    units: int | None = None  #: of a procedure or drug; None where nobody counted
+    modifiers: tuple[str, ...] = ()  #: "LT", "59"
+    poa: str | None = None  #: present on admission: Y, N, U, W; "" or "1" for exempt; None where nobody said
+
+
+@dataclass(frozen=True, slots=True)
 class NoteResult:
     """All that was made of one note. Equal inputs give equal results, byte for byte in `to_json`."""
 

@@ -6,20 +6,23 @@ what would drive a terminal. `rich` is imported when something is printed, so th
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codesuggest.records import WITHHELD_REASONS, Evidence, NoteResult, Withheld
+from codesuggest.records import WITHHELD_REASONS, Evidence, Finding, NoteResult, Withheld
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from codesuggest.codes.system import Code
+    from codesuggest.specificity import Specificity
     from codesuggest.suggester import CodeSuggester
 
 _SYSTEMS = {"icd10cm": "ICD-10-CM", "icd10pcs": "ICD-10-PCS", "hcpcs": "HCPCS", "cpt": "CPT"}
@@ -136,14 +139,17 @@ def _evidence(evidence: Sequence[Evidence], text: str | None, most: int) -> Any:
 
 
 def _print_findings(console: Console, result: NoteResult) -> None:
+    if result.findings:
+        console.print("Findings", style="bold")
+        _print_finding_rows(console, result.findings)
+
+
+def _print_finding_rows(console: Console, findings: Sequence[Finding]) -> None:
     from rich.text import Text
 
-    if not result.findings:
-        return
-    console.print("Findings", style="bold")
     table = _table(("", {"no_wrap": True}), ("", {"overflow": "fold", "max_width": 24}),
                    ("", {"overflow": "fold", "ratio": 1}), header=False)  # fmt: skip
-    for f in result.findings:
+    for f in findings:
         sentence = Text(f.message).append(f"  {f.source}", "dim")
         table.add_row(Text(f.severity, _SEVERITY.get(f.severity, "")), Text(f.rule), sentence)
     console.print(table)
@@ -175,6 +181,31 @@ def _grouped(withheld: Sequence[Withheld], text: str | None) -> dict[tuple[str, 
         groups.setdefault((w.reason, cue), {}).setdefault(shown.lower(), shown)
     order = {reason: i for i, reason in enumerate(WITHHELD_REASONS)}
     return {key: list(groups[key].values()) for key in sorted(groups, key=lambda k: order[k[0]])}
+
+
+# ---- a claim
+
+
+def print_claim(name: str, codes: int, findings: Sequence[Finding], open_: Sequence[Specificity]) -> None:
+    """name: the claim's, empty for the only one of a file. open_: codes that leave an axis open, with their query."""
+    from rich.text import Text
+
+    counts = Counter(f.severity for f in findings)
+    said = [f"{n} {severity}{'s' if n > 1 and severity != 'info' else ''}" for severity, n in counts.items()]
+    about = f"{codes} code{'' if codes == 1 else 's'}, {', '.join(said) if said else 'nothing to say'}"
+    with _printed() as console:
+        console.print(Text.assemble((f"{_plain(name)}: " if name else "", "bold"), about))
+        if findings:
+            _print_finding_rows(console, findings)
+        for one in open_:
+            console.print(Text(f"{one.code}  {one.title}", "bold"))
+            console.print(Text(one.query))
+
+
+def print_claim_json(name: str, findings: Sequence[Finding], open_: Sequence[Specificity], problems: int) -> None:
+    """One line: what `print_claim` shows, with the number of rows that could not be read."""
+    row = {"claim": name, "findings": [f.to_dict() for f in findings], "open": [s.to_dict() for s in open_]}
+    print(json.dumps({**row, "problems": problems}, separators=(",", ":")))
 
 
 # ---- codes and models

@@ -757,3 +757,34 @@ def test_bad_validity_table(tmp_path: Path) -> None:
         build.read_validity(path, "mce_i10dx_master")
     with pytest.raises(CodeFileError, match=r"y\.mdb"):
         build.read_validity(tmp_path / "y.mdb", "mce_i10dx_master")
+
+
+# ---- notes that name codes of a claim
+
+
+@given(st.lists(st.integers(0, 5), max_size=6), st.sampled_from(("code_first", "use_additional", "excludes1")))
+def test_named_in_notes_is_what_the_notes_cover(chosen: list[int], kind: str) -> None:
+    """Beside its slow reference: every note over every code asked whether it covers every other."""
+    first = Note("code_first", "A00", "grippe (B00.-)", (Range("B00", "B00"),))
+    then = Note("use_additional", "A00.1", "ague (A00.2), but B00.1", (Range("A002", "A002"), Range("B001", "B001")))
+    block = Note("code_first", "A00-B99", "grippe with fever", (Range("B000", "B009", "???1"),))
+    rows = [
+        CodeRow("A00", "Ague", notes=(first,), group=0),
+        CodeRow("A00.1", "Acute ague", notes=(then,), group=0),
+        CodeRow("A00.2", "Chronic ague", group=0),
+        CodeRow("B00", "Grippe", group=0),
+        CodeRow("B00.1", "Grippe with fever", group=0),
+        CodeRow("B00.2", "Grippe without fever", group=0),
+    ]
+    system = CodeSystem.from_rows(
+        rows, name="icd10cm", release="2026-01-01", groups=[GroupRow("A00-B99", "All", -1, (block,))]
+    )
+    found = [(i, j, system.note_of(m)) for i, j, m in system.named_in_notes(kind, chosen)]
+    slow = {
+        (i, j, (note.at, note.text))
+        for i in chosen
+        for j in chosen
+        for note in system.notes_of(i, kind)
+        if note.covers(system.code(j))
+    }
+    assert set(found) == slow and len(found) == len(slow)

@@ -159,6 +159,7 @@ class CodeSystem:
         self.group: NDArray[np.int32] = arrays["group"]
         self.valid_from: NDArray[np.int32] = arrays["valid_from"]
         self.valid_to: NDArray[np.int32] = arrays["valid_to"]
+        self._intervals_of: dict[str, tuple[NDArray[np.int64], ...]] = {}
 
     # ---- making
 
@@ -399,11 +400,13 @@ class CodeSystem:
             raise OptionError(f"kind is {kind!r}, not one of {', '.join(NOTE_KINDS)}")
         return tuple(note for node in (self._nodes(i) if inherited else [i]) for note in self._notes_at(node, kind))
 
-    @cached_property
-    def _excludes1(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Excludes1 ranges as intervals of code indices, sorted by node: (offset by node, start, stop, note)."""
+    def _intervals(self, kind: str) -> tuple[NDArray[np.int64], ...]:
+        """Ranges of the notes of a kind as intervals of code indices, sorted by node: (offset by node, start, stop,
+        note). Made when first asked for: 30 ms for Excludes1."""
+        if kind in self._intervals_of:
+            return self._intervals_of[kind]
         a = self._arrays
-        keep = np.flatnonzero(a["note_kind"][a["range_note"]] == NOTE_KINDS.index("excludes1"))
+        keep = np.flatnonzero(a["note_kind"][a["range_note"]] == NOTE_KINDS.index(kind))
         note = a["range_note"][keep].astype(np.int64)
         start = np.searchsorted(self.codes, a["range_lo"][keep])
         stop = np.searchsorted(self.codes, np.char.add(a["range_hi"][keep], b"\x7f"))
@@ -419,7 +422,32 @@ class CodeSystem:
         table = np.array(parts, np.int64).reshape(-1, 3)
         node = a["note_node"][table[:, 2]]
         nodes = len(self) + len(a["group_name"])
-        return np.searchsorted(node, np.arange(nodes + 1)), table[:, 0], table[:, 1], table[:, 2]
+        self._intervals_of[kind] = (
+            np.searchsorted(node, np.arange(nodes + 1)), table[:, 0], table[:, 1], table[:, 2]
+        )  # fmt: skip
+        return self._intervals_of[kind]
+
+    def named_in_notes(self, kind: str, indices: Sequence[int]) -> list[tuple[int, int, int]]:
+        """(i, j, note) for each note of a kind over code `i`, its ancestors, block or chapter that names code `j`.
+
+        `indices`: the codes looked at, both as owners and as named; a code's note about itself counts. `kind`: one of
+        `NOTE_KINDS`. Sorted; 12 codes take 0.15 ms.
+        """
+        off, start, stop, notes = self._intervals(kind)
+        index = np.array(sorted(set(indices)), np.int64)
+        found: set[tuple[int, int, int]] = set()
+        for i in index.tolist():
+            spans = [np.arange(off[k], off[k + 1]) for k in self._nodes(i) if off[k] < off[k + 1]]
+            if not spans:
+                continue
+            rows = np.concatenate(spans)
+            hit = (start[rows, None] <= index) & (index < stop[rows, None])
+            found.update((i, int(index[j]), int(notes[rows[r]])) for r, j in zip(*np.nonzero(hit), strict=True))
+        return sorted(found)
+
+    def note_of(self, m: int) -> tuple[str, str]:
+        """(code, block or chapter at which note `m` stands, its text)."""
+        return self._at(int(self._arrays["note_node"][m])), self._text("note", m)
 
     def excludes1_between(self, codes: Iterable[str]) -> list[Conflict]:
         """Pairs among `codes` that an Excludes1 note of one of them, its ancestors, block or chapter keeps apart.
@@ -428,26 +456,9 @@ class CodeSystem:
         both codes of a pair says nothing about them: it sends something third there. 12 codes take
         0.15 ms.
         """
-        off, start, stop, notes = self._excludes1
-        index = np.array(sorted({i for c in codes if (i := self._find(c)) >= 0}), np.int64)
-        found: dict[tuple[int, int, int], None] = {}
-        for own, i in enumerate(index.tolist()):
-            spans = [np.arange(off[k], off[k + 1]) for k in self._nodes(i) if off[k] < off[k + 1]]
-            if not spans:
-                continue
-            rows = np.concatenate(spans)
-            hit = (start[rows, None] <= index) & (index < stop[rows, None])
-            if not hit.any():
-                continue
-            named = set(notes[rows[hit[:, own]]].tolist())
-            for r, j in zip(*np.nonzero(hit), strict=True):
-                if (m := int(notes[rows[r]])) not in named:
-                    found[i, int(index[j]), m] = None
-        node = self._arrays["note_node"]
-        return [
-            Conflict(self.code(i), self.code(j), self._at(int(node[m])), self._text("note", m))
-            for i, j, m in sorted(found)
-        ]
+        named = self.named_in_notes("excludes1", [i for c in codes if (i := self._find(c)) >= 0])
+        own = {(i, m) for i, j, m in named if i == j}
+        return [Conflict(self.code(i), self.code(j), *self.note_of(m)) for i, j, m in named if (i, m) not in own]
 
     # ---- laterality
 
