@@ -20,6 +20,7 @@ from codesuggest.config import SuggestConfig
 from codesuggest.engine import Engine
 from codesuggest.errors import ModelFormatError, OptionError
 from codesuggest.features import Table
+from codesuggest.lookup import Lookup
 from codesuggest.note import NoteReader, Reading, check_text
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.pipes.structure import DOCUMENT_TYPES
@@ -397,16 +398,36 @@ class CodeSuggester:
 
     # -- looking up --------------------------------------------------------------------------------------------------
 
-    def search(self, text: str, *, system: str | None = None, limit: int = 10) -> list[Code]:
-        """Billable codes whose terms are nearest to the text, best first, by the same index that reads notes."""
+    def search(
+        self,
+        text: str,
+        *,
+        system: str | None = None,
+        limit: int = 10,
+        date: dt.date | str | int | None = None,
+    ) -> list[Code]:
+        """The billable codes that fit some words best, best first; a code that was typed comes first (see `lookup`).
+
+        system: by default the model's first; a typed code is looked for in all of them. date: on which the codes are
+        valid, by default the release's own. Raises OptionError, NotTextError.
+        """
         _among("system", system, self.systems)
         self._check(limit=0 if limit is None else limit)
-        engine = self.engines[system or self.systems[0]]
-        reading = self.reader.read(check_text(text))
-        one = reading.as_one_segment()
-        _, table = engine.candidates(one, engine.system.billable_on(), inpatient=True, top=200, floor=0.3)
-        order = np.lexsort((table.code, -engine.ranker.score(table.x)))[:limit]
-        return [engine.system.view(int(table.code[i])) for i in order]
+        check_text(text)
+        for name in [system] if system else self.systems:
+            if typed := self._lookups[name].typed(text, limit=limit, date=date):
+                return typed
+        return self._lookups[system or self.systems[0]].search(text, limit=limit, date=date)
+
+    @cached_property
+    def _lookups(self) -> dict[str, Lookup]:
+        ids = {form: i for i, form in enumerate(self.vocabulary)}
+        words = WordReader()
+        words.know(self._forms)
+        return {
+            name: Lookup(e.system, e.concepts, e.index, ids, words, e.learned.code_prior)
+            for name, e in self.engines.items()
+        }
 
     def check_claim(
         self,

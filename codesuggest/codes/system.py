@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ from codesuggest.codes import (
     table_rows,
 )
 from codesuggest.errors import CodeFileError, OptionError
+
+if TYPE_CHECKING:
+    from codesuggest.lookup import Lookup
 
 __all__ = ["Code", "CodeRow", "CodeSystem", "Conflict", "GroupRow", "Note", "Range"]
 
@@ -314,6 +317,22 @@ class CodeSystem:
         owner, kinds = self._arrays["term_code"], self._arrays["term_kind"]
         for t in range(len(owner)):
             yield int(owner[t]), TERM_KINDS[kinds[t]], self._text("term", t)
+
+    # ---- searching
+
+    def search(self, text: str, limit: int = 10, date: dt.date | str | int | None = None) -> list[Code]:
+        """The billable codes that fit some words best, best first; a code that was typed comes first (see `lookup`).
+
+        The first search builds an index of titles and terms: 0.1 s for 2,000 codes, some seconds for all of ICD-10-CM.
+        date: on which the codes are valid, by default the release's own. Raises OptionError.
+        """
+        return self._lookup.search(text, limit=limit, date=date)
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        from codesuggest.lookup import Lookup  # upwards, when called: a table answers without a model
+
+        return Lookup.of(self)
 
     # ---- validity
 
