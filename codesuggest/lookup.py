@@ -55,7 +55,8 @@ FAMILY, PERSONAL = ROUTES.index("family"), ROUTES.index("personal")
 UNSPECIFIED = SIDES.index("unspecified")
 _TYPED = re.compile(r"(?=.*\d)[A-Z0-9]{3,7}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_ONE_LETTER = {"r": "right", "l": "left"}
+#: What is written short in a search, and would be misread in a note.
+_SHORT = {"r": "right", "l": "left", "fh": "family history", "fhx": "family history", "ph": "personal history"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,10 @@ class Lookup:
     ) -> None:
         """prior: float32 (n codes,), how usual a code is, 0 upwards (`Learned.code_prior`)."""
         self.system, self.concepts, self.index = system, concepts, index
-        self._ids, self._words = form_ids, words
+        self._words = words
+        # encounters are no part of the terms of concepts, and need numbers behind those of the index
+        more = dict.fromkeys(f for f in words.forms_of(f"{ENCOUNTERS} {' '.join(SIDES)}") if f not in form_ids)
+        self._ids = {**form_ids, **{form: len(index.idf) + n for n, form in enumerate(more)}}
         self._prior = np.zeros(len(system), np.float32) if prior is None else prior
         self._encounters: dict[tuple[int, int], frozenset[int]] = {}
 
@@ -102,6 +106,7 @@ class Lookup:
 
         date: on which the codes are valid; by default the release's own. About 3 ms among 75,000 codes.
         """
+        checked_limit(limit)
         if typed := self.typed(text, limit=limit, date=date):
             return typed
         allowed = self.system.billable_on(date)
@@ -127,8 +132,8 @@ class Lookup:
         for n, (start, end, forms) in enumerate(zip(words.start, words.end, words.forms, strict=True)):
             raw = text[start:end]
             last = n == len(words) - 1 and end == len(text)
-            if raw.lower() in _ONE_LETTER:
-                forms = (_ONE_LETTER[raw.lower()],)
+            if raw.lower() in _SHORT:
+                forms = self._words.forms_of(_SHORT[raw.lower()])
             elif forms:  # nobody types capitals into a search: "ra" is RA
                 capital = self._words.read(raw.upper()).forms
                 forms = capital[0] if len(capital) == 1 and self._known(capital[0]) else forms
@@ -156,16 +161,18 @@ class Lookup:
         if forms and last and len(word) >= 2:
             guessed = self._begins(word)
         if forms and not whole and not guessed and len(word) >= 5:
-            guessed = [self._ids[f] for w in _near(word) for f in [self._one_form.get(w)] if f in self._ids]
+            near = (self._one_form.get(w, "") for w in _near(word))
+            guessed = [self._ids[f] for f in near if f in self._ids]
         found = tuple(dict.fromkeys([*whole, *guessed]))
         if found:
             weight = self._weight(whole[0]) if whole else min(self._weight(f) for f in found)
             yield Asked(found, weight, tuple(1.0 if f in whole else GUESSED for f in found))
         elif forms:
-            yield Asked((), float(self.index.idf.max()) ** 2, ())
+            yield Asked((), self._weight(len(self.index.idf)), ())
 
     def _weight(self, form: int) -> float:
-        return float(self.index.idf[form]) ** 2
+        """idf^2; of a word that no term has, that of the rarest."""
+        return float(self.index.idf[form] if form < len(self.index.idf) else self.index.idf.max()) ** 2
 
     @cached_property
     def _one_form(self) -> dict[str, str]:
@@ -189,7 +196,7 @@ class Lookup:
         owner = self.concepts.term_concept
         total = sum(word.weight for word in asked)
         got = hits.sum(0, dtype=np.float64)
-        near = np.flatnonzero(got > 0)
+        near = np.flatnonzero(got > 0).astype(np.int32)
         factor, extra = self._habits(asked, near)
         factor *= 0.5 + 0.5 * said[near]
         whole = np.minimum(1, (got[near] + self._by_side(asked)[owner[near]]) / total)
@@ -212,6 +219,8 @@ class Lookup:
         for row, word in zip(hits, asked, strict=True):
             most = np.zeros(n, np.float32)
             for form, sure in zip(word.forms, word.sure, strict=True):
+                if form >= len(self.index.idf):
+                    continue
                 a, b = postings.indptr[form : form + 2]
                 terms = postings.indices[a:b]
                 most[terms] = np.maximum(most[terms], postings.data[a:b])
@@ -222,11 +231,12 @@ class Lookup:
     def _habits(self, asked: list[Asked], terms: Ints) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """What the score of each of these terms is multiplied by, and what is added to it, whatever the query's words."""
         concepts, concept = self.concepts, self.concepts.term_concept[terms]
-        factor = np.where(concepts.term_kind[terms] == KINDS.index("drug"), DRUG, 1.0)
+        factor = np.ones(len(terms))
+        factor[concepts.term_kind[terms] == KINDS.index("drug")] = DRUG
         for route, form in ((FAMILY, "famili"), (PERSONAL, "histori")):
             if not self._says(asked, form):
                 factor[concepts.route[concept] == route] *= ROUTE
-        extra = COMMON * concepts.common[concept]
+        extra = COMMON * concepts.common[concept].astype(np.float64)
         if not self._says(asked, "other"):  # our own lists name what a coder means, and mean it
             extra -= OTHER * (concepts.other[concept] & ~np.isin(concepts.term_kind[terms], OWN))
         return factor, extra
@@ -298,7 +308,11 @@ class Lookup:
 
     def _title_forms(self, concept: int) -> frozenset[int]:
         term = int(self._title_term[concept])
-        return frozenset(self.index.forms[slice(*self.index.indptr[term : term + 2])].tolist()) if term >= 0 else frozenset()
+        return (
+            frozenset(self.index.forms[slice(*self.index.indptr[term : term + 2])].tolist())
+            if term >= 0
+            else frozenset()
+        )
 
     @cached_property
     def _title_term(self) -> Ints:

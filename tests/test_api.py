@@ -99,7 +99,7 @@ SIGNATURES = {
     ),
     CodeSuggester.load: (("path",), ("expect",)),
     CodeSuggester.save: (("self", "path"), ()),
-    CodeSuggester.search: (("self", "text"), ("system", "limit")),
+    CodeSuggester.search: (("self", "text"), ("system", "limit", "date")),
     CodeSuggester.suggest_many: (("self", "notes"), ("options",)),
     CodeSuggester.explain: (("self", "note", "code"), ("system", "options")),
     train: (("documents",), ("systems", "idioms", "config", "seed", "min_groups", "name", "about", "progress")),

@@ -33,6 +33,7 @@ ORDER = [
     "coded",
     "concepts",
     "retrieve",
+    "lookup",
     "note",
     "learned",
     "features",
@@ -60,8 +61,8 @@ ORDER = [
     "cli",
     "__main__",
 ]
-#: Upwards, and only inside a function, when called: a notebook asks a result to show itself.
-EXCEPTIONS = {("records", "export")}
+#: Upwards, and only inside a function, when called: a notebook asks a result to show itself, a user a bare table for codes.
+EXCEPTIONS = {("records", "export"), ("codes.system", "lookup")}
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 

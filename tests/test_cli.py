@@ -333,7 +333,16 @@ def test_a_progress_bar_on_a_terminal_only(tmp_path: Path, monkeypatch: pytest.M
 def test_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "M54.5" in invoke("codes", "search", "low", "back", "pain")
     shown = invoke("codes", "show", "e1122")
-    for part in ("E11.22  Type 2 diabetes", "billable", "E08-E13", "E11.2  ", "excludes1", "beside", "E11.21"):
+    parts = (
+        "E11.22  Type 2 diabetes",
+        "billable",
+        "E08-E13",
+        "E11.2  ",
+        "Excludes1",
+        "valid from 2015-10-01",
+        "beside",
+    )
+    for part in (*parts, "E11.21"):
         assert part in shown
     assert "not billable" in invoke("codes", "show", "E11") and "below" in invoke("codes", "show", "E11")
     assert failing(capsys, "codes", "show", "Q99.999")[1].startswith("error[option]: no code Q99.999")
