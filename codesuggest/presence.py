@@ -49,7 +49,9 @@ def read_presence(path: Path = PRESENCE_FILE) -> dict[str, PresenceRule]:
     for row in read_lexicon(path, _COLUMNS, optional=("codes",), unique=("rule",)):
         authority = f"{row['source']} Appendix I, FY{row['fiscal_year']}"
         codes = tuple(c.replace(".", "") for c in row.items("codes"))
-        rule = PresenceRule(row["rule"], row.choice("indicator", INDICATORS), codes, row["sentence"], authority, row["heading"])
+        rule = PresenceRule(
+            row["rule"], row.choice("indicator", INDICATORS), codes, row["sentence"], authority, row["heading"]
+        )
         out[rule.rule] = rule
     return out
 

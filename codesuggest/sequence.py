@@ -32,7 +32,9 @@ _OPTIONAL = ("setting", "document", "codes", "except", "sections")
 CLASSES = ("first", "obstetric", "poisoning", "diagnosis", "symptom", "sequela", "effect", "status", "external")
 #: Codes of these places stand where the documents put them, but for the first place.
 _NEVER_FIRST = ("manifestation", "severity", "organism")
-_LINK = re.compile(r"\b(?:due to|secondary to|caused by|related to|attribut\w+ to|because of|from|explained by)\b", re.I)
+_LINK = re.compile(
+    r"\b(?:due to|secondary to|caused by|related to|attribut\w+ to|because of|from|explained by)\b", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +182,7 @@ def _reason(e: DocumentEvidence, chart: Chart, setting: str, reasons: Sequence[S
     return (len(reasons), 0, 0)
 
 
-def _explained(
-    item: _Diagnosis, items: Sequence[_Diagnosis], chart: Chart, setting: str
-) -> _Diagnosis:
+def _explained(item: _Diagnosis, items: Sequence[_Diagnosis], chart: Chart, setting: str) -> _Diagnosis:
     """The item as a symptom, if a definitive diagnosis among the others explains it: as a matter of course, or because a
     sentence says so."""
     row = _class_row("symptom", setting)

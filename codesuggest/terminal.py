@@ -10,12 +10,20 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codesuggest.records import WITHHELD_REASONS, Evidence, Finding, NoteResult, Withheld
+from codesuggest.records import (
+    WITHHELD_REASONS,
+    EncounterCode,
+    EncounterResult,
+    Evidence,
+    Finding,
+    NoteResult,
+    Withheld,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -138,7 +146,7 @@ def _evidence(evidence: Sequence[Evidence], text: str | None, most: int) -> Any:
     return out.append(f" +{len(seen) - most}" if len(seen) > most else "", "dim")
 
 
-def _print_findings(console: Console, result: NoteResult) -> None:
+def _print_findings(console: Console, result: NoteResult | EncounterResult) -> None:
     if result.findings:
         console.print("Findings", style="bold")
         _print_finding_rows(console, result.findings)
@@ -206,6 +214,61 @@ def print_claim_json(name: str, findings: Sequence[Finding], open_: Sequence[Spe
     """One line: what `print_claim` shows, with the number of rows that could not be read."""
     row = {"claim": name, "findings": [f.to_dict() for f in findings], "open": [s.to_dict() for s in open_]}
     print(json.dumps({**row, "problems": problems}, separators=(",", ":")))
+
+
+# ---- an encounter
+
+
+def print_encounter(result: EncounterResult, words: bool) -> None:
+    """The claim in order, with what is proposed of each code; what it supersedes; findings; withheld by document."""
+    from rich.text import Text
+
+    texts = {d.id: d.text if words else None for d in result.documents}
+    with _printed() as console:
+        console.print(Text.assemble((_plain(result.id or "encounter"), "bold"), (" \u00b7 ", "dim"), result.setting,
+                                    (" \u00b7 ", "dim"), f"service date {result.service_date}",
+                                    (" \u00b7 ", "dim"), f"model {result.model}"))  # fmt: skip
+        for d in result.documents:
+            kind = (d.document_type or "document type unknown").replace("_", " ")
+            console.print(Text.assemble("  ", _plain(d.id, 40), (f"  {kind}", "dim")))
+        if not result.claim:
+            console.print("\nNo code suggested.\n")
+        else:
+            _print_in_order(console, result.claim, texts)
+        for c in result.codes:
+            if c.superseded_by:
+                said = f"{c.code} {c.display}: superseded by {c.superseded_by}, which says more"
+                console.print(Text(said, "dim"))
+        _print_findings(console, result)
+        for d in result.documents:
+            if d.withheld:
+                console.print(Text(_plain(d.id), "bold"))
+                _print_withheld(console, d, words)
+
+
+def _print_in_order(console: Console, claim: Sequence[EncounterCode], texts: Mapping[str, str | None]) -> None:
+    from rich.text import Text
+
+    fixed, free = {"no_wrap": True}, {"overflow": "fold"}
+    poa = [("POA", fixed)] if any(c.poa for c in claim) else []
+    extra = [("Modifiers", fixed)] if any(c.modifiers or c.units for c in claim) else []
+    table = _table(("#", {**fixed, "justify": "right"}), ("Code", fixed), ("Title, and why it stands there", {**free, "ratio": 6}),
+                   *poa, *extra, ("Conf.", {**fixed, "justify": "right"}), ("Evidence", {**free, "ratio": 6}))  # fmt: skip
+    for c in claim:
+        title = Text(c.display)
+        for p in c.proposals:
+            if p.kind in ("principal", "first_listed", "sequence"):
+                name = "" if p.kind == "sequence" else f"{p.kind.replace('_', '-')}: "
+                title.append(f"\n{name}{p.reason} {p.source.removeprefix('ICD-10-CM Official Guidelines ')}", "dim")
+        shown = Text()
+        for document in c.by_document:
+            here = [e.evidence for e in c.evidence if e.document == document]
+            shown.append("\n" if shown else "").append(f"{_plain(document, 24)}: ", "dim")
+            shown.append_text(_evidence(here, texts[document], 2))
+        cells = [Text(c.poa or "")] if poa else []
+        cells += [Text(" ".join([*c.modifiers, *([f"x{c.units}"] if c.units else [])]))] if extra else []
+        table.add_row(str(c.position), Text(c.code, "bold"), title, *cells, Text(f"{c.confidence:.2f}", "green"), shown)
+    console.print(table)
 
 
 # ---- codes and models
