@@ -382,7 +382,10 @@ def encounter_to_html(result: EncounterResult, *, full_page: bool = False) -> st
     return _page(result.id or "encounter", body) if full_page else body
 
 
-_ENCOUNTER_HEAD = "<thead><tr><th></th><th>Code</th><th>Title and what is proposed</th><th>Confidence</th><th>Evidence</th></tr></thead>"
+_ENCOUNTER_HEAD = (
+    "<thead><tr><th></th><th>Code</th><th>Title and what is proposed</th><th>Confidence</th>"
+    "<th>Evidence</th></tr></thead>"
+)
 
 
 def _folded(title: str, inner: str) -> str:

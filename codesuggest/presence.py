@@ -22,12 +22,13 @@ _COLUMNS = ("rule", "indicator", "codes", "heading", "fiscal_year", "sentence", 
 INDICATORS = ("Y", "N", "U", "W", "exempt")
 _STATED = ("stated_no", "stated_undetermined", "stated_unknown", "stated_yes")
 _TOGETHER = ("onset", "inpatient_time")  #: say something only in one sentence
-_CHRONIC = re.compile(r"\bchronic\b(?!.*\b(?:acute|exacerbation)\b)", re.I)
+_CHRONIC = re.compile(r"\bchronic\b", re.I)
 _ACUTE = re.compile(r"\bacute\b|\bexacerbation\b", re.I)
 #: Sections that tell what the patient came with, and what was known before.
 _AT_ADMISSION = frozenset(("admission_diagnosis", "chief_complaint", "hpi"))
 _BEFORE = frozenset(("pmh", "psh", "problem_list", "obgyn_history"))
 _FAR = 10_000
+_BLANK = r"[\s:=(#–-]{1,3}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,14 @@ def read_cues(folder: Path = ENGLISH) -> tuple[re.Pattern[str], tuple[str, ...]]
 
 
 def _pattern(cue: str) -> str:
-    """A cue as an expression: blanks match blanks and a colon or dash, # a number from 2, ... up to twelve words."""
-    parts = []
-    for word in cue.split():
-        number = re.escape(word).replace(r"\#", r"(?:[2-9]|[1-9]\d)")
-        parts.append(r"(?:\S+\s+){0,12}?" if word == "..." else number + r"[\s:=(#–-]{1,3}")
-    joined = "".join(parts)
-    return rf"(?<![\w-]){joined.removesuffix('[' + chr(92) + 's:=(#–-]{1,3}')}(?![\w-])"
+    """A cue as an expression: # is a number from 2, ... up to twelve words; a colon or a dash is as good as a blank."""
+    out, words = "", cue.split()
+    for word in words:
+        if word == "...":
+            out += r"(?:\S+\s+){0,12}?"
+        else:
+            out += re.escape(word).replace(r"\#", r"(?:[2-9]|[1-9]\d)") + _BLANK
+    return rf"(?<![\w-]){out.removesuffix(_BLANK)}(?![\w-])"
 
 
 def presence(code: EncounterCode, chart: Chart, *, exempt: frozenset[str] | None = None) -> tuple[Proposal, ...]:
@@ -93,7 +95,7 @@ def presence(code: EncounterCode, chart: Chart, *, exempt: frozenset[str] | None
         if rule in found:
             return (_said(rule, code, found[rule]),)
     chronic = read_presence()["chronic"]
-    if _CHRONIC.search(code.display) or (key.startswith(chronic.codes) and not _ACUTE.search(code.display)):
+    if not _ACUTE.search(code.display) and (_CHRONIC.search(code.display) or key.startswith(chronic.codes)):
         return (_said("chronic", code, []),)
     return ()
 

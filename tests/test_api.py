@@ -97,6 +97,10 @@ SIGNATURES = {
         ("self", "note"),
         ("id", "service_date", "setting", "document_type", "systems", "age", "sex", "limit", "threshold"),
     ),
+    CodeSuggester.suggest_encounter: (
+        ("self", "documents"),
+        ("id", "service_date", "setting", "systems", "age", "sex", "limit", "threshold", "edits"),
+    ),
     CodeSuggester.load: (("path",), ("expect",)),
     CodeSuggester.save: (("self", "path"), ()),
     CodeSuggester.search: (("self", "text"), ("system", "limit", "date")),

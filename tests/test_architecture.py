@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "codesuggest"
 #: Top to bottom, the data flow: a module imports only from lines above its own. Add a module where it belongs.
 ORDER = [
     "errors",
+    "units",
     "records",
     "config",
     "store",
