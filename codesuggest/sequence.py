@@ -58,7 +58,7 @@ class SequenceRow:
         return f"{self.source} {self.section}, FY{self.fiscal_year}"
 
     def names(self, key: str) -> bool:
-        return key.startswith(self.codes) and not key.startswith(self.exceptions)
+        return (not self.codes or key.startswith(self.codes)) and not key.startswith(self.exceptions)
 
 
 @lru_cache(maxsize=4)
@@ -154,7 +154,7 @@ def _diagnosis(
             break
     if place == "diagnosis" and (named := _by_kind(code, key)):
         place, row = named, _class_row(named, setting)
-    best = min((_reason(e, chart, setting, reasons) for e in evidence), default=(len(reasons), 0, 0))
+    best = min((_reason(key, e, chart, setting, reasons) for e in evidence), default=(len(reasons), 0, 0))
     return _Diagnosis(code, key, index, place, row, best)
 
 
@@ -169,17 +169,18 @@ def _by_kind(code: EncounterCode, key: str) -> str:
     return intents.get(drug_intent(key), "")
 
 
-def _reason(e: DocumentEvidence, chart: Chart, setting: str, reasons: Sequence[SequenceRow]) -> tuple[int, int, int]:
+def _reason(
+    key: str, e: DocumentEvidence, chart: Chart, setting: str, reasons: Sequence[SequenceRow]
+) -> tuple[int, int, int]:
     """Which row of the reasons a piece of evidence meets, the rank of its document, and its place there."""
     page, said = chart[e.document], e.evidence
     counts = said.assertion == "affirmed" or (said.assertion == "uncertain" and setting == "inpatient")
     kind = page.document_type or "visit_note"
     for n, row in enumerate(reasons):
-        fits = row.document in ("", kind) and (not row.sections or said.section in row.sections)
-        if fits and (counts or not row.sections):
-            # where no section tells the reason, the surest code goes first, not the one that happens to stand first
-            return (n, page.rank, said.start) if row.sections else (n, 0, 0)
-    return (len(reasons), 0, 0)
+        fits = row.document in ("", kind) and (not row.sections or said.section in row.sections) and row.names(key)
+        if fits and (counts or n == len(reasons) - 1):
+            return n, page.rank, said.start
+    return len(reasons), 0, 0
 
 
 def _explained(item: _Diagnosis, items: Sequence[_Diagnosis], chart: Chart, setting: str) -> _Diagnosis:
