@@ -11,6 +11,7 @@ from codesuggest.records import DocumentEvidence, NoteResult
 
 #: Documents in the order in which their statements count, whatever order they came in: what a coder would open first.
 _ORDER = ("discharge_summary", "visit_note", None, "ed_note", "operative_report", "radiology_report", "lab_report")
+_HISTORY = re.compile(r"\bhistory\b|\bhx\b|\bh/o\b|\bknown\b", re.I)
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 
 
@@ -44,10 +45,10 @@ class Chart:
         found = self.pages[e.document].structure.sentence_at(e.evidence.start)
         return (found.start, found.end) if found else (e.evidence.start, e.evidence.end)
 
-    def line(self, e: DocumentEvidence) -> tuple[str, int]:
-        """The document and the start of the line that the evidence begins in."""
-        found = self.pages[e.document].structure.line_at(e.evidence.start)
-        return e.document, found.start if found else e.evidence.start
+    def told_as_history(self, e: DocumentEvidence) -> bool:
+        """Whether its sentence introduces the patient by it: "a 61-year-old with a history significant for kidney stones"."""
+        start, _ = self.sentence(e)
+        return _HISTORY.search(self.pages[e.document].text, start, e.evidence.start) is not None
 
     def words(self, document: str, start: int, end: int) -> list[tuple[str, int, int]]:
         """Lower-case words between two offsets of a document, with their places."""

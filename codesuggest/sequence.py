@@ -91,7 +91,7 @@ class _Diagnosis:
     index: int
     place: str
     row: SequenceRow | None
-    reason: tuple[int, int, int]
+    reason: tuple[int, int, bool, int]
     other: str = ""
 
     @property
@@ -154,7 +154,7 @@ def _diagnosis(
             break
     if place == "diagnosis" and (named := _by_kind(code, key)):
         place, row = named, _class_row(named, setting)
-    best = min((_reason(key, e, chart, setting, reasons) for e in evidence), default=(len(reasons), 0, 0))
+    best = min((_reason(key, e, chart, setting, reasons) for e in evidence), default=(len(reasons), 0, False, 0))
     return _Diagnosis(code, key, index, place, row, best)
 
 
@@ -171,16 +171,17 @@ def _by_kind(code: EncounterCode, key: str) -> str:
 
 def _reason(
     key: str, e: DocumentEvidence, chart: Chart, setting: str, reasons: Sequence[SequenceRow]
-) -> tuple[int, int, int]:
-    """Which row of the reasons a piece of evidence meets, the rank of its document, and its place there."""
+) -> tuple[int, int, bool, int]:
+    """Which row of the reasons a piece of evidence meets, the rank of its document, whether it is
+    told as history (a summary above the problems often begins so), and its place."""
     page, said = chart[e.document], e.evidence
     counts = said.assertion == "affirmed" or (said.assertion == "uncertain" and setting == "inpatient")
     kind = page.document_type or "visit_note"
     for n, row in enumerate(reasons):
         fits = row.document in ("", kind) and (not row.sections or said.section in row.sections) and row.names(key)
         if fits and (counts or n == len(reasons) - 1):
-            return n, page.rank, said.start
-    return len(reasons), 0, 0
+            return n, page.rank, chart.told_as_history(e), said.start
+    return len(reasons), 0, False, 0
 
 
 def _explained(item: _Diagnosis, items: Sequence[_Diagnosis], chart: Chart, setting: str) -> _Diagnosis:

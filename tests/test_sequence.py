@@ -73,6 +73,28 @@ ASSESSMENT
         "IV.P",
     ),
     (
+        "the summary above the problems introduces the patient by her history",
+        "outpatient",
+        """== visit_note
+ASSESSMENT AND PLAN
+A 61-year-old with a history significant for [reflux|K21.9], here for back pain.
+[Kidney stone|N20.0]. CT ordered.
+[Reflux|K21.9]. Refill given.
+""",
+        ["N20.0", "K21.9"],
+        "IV.G",
+    ),
+    (
+        "a screening mammogram: the screening first, then what it found",
+        "outpatient",
+        """== radiology_report
+INDICATION: [Screening mammogram|Z12.31]
+IMPRESSION: [Abnormal mammogram|R92.8], additional views needed
+""",
+        ["Z12.31", "R92.8"],
+        "I.C.21.c.5",
+    ),
+    (
         "chemotherapy before the malignancy",
         "outpatient",
         """== visit_note
