@@ -366,10 +366,14 @@ def codes_search(
     text: Annotated[list[str], typer.Argument(help="As: low back pain left")],
     model: ModelOption = None,
     system: Annotated[str | None, typer.Option(help="As icd10pcs; by default the model's first.")] = None,
+    service_date: DateOption = None,
     limit: Annotated[int, typer.Option(min=1)] = 10,
 ) -> None:
-    """Billable codes whose terms are nearest to some words, best first."""
-    found = _open(model).search(" ".join(text), system=system, limit=limit)
+    """Billable codes that fit some words best; a code that was typed, or its beginning, comes first.
+
+    The last word may be half typed, capitals do not matter, and one slip of the finger in a word is forgiven.
+    """
+    found = _open(model).search(" ".join(text), system=system, limit=limit, date=service_date)
     if not found:
         print("No code found.")
         return

@@ -18,7 +18,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -97,7 +97,7 @@ class Lookup:
         concepts, terms = build(entries, words.forms_of)
         vocabulary = sorted({form for forms in terms for form in forms})
         ids = {form: i for i, form in enumerate(vocabulary)}
-        return cls(system, concepts, TermIndex.build(terms, vocabulary), ids, words)
+        return cls(system, concepts, _index(terms, ids), ids, words)
 
     # ---- the query
 
@@ -119,7 +119,7 @@ class Lookup:
     def typed(self, text: str, *, limit: int = 10, date: dt.date | str | int | None = None) -> list[Code]:
         """The code that was typed, and the billable ones that begin with it: "e11.2", "0DTJ". Nothing for words."""
         key = normalise(self.system.name, text)
-        if not _TYPED.fullmatch(key):
+        if not (_TYPED.fullmatch(key) or text in self.system):
             return []
         allowed = self.system.billable_on(date)
         low, high = np.searchsorted(self.system.codes, (np.bytes_(key.encode()), np.bytes_(key.encode() + b"\x7f")))
@@ -172,7 +172,7 @@ class Lookup:
 
     def _weight(self, form: int) -> float:
         """idf^2; of a word that no term has, that of the rarest."""
-        return float(self.index.idf[form] if form < len(self.index.idf) else self.index.idf.max()) ** 2
+        return float(self.index.idf[form] if form < len(self.index.idf) else self.index.idf.max(initial=1.0)) ** 2
 
     @cached_property
     def _one_form(self) -> dict[str, str]:
@@ -328,6 +328,15 @@ class Lookup:
             above = self.system.title(int(self.system.parent[code]))
             self._encounters[concept, letter] = self._ids_of(self.system.title(code).removeprefix(above))
         return self._encounters[concept, letter]
+
+
+def _index(terms: Sequence[tuple[str, ...]], ids: Mapping[str, int]) -> TermIndex:
+    """As `TermIndex.build`, without scikit-learn, whose import takes longer than to read a small table."""
+    forms = [sorted(ids[form] for form in term) for term in terms]
+    indptr = np.cumsum([0, *map(len, forms)]).astype(np.int32)
+    flat = np.array([form for term in forms for form in term], np.int32)
+    idf = np.log((1 + len(terms)) / (1 + np.bincount(flat, minlength=len(ids)))) + 1
+    return TermIndex(idf.astype(np.float32), indptr, flat)
 
 
 def _worths(asked: list[Asked], own: frozenset[int]) -> list[float]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codesuggest.codes.system import CodeRow, CodeSystem
+from codesuggest.concepts import build, entries_of
 from codesuggest.errors import OptionError
-from codesuggest.lookup import GUESSED, Lookup, _near
+from codesuggest.lookup import GUESSED, Lookup, _index, _near
 from codesuggest.pipes.lexicon import read_lexicon
+from codesuggest.pipes.phrases import WordReader
+from codesuggest.retrieve import TermIndex
 from codesuggest.suggester import CodeSuggester
 
 TABLES = Path(__file__).parent / "tables"
@@ -166,6 +170,20 @@ def test_terms_by_the_definition(bare: CodeSystem, query: str) -> None:
             assert found[n, t] == pytest.approx(max(sure.values(), default=0.0) * word.weight, rel=1e-5)
             sums += max((weight[f] for f in sure), default=0.0)
         assert said[t] == pytest.approx(min(1.0, sums / sum(weight[f] for f in forms)), rel=1e-5)
+
+
+def test_the_index_is_that_of_the_trainer(bare: CodeSystem) -> None:
+    words = WordReader()
+    _, terms = build(entries_of(bare), words.forms_of)
+    vocabulary = sorted({form for forms in terms for form in forms})
+    ours, theirs = _index(terms, {f: i for i, f in enumerate(vocabulary)}), TermIndex.build(terms, vocabulary)
+    for key, array in theirs.arrays().items():
+        np.testing.assert_allclose(ours.arrays()[key], array, rtol=1e-6)
+
+
+def test_a_table_without_titles_knows_its_codes() -> None:
+    system = CodeSystem.from_table([{"code": "A1", "title": ""}], name="local", release="2026-01-01")
+    assert system.search("pain") == [] and [c.code for c in system.search("a1")] == ["A1"]
 
 
 def test_a_guessed_word_is_worth_less_than_the_word(bare: CodeSystem) -> None:
