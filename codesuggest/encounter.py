@@ -102,11 +102,17 @@ def superseded(codes: Sequence[EncounterCode], systems: Mapping[str, CodeSystem]
         sharper = [
             c
             for c in others
-            if (c.code in better or _plain_form(code.display, c.display)) and not c.display.startswith("Other")
+            if not c.display.startswith("Other")
+            and (not better.isdisjoint(_above(systems[c.system], c.code)) or _plain_form(code.display, c.display))
         ]
         best = min(sharper, key=lambda c: (-c.confidence, c.code), default=None)
         out.append(code if best is None else replace(code, superseded_by=best.code))
     return out
+
+
+def _above(table: CodeSystem, code: str) -> list[str]:
+    """The code and the codes it stands below."""
+    return [code, *(up.code for up in table[code].ancestors)]
 
 
 def _plain_form(title: str, other: str) -> bool:

@@ -394,14 +394,12 @@ def _folded(title: str, inner: str) -> str:
 
 def _encounter_row(c: EncounterCode, texts: Mapping[str, str | None]) -> str:
     place = "" if c.position is None else str(c.position)
-    said = [f"superseded by {c.superseded_by}"] if c.superseded_by else []
-    lines = [f'<div class="csg-quiet">{_text(line)}</div>' for line in said]
+    lines = [f'<div class="csg-bit">superseded by {_text(c.superseded_by)}</div>'] if c.superseded_by else []
     for p in c.proposals:
-        name = {"poa": "POA", "first_listed": "first-listed"}.get(p.kind, p.kind)
-        value = "" if p.value == c.code else f" {p.value}"
-        lines.append(
-            f'<div class="csg-bit" title="{_text(p.source)}"><b>{_text(name + value)}</b> {_text(p.reason)}</div>'
-        )
+        name = {"poa": "POA", "first_listed": "first-listed", "sequence": ""}.get(p.kind, p.kind)
+        value = "" if p.kind == "sequence" or p.value == c.code else f" {p.value}"
+        source = f'<span class="csg-source">{_text(p.source)}</span>'
+        lines.append(f'<div class="csg-bit"><b>{_text(name + value)}</b> {_text(p.reason)} {source}</div>')
     words = []
     for document in c.by_document:
         here = [e.evidence for e in c.evidence if e.document == document]

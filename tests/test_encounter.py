@@ -69,6 +69,32 @@ def test_a_less_specific_code_of_another_document_is_marked_not_removed(whole: E
     assert {"E11.22", "N18.32", "I10"} <= {c.code for c in whole.claim} and plain not in whole.claim
 
 
+@pytest.mark.parametrize(
+    ("plain", "sharper", "marked"),
+    [
+        ("M25.569", "M25.562", True),  # the side
+        ("E11.9", "E11.22", True),  # with a complication
+        ("I63.9", "I63.412", True),  # two levels below a sibling
+        ("I48.91", "I48.0", True),
+        ("S52.509A", "S52.501A", True),
+        ("R10.9", "R10.31", True),
+        ("R07.9", "R07.89", False),  # "other" says no more
+        ("M25.561", "M25.562", False),  # two knees
+        ("E11.22", "E11.42", False),  # two complications
+        ("J18.9", "J44.9", False),  # two categories
+        ("I10", "I16.0", False),
+    ],
+)
+def test_what_says_less(starter: CodeSuggester, plain: str, sharper: str, marked: bool) -> None:
+    chart = f"== visit_note\nASSESSMENT\n1. [one|{plain}]\n== lab_report\nCOMMENT: [two|{sharper}]\n"
+    codes = encounter_codes(
+        read_chart(chart, starter.tables, setting="outpatient"), starter.tables, setting="outpatient"
+    )
+    by_code = {c.code: c for c in codes}
+    assert by_code[plain].superseded_by == (sharper if marked else None)
+    assert by_code[sharper].superseded_by is None and by_code[plain].suggested
+
+
 def test_findings_are_of_the_whole(whole: EncounterResult) -> None:
     """Hypertension stands in one document and the kidney disease in another."""
     assert ("combination", ("I10", "N18.32")) in {(f.rule, f.codes) for f in whole.findings}
