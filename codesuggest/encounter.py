@@ -12,15 +12,29 @@ Pure functions over what `CodeSuggester.suggest` says of every document:
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from codesuggest.chart import Chart
+from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import trimmed
+from codesuggest.errors import OptionError
+from codesuggest.guideline import check_codes
 from codesuggest.modifiers import modifiers
 from codesuggest.presence import presence
-from codesuggest.records import ClaimLine, DocumentEvidence, EncounterCode, NoteResult, Place, Proposal, Suggestion
+from codesuggest.records import (
+    ClaimLine,
+    DocumentEvidence,
+    EncounterCode,
+    EncounterResult,
+    NoteResult,
+    Place,
+    Proposal,
+    Suggestion,
+)
 from codesuggest.sequence import sequence
 from codesuggest.units import billing_unit, units_of
 
@@ -28,6 +42,74 @@ from codesuggest.units import billing_unit, units_of
 SYSTEMS = ("icd10cm", "icd10pcs", "cpt", "hcpcs")
 #: First letters of HCPCS codes that drugs are billed with.
 _DRUGS = ("A", "B", "C", "J", "P", "Q", "S")
+
+
+#: Options that hold for a whole encounter; each may be given, or stand beside its documents.
+OPTIONS = ("service_date", "setting", "systems", "age", "sex")
+
+
+def read_pages(
+    documents: Iterable[Mapping[str, Any]], given: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The documents as mappings of id, text and document_type, and the one value of every option (None: nobody says).
+
+    Raises OptionError for documents that are none, have one id twice or contradict one another or the options given.
+    """
+    pages, said = [], {key: [value] for key, value in given.items()}
+    for place, document in enumerate(documents, start=1):
+        if not isinstance(document, Mapping) or not isinstance(document.get("text"), str):
+            raise OptionError(f"document {place} of the encounter is no mapping with a text")
+        id = str(document.get("id") or f"document {place}")
+        pages.append({"id": id, "text": document["text"], "document_type": document.get("document_type")})
+        for key in OPTIONS:
+            said[key].append(document.get(key))
+    said["service_date"] = [d.isoformat()[:10] if isinstance(d, dt.date) else d for d in said["service_date"]]
+    said["systems"] = [list(s) if isinstance(s, tuple) else s for s in said["systems"]]
+    if not pages:
+        raise OptionError("an encounter needs at least one document")
+    if len({page["id"] for page in pages}) < len(pages):
+        raise OptionError("every document of an encounter needs an id of its own")
+    options = {key: next((value for value in values if value is not None), None) for key, values in said.items()}
+    for key, values in said.items():
+        if any(value is not None and value != options[key] for value in values):
+            raise OptionError(f"the documents of the encounter do not agree about {key}")
+    return pages, options
+
+
+def encounter_result(
+    results: Sequence[NoteResult],
+    systems: Mapping[str, CodeSystem],
+    *,
+    id: str = "",
+    age: int | None = None,
+    sex: str | None = None,
+    edits: Edits | None = None,
+) -> EncounterResult:
+    """The results of an encounter's documents, all made with one model, setting and date, as one.
+
+    edits: payers' tables the user has loaded, the codes exempt from the present-on-admission indicator among them.
+    """
+    first, edits = results[0], edits or Edits()
+    codes = encounter_codes(results, systems, setting=first.setting, poa_exempt=edits.poa_exempt)
+    findings = check_codes(
+        claim_lines(codes),
+        systems,
+        setting=first.setting,
+        service_date=first.service_date,
+        age=age,
+        sex=sex,
+        listed=as_suggestions(codes),
+        edits=edits,
+    )
+    return EncounterResult(
+        model=first.model,
+        setting=first.setting,
+        service_date=first.service_date,
+        documents=tuple(results),
+        codes=codes,
+        findings=tuple(replace(f, evidence=()) for f in findings),  # spans of several documents say nothing
+        id=id,
+    )
 
 
 def encounter_codes(

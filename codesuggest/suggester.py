@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -18,7 +17,7 @@ from codesuggest.codes import as_day
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import Code, CodeSystem
 from codesuggest.config import SuggestConfig
-from codesuggest.encounter import as_suggestions, claim_lines, encounter_codes
+from codesuggest.encounter import encounter_result, read_pages
 from codesuggest.engine import Engine
 from codesuggest.errors import ModelFormatError, OptionError
 from codesuggest.features import Table
@@ -424,49 +423,14 @@ class CodeSuggester:
         modifiers, units) stands in `EncounterCode.proposals`. Raises as `suggest`; OptionError for documents that are
         none, have one id twice or contradict one another.
         """
-        pages = [_page(d, n) for n, d in enumerate(documents)]
-        if not pages:
-            raise OptionError("an encounter needs at least one document")
-        if len({page["id"] for page in pages}) < len(pages):
-            raise OptionError("every document of an encounter needs an id of its own")
-        common = {"service_date": service_date, "setting": setting, "systems": systems, "age": age, "sex": sex}
-        options = {key: _agreed(key, value, pages) for key, value in common.items()}
-        readings = [self.reader.read(check_text(page["text"]), page.get("document_type")) for page in pages]
-        if options["setting"] is None:
-            kinds = {_SETTING_OF.get(reading.document_type or "", "outpatient") for reading in readings}
-            options["setting"] = "inpatient" if "inpatient" in kinds else "outpatient"
-        day, wanted = self._check(
-            **options, document_type=next(filter(None, (page.get("document_type") for page in pages)), None),
-            limit=limit, threshold=threshold,
-        )  # fmt: skip
-        results = [
-            self._result(
-                page["text"], reading, page["id"], day, options["setting"], wanted, options["age"], options["sex"],
-                limit, threshold,
-            )
-            for page, reading in zip(pages, readings, strict=True)
-        ]  # fmt: skip
-        edits = edits or Edits()
-        codes = encounter_codes(results, self.tables, setting=results[0].setting, poa_exempt=edits.poa_exempt)
-        findings = guideline.check_codes(
-            claim_lines(codes),
-            self.tables,
-            setting=results[0].setting,
-            service_date=day,
-            age=options["age"],
-            sex=options["sex"],
-            listed=as_suggestions(codes),
-            edits=edits,
-        )
-        return EncounterResult(
-            model=self.name,
-            setting=results[0].setting,
-            service_date=day,
-            documents=tuple(results),
-            codes=codes,
-            findings=tuple(replace(f, evidence=()) for f in findings),  # spans of several documents
-            id=id,
-        )
+        given = {"service_date": service_date, "setting": setting, "systems": systems, "age": age, "sex": sex}
+        pages, options = read_pages(documents, given)
+        options |= {"limit": limit, "threshold": threshold}
+        results = [self.suggest(page.pop("text"), **page, **options) for page in map(dict, pages)]
+        if len({result.setting for result in results}) > 1:  # a visit before the stay belongs to the stay
+            options["setting"] = "inpatient"
+            results = [self.suggest(page.pop("text"), **page, **options) for page in map(dict, pages)]
+        return encounter_result(results, self.tables, id=id, age=options["age"], sex=options["sex"], edits=edits)
 
     # -- looking up --------------------------------------------------------------------------------------------------
 
@@ -636,24 +600,6 @@ def _claim_lines(codes: object, systems: Sequence[str]) -> list[ClaimLine]:
             raise OptionError("units must be a whole number of at least 1")
         lines.append(given)
     return lines
-
-
-def _page(document: object, place: int) -> dict[str, Any]:
-    """A document of an encounter, checked: a text, an id of its own, and the options beside them."""
-    if not isinstance(document, Mapping) or not isinstance(document.get("text"), str):
-        raise OptionError(f"document {place + 1} of the encounter is no mapping with a text")
-    page = dict(document)
-    page["id"] = str(page.get("id") or f"document {place + 1}")
-    _among("document_type", page.get("document_type"), DOCUMENT_TYPES)
-    return page
-
-
-def _agreed(key: str, given: Any, pages: Sequence[Mapping[str, Any]]) -> Any:
-    """The one value of an option that is given or stands beside the documents. Raises OptionError for several."""
-    said = [value for value in (given, *(page.get(key) for page in pages)) if value is not None]
-    if any(value != said[0] for value in said):
-        raise OptionError(f"the documents of the encounter do not agree about {key}")
-    return said[0] if said else None
 
 
 def _among(what: str, value: str | None, allowed: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import random
 from typing import Any
@@ -277,6 +278,12 @@ def test_no_message_holds_text(starter: CodeSuggester, text: str) -> None:
         with pytest.raises(CodeSuggestError) as caught:
             starter.suggest_encounter(documents)
         assert "Zyxwolf" not in str(caught.value)
+
+
+def test_one_day_said_in_two_ways_is_one(starter: CodeSuggester) -> None:
+    document = {"id": "a", "text": "ASSESSMENT: gout", "service_date": "2026-04-02", "systems": ["icd10cm"]}
+    result = starter.suggest_encounter([document], service_date=dt.date(2026, 4, 2), systems=("icd10cm",))
+    assert result.service_date == "2026-04-02"
 
 
 def test_documents_without_ids_are_numbered(starter: CodeSuggester) -> None:
