@@ -22,6 +22,7 @@ from codesuggest.terminal import (
     print_claim,
     print_claim_json,
     print_codes,
+    print_encounter,
     print_found,
     print_model,
     print_result,
@@ -178,6 +179,59 @@ def _writing(path: Path) -> Iterator[None]:
         raise OptionError(f"{path}: cannot be written ({error.strerror or type(error).__name__})") from None
 
 
+# ---- encounter
+
+
+@app.command()
+def encounter(
+    files: Annotated[list[Path], typer.Argument(help="Documents of one encounter: .txt files, or one .jsonl.")],
+    model: ModelOption = None,
+    setting: SettingOption = None,
+    service_date: DateOption = None,
+    system: SystemsOption = None,
+    age: AgeOption = None,
+    sex: SexOption = None,
+    threshold: ThresholdOption = None,
+    fallback_encoding: FallbackOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON line.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with documents and evidence.", metavar="OUT")] = None,
+    show_text: Annotated[
+        bool | None, typer.Option("--show-text/--no-show-text", help="Words of the documents; default: not in JSON.")
+    ] = None,
+) -> None:
+    """One set of codes for the documents of one encounter, in claim order, with what is proposed of each.
+
+    Keys setting, service_date, age, sex, document_type and systems beside a document of a .jsonl count; they must agree.
+    """
+    from codesuggest.documents import read_documents
+
+    if html is not None and show_text is False:
+        raise OptionError("--html shows the documents, and --no-show-text forbids it")
+    documents = []
+    for document in read_documents(files, fallback=fallback_encoding):
+        if document.problem is not None:
+            raise document.problem
+        documents.append({**document.options, "id": document.id, "text": document.text})
+    chosen = _chosen(setting, service_date, None, system, age, sex)
+    result = _open(model).suggest_encounter(documents, id=_encounter_name(files), threshold=threshold, **chosen)
+    if html is not None:
+        from codesuggest.export import encounter_to_html
+
+        with _writing(html):
+            html.write_text(encounter_to_html(result, full_page=True), encoding="utf-8", errors="backslashreplace")
+        print(f"written: {html}", file=sys.stderr)
+    if json:
+        print(result.to_json(show_text=bool(show_text)))
+    else:
+        print_encounter(result, show_text is not False)
+
+
+def _encounter_name(files: Sequence[Path]) -> str:
+    """The file's stem, or the folder that all of them are in."""
+    folders = {file.resolve().parent.name for file in files}
+    return files[0].stem if len(files) == 1 else folders.pop() if len(folders) == 1 else "encounter"
+
+
 # ---- batch
 
 
@@ -312,10 +366,14 @@ def codes_search(
     text: Annotated[list[str], typer.Argument(help="As: low back pain left")],
     model: ModelOption = None,
     system: Annotated[str | None, typer.Option(help="As icd10pcs; by default the model's first.")] = None,
+    service_date: DateOption = None,
     limit: Annotated[int, typer.Option(min=1)] = 10,
 ) -> None:
-    """Billable codes whose terms are nearest to some words, best first."""
-    found = _open(model).search(" ".join(text), system=system, limit=limit)
+    """Billable codes that fit some words best; a code that was typed, or its beginning, comes first.
+
+    The last word may be half typed, capitals do not matter, and one slip of the finger in a word is forgiven.
+    """
+    found = _open(model).search(" ".join(text), system=system, limit=limit, date=service_date)
     if not found:
         print("No code found.")
         return

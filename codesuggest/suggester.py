@@ -18,15 +18,18 @@ from codesuggest.codes import as_day
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import Code, CodeSystem
 from codesuggest.config import SuggestConfig
+from codesuggest.encounter import encounter_result, read_pages
 from codesuggest.engine import Engine
 from codesuggest.errors import ModelFormatError, OptionError
 from codesuggest.features import Table
+from codesuggest.lookup import Lookup
 from codesuggest.note import NoteReader, Reading, check_text
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.pipes.structure import DOCUMENT_TYPES
 from codesuggest.records import (
     ASSERTIONS,
     ClaimLine,
+    EncounterResult,
     Evidence,
     Finding,
     NoteResult,
@@ -404,18 +407,72 @@ class CodeSuggester:
             raise OptionError("threshold must lie in [0, 1]")
         return day, tuple(dict.fromkeys(systems)) if systems else None
 
+    def suggest_encounter(
+        self,
+        documents: Iterable[Mapping[str, Any]],
+        *,
+        id: str = "",
+        service_date: str | dt.date | None = None,
+        setting: str | None = None,
+        systems: Sequence[str] | None = None,
+        age: int | None = None,
+        sex: str | None = None,
+        limit: int | None = None,
+        threshold: float | None = None,
+        edits: Edits | None = None,
+    ) -> EncounterResult:
+        """One set of codes for the documents of one encounter, each code once with its evidence by document.
+
+        documents: mappings with "id" and "text", and optionally "document_type" and the options of `suggest`, which
+            must not contradict one another or those given here. service_date: of discharge for inpatients. setting: by
+            default inpatient if a discharge summary is among them. edits: payers' tables the user has loaded, the codes
+            exempt from the present-on-admission indicator among them.
+
+        The claim's codes come in proposed order, with the reason; what is suggested of them (present on admission,
+        modifiers, units) stands in `EncounterCode.proposals`. Raises as `suggest`; OptionError for documents that are
+        none, have one id twice or contradict one another.
+        """
+        given = {"service_date": service_date, "setting": setting, "systems": systems, "age": age, "sex": sex}
+        pages, options = read_pages(documents, given)
+        options |= {"limit": limit, "threshold": threshold}
+        results = [self.suggest(page.pop("text"), **page, **options) for page in map(dict, pages)]
+        if len({result.setting for result in results}) > 1:  # a visit before the stay belongs to the stay
+            options["setting"] = "inpatient"
+            results = [self.suggest(page.pop("text"), **page, **options) for page in map(dict, pages)]
+        return encounter_result(results, self.tables, id=id, age=options["age"], sex=options["sex"], edits=edits)
+
     # -- looking up --------------------------------------------------------------------------------------------------
 
-    def search(self, text: str, *, system: str | None = None, limit: int = 10) -> list[Code]:
-        """Billable codes whose terms are nearest to the text, best first, by the same index that reads notes."""
+    def search(
+        self,
+        text: str,
+        *,
+        system: str | None = None,
+        limit: int = 10,
+        date: dt.date | str | int | None = None,
+    ) -> list[Code]:
+        """The billable codes that fit some words best, best first; a code that was typed comes first (see `lookup`).
+
+        system: by default the model's first; a typed code is looked for in all of them. date: on which the codes are
+        valid, by default the release's own. Raises OptionError, NotTextError.
+        """
         _among("system", system, self.systems)
         self._check(limit=0 if limit is None else limit)
-        engine = self.engines[system or self.systems[0]]
-        reading = self.reader.read(check_text(text))
-        one = reading.as_one_segment()
-        _, table = engine.candidates(one, engine.system.billable_on(), inpatient=True, top=200, floor=0.3)
-        order = np.lexsort((table.code, -engine.ranker.score(table.x)))[:limit]
-        return [engine.system.view(int(table.code[i])) for i in order]
+        check_text(text)
+        for name in [system] if system else self.systems:
+            if typed := self._lookups[name].typed(text, limit=limit, date=date):
+                return typed
+        return self._lookups[system or self.systems[0]].search(text, limit=limit, date=date)
+
+    @cached_property
+    def _lookups(self) -> dict[str, Lookup]:
+        ids = {form: i for i, form in enumerate(self.vocabulary)}
+        words = WordReader()
+        words.know(self._forms)
+        return {
+            name: Lookup(e.system, e.concepts, e.index, ids, words, e.learned.code_prior)
+            for name, e in self.engines.items()
+        }
 
     def check_claim(
         self,

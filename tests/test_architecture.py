@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "codesuggest"
 #: Top to bottom, the data flow: a module imports only from lines above its own. Add a module where it belongs.
 ORDER = [
     "errors",
+    "units",
     "records",
     "config",
     "store",
@@ -42,6 +43,7 @@ ORDER = [
     "concepts",
     "codes.index_terms",
     "retrieve",
+    "lookup",
     "note",
     "learned",
     "features",
@@ -55,6 +57,11 @@ ORDER = [
     "rules.sequence",
     "rules.*",
     "guideline",
+    "chart",
+    "sequence",
+    "presence",
+    "modifiers",
+    "encounter",
     "suggester",
     "export",
     "component",
@@ -69,8 +76,8 @@ ORDER = [
     "cli",
     "__main__",
 ]
-#: Upwards, and only inside a function, when called: a notebook asks a result to show itself.
-EXCEPTIONS = {("records", "export")}
+#: Upwards, and only inside a function, when called: a notebook asks a result to show itself, a user a bare table for codes.
+EXCEPTIONS = {("records", "export"), ("codes.system", "lookup")}
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 
