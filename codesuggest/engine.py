@@ -10,7 +10,7 @@ Files of one engine in a model folder, below its system's name:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest.charges import ChargeLines, ChargeScorer, Line, Scored, from_table
+from codesuggest.charge_scoring import ChargeScorer
+from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import Concepts
 from codesuggest.errors import ModelFormatError
@@ -43,10 +44,6 @@ class Engine:
     def scorer(self) -> ChargeScorer:
         """For charge lines; without any learned from, by the table alone."""
         return ChargeScorer(self.lines or from_table(self.system), self.system)
-
-    def charge_candidates(self, lines: Sequence[Line], allowed: npt.NDArray[np.bool_]) -> list[Scored]:
-        """Codes and features of each charge line. allowed: bool (n codes,), billable on the day of service."""
-        return self.scorer.candidates(lines, allowed)
 
     @cached_property
     def static(self) -> Static:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codesuggest.charge_scoring import ChargeScorer
 from codesuggest.charge_training import KEPT, coded_line, fit
 from codesuggest.charges import (
     LINE_FEATURES,
     TABLE_ONLY,
-    ChargeScorer,
     columns_of,
     forms_said,
     from_table,

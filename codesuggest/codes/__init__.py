@@ -36,8 +36,9 @@ from numpy.typing import NDArray
 
 from codesuggest.errors import CodeFileError, OptionError
 
-#: "title" only comes out of `iter_terms`: a title is stored once, with its code.
-TERM_KINDS = ("title", "inclusion", "synonym", "idiom", "short")
+#: "title" only comes out of `iter_terms`: a title is stored once, with its code. "index": words of the Alphabetic Index
+#: or of a table of drugs or neoplasms. New kinds go to the end, for arrays hold the number.
+TERM_KINDS = ("title", "inclusion", "synonym", "idiom", "short", "index")
 NOTE_KINDS = ("excludes1", "excludes2", "code_first", "use_additional", "code_also", "includes", "note", "seventh")
 _LIKE = re.compile(rb"[0-9A-Z?*;\[\]-]*")
 #: A code as it stands in the arrays.
@@ -163,6 +164,20 @@ def columns(rows: Iterable[CodeRow], groups: Sequence[GroupRow] = (), *, name: s
     return arrays
 
 
+def with_terms(arrays: Mapping[str, NDArray[Any]], terms: Iterable[tuple[int, str, str]]) -> dict[str, NDArray[Any]]:
+    """The arrays of a system with further terms, each (position of its code, kind, text), after those it has."""
+    off, blob = arrays["term_off"].tolist(), arrays["term_blob"].tobytes()
+    owners, kinds = arrays["term_code"].tolist(), arrays["term_kind"].tolist()
+    all_terms = [(owners[t], kinds[t], blob[off[t] : off[t + 1]].decode("utf-8")) for t in range(len(owners))]
+    all_terms += [(code, TERM_KINDS.index(kind), text) for code, kind, text in terms]
+    all_terms.sort(key=lambda term: term[0])  # stable: the order of the sources stays
+    out = dict(arrays)
+    out["term_code"] = np.array([code for code, _, _ in all_terms], "<i4")
+    out["term_kind"] = np.array([kind for _, kind, _ in all_terms], "u1")
+    out["term_off"], out["term_blob"] = _pack([text for _, _, text in all_terms])
+    return out
+
+
 def table_rows(
     table: str | Path | Iterable[Mapping[str, Any]], *, name: str, delimiter: str | None = None
 ) -> list[CodeRow]:
@@ -267,8 +282,9 @@ def _table_records(
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             header = handle.readline()
-            sep = delimiter or ("\t" if "\t" in header else ",")
-            names = [n.strip().lower() for n in next(csv.reader([header], delimiter=sep), [])]
+            # Excel writes the list separator of the country: a semicolon where the comma is decimal
+            splits = [(d, _column_names(header, d)) for d in ([delimiter] if delimiter else "\t,;")]
+            sep, names = next((s for s in splits if {"code", "title"} <= set(s[1])), splits[0])
             if not {"code", "title"} <= set(names) or len(set(names)) != len(names):
                 raise CodeFileError("the header must name the columns code and title, each once", path=path, line=1)
             reader = csv.reader(handle, delimiter=sep, strict=True)
@@ -280,11 +296,18 @@ def _table_records(
                     raise CodeFileError(f"{len(values)} columns, the header has {len(names)}", path=path, line=line)
                 yield line, dict(zip(names, values, strict=True))
     except UnicodeDecodeError as error:
-        raise CodeFileError(f"is not UTF-8 (byte {error.start})", path=path) from error
+        raise CodeFileError(
+            f'is not UTF-8 (byte {error.start}); from Excel save it as "CSV UTF-8", else convert it from cp1252 or UTF-16',
+            path=path,
+        ) from error
     except csv.Error as error:
         raise CodeFileError(f"is no table: {error}", path=path) from error
     except OSError as error:
         raise CodeFileError(f"cannot be read: {error.strerror or error}", path=path) from error
+
+
+def _column_names(header: str, delimiter: str) -> list[str]:
+    return [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
 
 
 def checked(arrays: Mapping[str, NDArray[Any] | bytes], name: str) -> dict[str, NDArray[Any]]:

@@ -5,8 +5,8 @@
 The 5,123 price-list descriptions of the reference data are clustered (cosine of character 3- and 4-grams of the letters, numbers
 dropped, at least `--similar`, linked singly), whole clusters are dealt to two halves by the seed, and the table of systems is
 printed: nearest neighbour (TF-IDF of character n-grams 2 to 5 within words, over training lines and official descriptions),
-the official table alone, ours. All answer out of the October 2025 table, D codes and digit-first codes left out; `--starter`
-answers out of our own table instead.
+the table alone, ours. All answer out of the October 2025 table, D codes and digit-first codes left out, with the ways of writing of our
+own table as terms; `--starter` answers out of our own table instead.
 """
 
 from __future__ import annotations
@@ -21,21 +21,29 @@ from pathlib import Path
 
 import numpy as np
 
+from codesuggest.charge_scoring import ChargeScorer
 from codesuggest.charge_training import CodedLine, coded_line, fit
-from codesuggest.charges import ChargeLines, ChargeScorer, from_table
+from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes import packages
 from codesuggest.codes.system import CodeRow, CodeSystem
 from codesuggest.training import calibrate
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = Path(os.environ.get("CODESUGGEST_DATA") or ROOT.parent / "shared" / "data")
+OWN = ROOT / "corpora" / "codes" / "hcpcs.tsv"
 OFFICIAL = "official/hcpcs/HCPC2025_OCT_hcpc_short_briggsprashar.csv"
 
 
 def official() -> CodeSystem:
+    """The October 2025 table, with what our own table adds: how its codes are written."""
     with (DATA / OFFICIAL).open(encoding="utf-8-sig", errors="replace", newline="") as handle:
         rows = [(row["Code"].strip(), row["Description"].strip()) for row in csv.DictReader(handle)]
-    kept = [CodeRow(c, t, True, "") for c, t in rows if re.fullmatch(r"[A-CE-Z][0-9]{4}", c)]
+    own = packages.hcpcs(OWN)
+    kept = [
+        CodeRow(c, t, True, "", terms=own[c].terms if c in own else ())
+        for c, t in rows
+        if re.fullmatch(r"[A-CE-Z][0-9]{4}", c)
+    ]
     return CodeSystem.from_rows(kept, name="hcpcs", release="2025-10-01")
 
 
@@ -104,7 +112,7 @@ def main() -> None:
     parser.add_argument("--starter", action="store_true")
     options = parser.parse_args()
     table = official()
-    system = packages.hcpcs(ROOT / "corpora" / "codes" / "hcpcs.tsv") if options.starter else table
+    system = packages.hcpcs(OWN) if options.starter else table
     rows = charges()
     cluster = clusters([t for t, _ in rows], options.similar)
     learn = halves(cluster, options.seed)
