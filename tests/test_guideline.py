@@ -709,7 +709,8 @@ def test_messages_are_one_sentence_without_note_text(systems: Mapping[str, CodeS
     for f in found:
         bare = re.sub(r'\([^()]*\)|"[^"]*"', "", f.message)
         assert f.message.endswith(".") and ". " not in bare and "{" not in f.message and "  " not in f.message
-        assert f.codes and f.source and f.severity in SEVERITIES
+        assert f.codes and f.section and f.severity in SEVERITIES
+        assert f.source.endswith(f" {f.section}, FY{f.fiscal_year}" if f.fiscal_year else f" {f.section}")
         assert all(code in f.message for code in f.codes[:1])
     # single words ("pneumonia") stand in titles; phrases as a clinician wrote them must not
     said = [w for w in words if w not in ("CHF",) and not any(w.lower() in f.message.lower() for f in found)]
