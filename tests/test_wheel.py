@@ -44,7 +44,7 @@ def test_holds_the_model_and_the_word_lists_and_nothing_else_of_the_checkout(whe
         model = sum(i.compress_size for i in archive.infolist() if "/models/starter/" in i.filename)
     assert "codesuggest/models/starter/manifest.json" in names
     assert "codesuggest/pipes/en/cues.tsv" in names
-    assert "codesuggest/rules.tsv" in names
+    assert {f"codesuggest/rules/{p.name}" for p in (ROOT / "codesuggest" / "rules").glob("*.tsv")} <= set(names)
     assert 0 < model <= LIMIT
     assert not [n for n in names if n.split("/")[0] not in ("codesuggest", f"{wheel.name.split('-py3')[0]}.dist-info")]
     assert not [n for n in names if n.endswith((".pkl", ".pickle", ".joblib"))]
