@@ -440,6 +440,7 @@ additional_documented | silent | outpatient | J44.9 {COPD} + F17.210 {smokes a p
 additional_documented | silent | outpatient | J44.9 {COPD} + ~Z87.891 {quit smoking} | COPD. He quit smoking in 2010.
 additional_documented | silent | outpatient | J44.9 {COPD} + ~M17.11 {right knee arthritis} | COPD, right knee arthritis.
 additional_documented | silent | outpatient | J44.9 {COPD} + ~F17.210 {smoking} | COPD. Denies smoking.
+additional_documented | silent | inpatient  | I21.4 {NSTEMI} + ~I1A.0 {Other hypertension} | NSTEMI. Other hypertension.
 
 combination | fires  | outpatient | I10 {hypertension} + N18.30 {CKD} | Hypertension. CKD stage 3.
 combination | silent | outpatient | I10 {hypertension} + N18.30 {CKD} | Hypertension. CKD stage 3, unrelated to it.
