@@ -217,6 +217,7 @@ combination | silent | outpatient | E11.9 I10
 
 companion_missing | fires  | outpatient | I11.0
 companion_missing | fires  | outpatient | E11.22 I10
+companion_missing | fires  | outpatient | I12.9
 companion_missing | fires  | inpatient  | R65.20 N17.9
 companion_missing | fires  | inpatient  | O80
 companion_missing | fires  | outpatient | E11.621
