@@ -112,7 +112,8 @@ def entries_of(system: CodeSystem) -> list[Entry]:
             title=system.title(i),
             billable=bool(system.billable[i]),
             parent=place.get(int(system.parent[i]), -1),
-            terms=tuple(text for _, text in system.terms_of(i)),
+            # the short titles of an order file are cut words, no way of writing
+            terms=tuple(text for kind, text in system.terms_of(i) if kind != "short"),
             position=i,
         )
         for i in kept
@@ -218,7 +219,7 @@ def default_child(position: int, entries: Sequence[Entry], children: dict[int, l
     complication*; a child that only adds an encounter is followed by its first extension; nothing else is guessed.
     """
     here = position
-    while not entries[here].billable:
+    while not entries[here].billable or here == position:  # one that was billable once is a header all the same
         below = children.get(here, [])
         if not below:
             return -1
@@ -266,7 +267,7 @@ def build(
     for i, e in enumerate(entries):
         if e.billable:
             rows += [(concept_of[i], 2, t) for t in e.terms]
-        else:
+        if not e.billable or i in children:
             target = default_child(i, entries, children)
             if target >= 0:
                 kind = KINDS.index("header")

@@ -240,10 +240,16 @@ def _duplicate(lines: Sequence[Line], encounter: Encounter) -> Iterator[Hit]:
 def _not_billable(lines: Sequence[Line], encounter: Encounter) -> Iterator[Hit]:
     for line in _unique(lines):
         table = line.table
-        if table is None or (line.index >= 0 and table.billable[line.index]):
+        if table is None or (line.index >= 0 and not _is_header(line, encounter.day)):
             continue
         case, examples = _why_not_billable(line, table, encounter.day)
         yield Hit(case, (line,), {"release": f"{table.name} {table.release}", "examples": _any_of(examples, most=3)})
+
+
+def _is_header(line: Line, day: int) -> bool:
+    """Whether a code of its table is a header on the day; one that was billable before, or will be, can be one too."""
+    assert line.table is not None
+    return not line.table.billable[line.index] or line.table.state_on(line.index, day) == "header"
 
 
 def _why_not_billable(line: Line, table: CodeSystem, day: int) -> tuple[str, list[str]]:
@@ -264,7 +270,7 @@ def _why_not_billable(line: Line, table: CodeSystem, day: int) -> tuple[str, lis
 @rule("not_valid_on_date", "validity", claims=True)
 def _not_valid_on_date(lines: Sequence[Line], encounter: Encounter) -> Iterator[Hit]:
     for line in _unique(lines):
-        if line.table is None or line.index < 0 or not line.table.billable[line.index]:
+        if line.table is None or line.index < 0 or _is_header(line, encounter.day):
             continue
         code = line.table.view(line.index)
         if not code.valid_on(encounter.day):

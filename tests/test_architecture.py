@@ -28,6 +28,7 @@ ORDER = [
     "codes.system",
     "codes.readers",
     "codes.readers.*",
+    "codes.merge",
     "codes.packages",
     "coded",
     "concepts",
