@@ -63,7 +63,7 @@ def merge(releases: Sequence[tuple[dt.date | str | int, CodeSystem]]) -> CodeSys
     if len(given) == 1 and len(given[0][1].releases) == 1:
         return given[0][1]
     editions = _editions(given)
-    newest_first = list({id(e.system): e.system for e in reversed(editions)}.values())
+    newest_first = [system for _, system in sorted(given, key=lambda pair: pair[0])][::-1]
     main = max(given, key=lambda pair: as_day(pair[1].release) if pair[1].release_day else pair[0])[1]
     source = [row for e in editions for row in e.system.source]
     return CodeSystem.from_rows(

@@ -34,7 +34,7 @@ from codesuggest.pipes.lexicon import Row, read_lexicon
 
 HOME = "CODESUGGEST_HOME"  #: environment variable
 FOLDER_KIND = "codesuggest release"  #: in the manifest
-_COLUMNS = ("kind", "reader", "looks_like", "keeps", "year", "what", "source")
+_COLUMNS = ("kind", "reader", "looks_like", "keeps", "part", "year", "what", "source")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,47}")
 _ANY = "*"  #: the kind of any other list
@@ -46,8 +46,8 @@ _STALE = 24 * 3600  #: seconds after which what a dead process left is cleared a
 class Kept:
     """A release on this machine.
 
-    file, sha256: name and digest of what it was read from. size: number of codes, or of rows. parts: it consists of
-    several files, each added by itself (NCCI publishes its pairs in four).
+    file, sha256: name and digest of what it was read from. size: number of codes, or of rows. part: which of the files of
+    the release it is, each added by itself (order file and tabular; NCCI publishes its pairs in four).
     """
 
     kind: str
@@ -94,7 +94,7 @@ def _folder(kind: str, release: str, part: str) -> Path:
 @cache
 def kinds() -> tuple[Row, ...]:
     """The rows of `kinds.tsv`: which reader reads what."""
-    return read_lexicon(Path(__file__).with_name("kinds.tsv"), _COLUMNS, optional=("looks_like",))
+    return read_lexicon(Path(__file__).with_name("kinds.tsv"), _COLUMNS, optional=("looks_like", "part"))
 
 
 def kind_names() -> list[str]:
@@ -169,7 +169,7 @@ def add(kind: str, path: str | Path, release: str | None = None) -> Kept:
     row = reader_of(kind, path)
     kind = kind if row["kind"] == _ANY else row["kind"]
     release = release_of(row, path) if release is None else _release_named(row, release)
-    part = _part(path) if row["keeps"] == "parts" else ""
+    part = _part(row, path)
     content = read(row, kind, path, release)
     files: dict[str, store.Content] = {}
     if isinstance(content, CodeSystem):
@@ -209,7 +209,7 @@ def kept(kind: str | None = None) -> list[Kept]:
 
 
 def open_kept(kind: str, release: str | None = None) -> Any:
-    """The `CodeSystem` or records of a kept release, by default the newest; of one in parts, the list of all parts.
+    """The `CodeSystem` or records of a kept release, by default the newest; of records in parts, the list of all parts.
 
     Every file is checked against its hash first. Raises ReleaseError where there is none, or it is damaged.
     """
@@ -221,7 +221,9 @@ def open_kept(kind: str, release: str | None = None) -> Any:
         names = ", ".join(dict.fromkeys(k.release for k in have)) or "none"
         raise ReleaseError(f"no release {release or ''} of {kind} is kept (kept: {names}); add it: codes add {kind} FILE")
     opened = [_open(k) for k in chosen]
-    return opened if chosen[0].part else opened[0]
+    if isinstance(opened[0], CodeSystem):
+        return merge([(k.release if k.day else 0, table) for k, table in zip(chosen, opened, strict=True)])
+    return opened if any(k.part for k in chosen) else opened[0]
 
 
 def remove(kind: str, release: str) -> None:
@@ -243,8 +245,7 @@ def merged(system: str, base: CodeSystem | None = None) -> CodeSystem | None:
 
     Raises ReleaseError for a damaged one, OptionError where several are kept and one is not named by a day.
     """
-    mine = [(k.release, open_kept(k.kind, k.release)) for k in kept(system)]
-    lists: list[tuple[str, CodeSystem]] = [(name, table) for name, table in mine if isinstance(table, CodeSystem)]
+    lists = [(k.release, _open(k)) for k in kept(system)]
     if base is not None:
         lists.insert(0, (base.release, base))
     if len(lists) == 1:
@@ -380,15 +381,15 @@ def _release_named(row: Row, release: str) -> str:
     return release
 
 
-def named_day(kind: str, release: str) -> int:
-    """First day (YYYYMMDD) of what a user calls a release of a kind; 0 when it is no date."""
+def named_release(kind: str, release: str) -> str:
+    """What a user calls a release of a kind ("2026", "FY2026", "2025-10-01"), as its name. Raises OptionError."""
     row = next((r for r in kinds() if r["kind"] == kind), kinds()[-1])
-    return _day(_release_named(row, release))
+    return _release_named(row, release)
 
 
-def _part(path: Path) -> str:
-    found = re.search(r"[-_]f(\d)\b", path.name, re.I)
-    return f"f{found[1]}" if found else ""
+def _part(row: Row, path: Path) -> str:
+    found = re.search(row["part"], "\n".join(looks(path)), re.I) if row["part"] else None
+    return found[0].lower().strip("-_") if found else ""
 
 
 def _day(release: str) -> int:
