@@ -219,26 +219,35 @@ def default_child(position: int, entries: Sequence[Entry], children: dict[int, l
     complication*; a child that only adds an encounter is followed by its first extension; nothing else is guessed.
     """
     here = position
-    while not entries[here].billable or here == position:  # one that was billable once is a header all the same
-        below = children.get(here, [])
-        if not below:
-            return -1
-        vague = [c for c in below if "unspecified" in entries[c].title.lower()]
-        plain = [c for c in below if re.search(r"\bwithout (?:\w+ )?complications?\b", entries[c].title.lower())]
-        encounter = [c for c in below if _extension(entries[c], entries)]
-        if encounter:
-            here = encounter[0]
-        elif plain:
-            here = plain[0]
-        elif len(vague) == 1 or (vague and all(_UNSPECIFIED.search(entries[c].title.lower()) for c in below)):
-            here = vague[-1]
-        elif vague:
-            here = max(vague, key=lambda c: (entries[c].title.lower().count("unspecified"), entries[c].code))
-        elif len(below) == 1:
-            here = below[0]
-        else:
-            return -1
+    while here >= 0 and (here == position or not entries[here].billable):  # one billable once can be a header today
+        here = default_of(children.get(here, []), entries)
     return here
+
+
+def default_of(below: Sequence[int], entries: Sequence[Entry]) -> int:
+    """The one of the codes `below` a header that it means when nothing more is said, or -1; see `default_child`."""
+    if not below:
+        return -1
+    vague = [c for c in below if "unspecified" in entries[c].title.lower()]
+    plain = [c for c in below if re.search(r"\bwithout (?:\w+ )?complications?\b", entries[c].title.lower())]
+    encounter = [c for c in below if _extension(entries[c], entries)]
+    if encounter:
+        return encounter[0]
+    if plain:
+        return plain[0]
+    if vague:
+        best = max(vague, key=lambda c: _vagueness(entries[c]))
+        side = _SIDE.search(entries[best].title.lower())
+        # "of unspecified vessel of left index finger": which hand is not for the header to say
+        return best if side is None or all(side[0] in entries[c].title.lower() for c in below) else -1
+    return below[0] if len(below) == 1 else -1
+
+
+def _vagueness(entry: Entry) -> tuple[int, bool, bool, str]:
+    """The greatest is what a header means. A fracture not said to be displaced is coded as displaced, and one side of a
+    pair is more than was said (I.C.19.c and I.B.13, FY2026)."""
+    title = entry.title.lower()
+    return title.count("unspecified"), not _SIDE.search(title), "nondisplaced" not in title, entry.code
 
 
 def build(

@@ -45,8 +45,9 @@ from numpy.typing import NDArray
 
 from codesuggest.errors import CodeFileError, OptionError
 
-#: "title" only comes out of `iter_terms`: a title is stored once, with its code.
-TERM_KINDS = ("title", "inclusion", "synonym", "idiom", "short")
+#: "title" only comes out of `iter_terms`: a title is stored once, with its code. "index": words of the Alphabetic Index
+#: or of a table of drugs or neoplasms. New kinds go to the end, for arrays hold the number.
+TERM_KINDS = ("title", "inclusion", "synonym", "idiom", "short", "index")
 NOTE_KINDS = ("excludes1", "excludes2", "code_first", "use_additional", "code_also", "includes", "note", "seventh")
 STATES = ("absent", "header", "billable")  #: what a code is on a day
 _LIKE = re.compile(rb"[0-9A-Z?*;\[\]-]*")
@@ -209,6 +210,20 @@ def _history(eras: Sequence[tuple[int, Era]], releases: Sequence[tuple[int, str]
         "since_day": np.array([day for day, _ in releases], "<i4"),
         "since_release": _bytes([release for _, release in releases]),
     }
+
+
+def with_terms(arrays: Mapping[str, NDArray[Any]], terms: Iterable[tuple[int, str, str]]) -> dict[str, NDArray[Any]]:
+    """The arrays of a system with further terms, each (position of its code, kind, text), after those it has."""
+    off, blob = arrays["term_off"].tolist(), arrays["term_blob"].tobytes()
+    owners, kinds = arrays["term_code"].tolist(), arrays["term_kind"].tolist()
+    all_terms = [(owners[t], kinds[t], blob[off[t] : off[t + 1]].decode("utf-8")) for t in range(len(owners))]
+    all_terms += [(code, TERM_KINDS.index(kind), text) for code, kind, text in terms]
+    all_terms.sort(key=lambda term: term[0])  # stable: the order of the sources stays
+    out = dict(arrays)
+    out["term_code"] = np.array([code for code, _, _ in all_terms], "<i4")
+    out["term_kind"] = np.array([kind for _, kind, _ in all_terms], "u1")
+    out["term_off"], out["term_blob"] = _pack([text for _, _, text in all_terms])
+    return out
 
 
 def table_rows(

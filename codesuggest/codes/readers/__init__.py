@@ -10,10 +10,12 @@ CMS order file (ICD-10-CM and ICD-10-PCS alike), fixed columns, latin-1, counted
 
 from __future__ import annotations
 
+import lzma
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,35 +59,53 @@ def read_bytes(path: str | Path, *, member: str = "", max_bytes: int = MAX_BYTES
 
 
 def _read_member(path: Path, member: str, max_bytes: int) -> bytes:
+    with zip_errors(path), zipfile.ZipFile(path) as archive:
+        infos = archive_members(archive, path)
+        found = [i for i in infos if re.search(member, Path(i.filename).name)]
+        if len(found) != 1:
+            names = ", ".join(sorted(i.filename for i in (found or infos))[:8])
+            raise CodeFileError(f"{len(found)} members match {member!r}, one is needed; it holds {names}", path=path)
+        info = found[0]
+        if info.file_size > max_bytes:
+            raise CodeFileError(f"member {info.filename} declares {info.file_size:,} bytes", path=path)
+        chunks, size = [], 0
+        with archive.open(info) as handle:
+            while chunk := handle.read(_CHUNK):
+                size += len(chunk)
+                if size > max_bytes:  # the declared size is the archive's word only
+                    raise CodeFileError(f"member {info.filename} unpacks to over {max_bytes:,} bytes", path=path)
+                chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def archive_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
+    """The members of an archive but its folders, none of them encrypted or with a name that leaves the archive."""
+    infos = archive.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise CodeFileError(f"a zip of {len(infos):,} members; at most {MAX_MEMBERS:,} are read", path=path)
+    for info in infos:
+        _refuse_traversal(info.filename, path)
+        if info.flag_bits & 1:
+            raise CodeFileError(f"member {info.filename} is encrypted", path=path)
+    return [i for i in infos if not i.is_dir()]
+
+
+@contextmanager
+def zip_errors(path: Path) -> Iterator[None]:
+    """What goes wrong in reading an archive, as a CodeFileError that names it."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
-            if len(infos) > MAX_MEMBERS:
-                raise CodeFileError(f"a zip of {len(infos):,} members; at most {MAX_MEMBERS:,} are read", path=path)
-            for info in infos:
-                _refuse_traversal(info.filename, path)
-            found = [i for i in infos if not i.is_dir() and re.search(member, Path(i.filename).name)]
-            if len(found) != 1:
-                names = ", ".join(sorted(i.filename for i in (found or infos))[:8])
-                raise CodeFileError(
-                    f"{len(found)} members match {member!r}, one is needed; it holds {names}", path=path
-                )
-            info = found[0]
-            if info.flag_bits & 1:
-                raise CodeFileError(f"member {info.filename} is encrypted", path=path)
-            if info.file_size > max_bytes:
-                raise CodeFileError(f"member {info.filename} declares {info.file_size:,} bytes", path=path)
-            chunks, size = [], 0
-            with archive.open(info) as handle:
-                while chunk := handle.read(_CHUNK):
-                    size += len(chunk)
-                    if size > max_bytes:  # the declared size is the archive's word only
-                        raise CodeFileError(f"member {info.filename} unpacks to over {max_bytes:,} bytes", path=path)
-                    chunks.append(chunk)
-            return b"".join(chunks)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
-        if isinstance(error, CodeFileError):
-            raise
+        yield
+    except CodeFileError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        ValueError,
+    ) as error:
         raise CodeFileError(f"is no readable zip: {error}", path=path) from error
 
 

@@ -14,11 +14,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
-from xml.parsers import expat
 
 from codesuggest.codes import CodeRow, GroupRow, Note, Range
 from codesuggest.codes.readers import read_bytes, read_order_lines
+from codesuggest.codes.readers.xml import XmlReader
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError
 
@@ -56,7 +55,6 @@ _INSIDE: Mapping[str, frozenset[str]] = {
     "visMax": _VISUAL,
     **dict.fromkeys(_INSTRUCTIONS, frozenset(("note",))),
 }
-_LEAVES = frozenset(("version", "title", "note", "name", "desc", "sectionRef", "extension", "heading", "value"))
 
 _TOKEN = re.compile(r"(?<![0-9A-Za-z.])(?:[A-Z][0-9][0-9A-Z]|Q[A-Z][0-9])(?:\.[0-9A-Z]{1,4})?(?![0-9A-Za-z])")
 _THROUGH = re.compile(r"\.?[\s-]*-[\s-]*|\.?-?\s+to\s+")
@@ -149,45 +147,18 @@ def tabular_rows(path: str | Path) -> tuple[list[CodeRow], list[GroupRow], str]:
 
 
 class _Tabular:
-    """Expat handlers that build `_Node`s. Errors name the line the parser stands on."""
+    """Builds `_Node`s from what the XML reader reports."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = path
         self.version = ""
         self.chapters: list[_Node] = []
-        self._tags = [""]
         self._nodes: list[_Node] = []
-        self._text: list[str] = []
-        self._expat = expat.ParserCreate()
-        self._expat.buffer_text = True
-        self._expat.StartElementHandler = self._start
-        self._expat.EndElementHandler = self._end
-        self._expat.CharacterDataHandler = self._text.append
-        # A published tabular declares nothing: what does is an attack (entity bomb, outside entity) or no tabular.
-        self._expat.StartDoctypeDeclHandler = lambda *_: self._fail("a document type declaration is refused")
-        self._expat.EntityDeclHandler = lambda *_: self._fail("an entity declaration is refused")
-        self._expat.ExternalEntityRefHandler = lambda *_: self._fail("an outside entity is refused")
+        self._xml = XmlReader(path, _INSIDE, self._start, self._end, what="ICD-10-CM tabular")
+        self.read, self._fail = self._xml.read, self._xml.fail
 
-    def _fail(self, message: str) -> NoReturn:
-        raise CodeFileError(message, path=self.path, line=self._expat.CurrentLineNumber)
-
-    def read(self, data: bytes) -> None:
-        try:
-            self._expat.Parse(data, True)
-        except expat.ExpatError as error:
-            message = f"is no well-formed XML: {expat.ErrorString(error.code)}"
-            raise CodeFileError(message, path=self.path, line=error.lineno) from error
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        outer = self._tags[-1]
-        if tag not in _INSIDE.get(outer, ()):
-            self._fail(f"<{tag}> is not expected inside <{outer}>" if outer else f"<{tag}> is no ICD-10-CM tabular")
-        if len(self._tags) > 16:
-            self._fail("elements are nested over 16 deep")
-        self._tags.append(tag)
-        self._text.clear()
+    def _start(self, tag: str, outer: str, attributes: dict[str, str]) -> None:
         if tag in ("chapter", "section", "diag"):
-            node = _Node(tag, self._expat.CurrentLineNumber, name=attributes.get("id", ""))
+            node = _Node(tag, self._xml.line, name=attributes.get("id", ""))
             (self._nodes[-1].children if self._nodes else self.chapters).append(node)
             self._nodes.append(node)
         elif tag == "extension":
@@ -196,13 +167,10 @@ class _Tabular:
                 self._fail(f"<extension> with the character {character!r}")
             self._nodes[-1].seventh.append(_Seventh(character))
 
-    def _end(self, tag: str) -> None:
-        self._tags.pop()
-        outer, text = self._tags[-1], " ".join("".join(self._text).split())
-        self._text.clear()
+    def _end(self, tag: str, outer: str, text: str) -> None:
         if tag in ("chapter", "section", "diag"):
             self._close(self._nodes.pop())
-        elif tag not in _LEAVES or not self._nodes:
+        elif not self._nodes:
             if tag == "version":
                 self.version = text
         elif tag == "name":
