@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codesuggest import guideline, store
+from codesuggest.codes import licence
 from codesuggest.codes.system import Code, CodeSystem
 from codesuggest.config import SuggestConfig
 from codesuggest.engine import Engine
@@ -67,7 +68,7 @@ class CodeSuggester:
         self.engines = {engine.system.name: engine for engine in engines}
         self.vocabulary, self.name, self.path = tuple(vocabulary), name, path
         self.config = config or SuggestConfig()
-        self.about = dict(about or {})
+        self.about = licence.marked(about or {}, self.tables.values())
         self._forms = dict(forms)
 
     # -- models ------------------------------------------------------------------------------------------------------
@@ -108,7 +109,12 @@ class CodeSuggester:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the model folder. The same model gives the same bytes. Raises ModelFormatError over a foreign folder."""
+        """Write the model folder. The same model gives the same bytes.
+
+        Raises ModelFormatError over a foreign folder; OptionError for a model that is not redistributable, as one with
+        CPT, below a folder of this project's checkout that ships, or over the shipped model.
+        """
+        licence.refuse_shipping(Path(path), self.about, starter_path())
         files: dict[str, store.Content] = {
             "vocabulary.txt": "".join(f"{form}\n" for form in self.vocabulary),
             "words.txt": "".join(f"{w}\t{f}\n" for w, f in sorted(self._forms.items())),
@@ -132,8 +138,11 @@ class CodeSuggester:
             for e in self.engines.values()
         ]
         made = "\n".join(f"- {line}" for line in self.about.get("made_from", []))
+        licensed = "\n".join(f"> - {line}." for line in self.about.get("not_redistributable", []))
+        if licensed:
+            licensed = f"> **Not redistributable: do not publish, share or ship this folder.**\n>\n{licensed}\n\n"
         return (
-            f"# {self.name.split('@')[0]}: a codesuggest model\n\nData only: nothing in this folder is ever executed. "
+            f"# {self.name.split('@')[0]}: a codesuggest model\n\n{licensed}Data only: nothing in this folder is ever executed. "
             "`codesuggest model verify` checks it.\n\n| system | release | billable codes | terms | threshold |\n"
             f"|---|---|---|---|---|\n" + "\n".join(rows) + f"\n\nMade from:\n{made}\n"
         )

@@ -26,6 +26,7 @@ ORDER = [
     "pipes.results",
     "codes",
     "codes.system",
+    "codes.licence",
     "codes.readers",
     "codes.readers.bundle",
     "codes.readers.sheets",

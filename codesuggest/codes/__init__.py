@@ -335,8 +335,9 @@ def _table_records(
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             header = handle.readline()
-            sep = delimiter or ("\t" if "\t" in header else ",")
-            names = [n.strip().lower() for n in next(csv.reader([header], delimiter=sep), [])]
+            # Excel writes the list separator of the country: a semicolon where the comma is decimal
+            splits = [(d, _column_names(header, d)) for d in ([delimiter] if delimiter else "\t,;")]
+            sep, names = next((s for s in splits if {"code", "title"} <= set(s[1])), splits[0])
             if not {"code", "title"} <= set(names) or len(set(names)) != len(names):
                 raise CodeFileError("the header must name the columns code and title, each once", path=path, line=1)
             reader = csv.reader(handle, delimiter=sep, strict=True)
@@ -348,11 +349,18 @@ def _table_records(
                     raise CodeFileError(f"{len(values)} columns, the header has {len(names)}", path=path, line=line)
                 yield line, dict(zip(names, values, strict=True))
     except UnicodeDecodeError as error:
-        raise CodeFileError(f"is not UTF-8 (byte {error.start})", path=path) from error
+        raise CodeFileError(
+            f'is not UTF-8 (byte {error.start}); from Excel save it as "CSV UTF-8", else convert it from cp1252 or UTF-16',
+            path=path,
+        ) from error
     except csv.Error as error:
         raise CodeFileError(f"is no table: {error}", path=path) from error
     except OSError as error:
         raise CodeFileError(f"cannot be read: {error.strerror or error}", path=path) from error
+
+
+def _column_names(header: str, delimiter: str) -> list[str]:
+    return [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
 
 
 def checked(arrays: Mapping[str, NDArray[Any] | bytes], name: str) -> dict[str, NDArray[Any]]:

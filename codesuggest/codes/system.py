@@ -195,7 +195,7 @@ class CodeSystem:
     def from_table(
         cls, table: str | Path | Iterable[Mapping[str, Any]], *, name: str, release: str, delimiter: str | None = None
     ) -> CodeSystem:
-        """Any list of codes: a UTF-8 TSV or CSV file with a header line, or rows as mappings.
+        """Any list of codes: a UTF-8 TSV or CSV file (comma or semicolon) with a header line, or rows as mappings.
 
         Columns: code, title, and optionally billable (1/0, true/false, yes/no), parent (a code, or empty), terms
         (joined by "|"). Without `parent`, an ICD list takes the longest other code a code begins with and any other

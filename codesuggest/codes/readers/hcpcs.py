@@ -20,7 +20,6 @@ October 2025 (short CSV) 8,463 + 383. Not read: prices, coverage, BETOS, type of
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from pathlib import Path
 
 from codesuggest.codes import CodeRow, Note
 from codesuggest.codes.readers.bundle import Member, members
-from codesuggest.codes.readers.sheets import Row, csv_rows, decode, is_workbook, workbook_rows
+from codesuggest.codes.readers.sheets import Row, csv_head, csv_rows, day_of, decode, is_workbook, workbook_rows
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError
 
@@ -156,10 +155,9 @@ def _form(member: Member, *, alone: bool) -> str:
     head = member.head()
     if head.startswith(b"PK\x03\x04"):
         return "sheet" if alone or member.name.lower().endswith(".xlsx") else ""
-    lines = head.decode("cp1252", errors="replace").split("\n")
-    if any(_RECORD.match(line) for line in lines):
+    if any(_RECORD.match(line) for line in head.decode("cp1252", errors="replace").split("\n")):
         return "text"
-    return "csv" if any(_columns(line.split(",")) for line in lines[:_PREAMBLE_ROWS]) else ""
+    return "csv" if any(_columns(cells) for cells in csv_head(head, _PREAMBLE_ROWS)) else ""
 
 
 # ---- the fixed-width text
@@ -213,25 +211,12 @@ def _first_record(raw: str, code: str, sequence: int, modifier: bool, path: Path
     if modifier != raw.startswith("   ") or not (MODIFIER if modifier else CODE).fullmatch(code):
         raise CodeFileError(f"{code} is no {'modifier' if modifier else 'code'}", path=path, line=line)
     spans = {"added": raw[268:276], "effective": raw[276:284], "ended": raw[284:292]}
-    dates = {what: _day(text, what, path, line) for what, text in spans.items()}
+    dates = {what: day_of(text, path, line) for what, text in spans.items()}
     long, short, action = raw[11:91], raw[91:119], raw[292]
     if not long.strip() or not short.strip():
         raise CodeFileError(f"{code} has no description", path=path, line=line)
     _check_action(action, path, line)
     return _Item(code, modifier, line, sequence, [long], short, dates, action)
-
-
-def _day(text: str, what: str, path: Path, line: int) -> int:
-    text = text.strip()
-    if not text:
-        return 0
-    if not re.fullmatch(r"[0-9]{8}", text):
-        raise CodeFileError(f"{what} is {text!r}, not a day as YYYYMMDD", path=path, line=line)
-    try:
-        dt.date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    except ValueError:
-        raise CodeFileError(f"{what} is {text!r}, which is no day", path=path, line=line) from None
-    return int(text)
 
 
 def _check_action(action: str, path: Path, line: int) -> None:
@@ -316,5 +301,5 @@ def _table_item(value: Mapping[str, str], path: Path, line: int) -> tuple[_Item,
     if not long and not short and code[0].isalpha():
         raise CodeFileError(f"{code} has no description", path=path, line=line)
     _check_action(action, path, line)
-    dates = {what: _day(value.get(what, ""), what, path, line) for what in ("added", "effective", "ended")}
+    dates = {what: day_of(value.get(what, ""), path, line) for what in ("added", "effective", "ended")}
     return _Item(code, modifier, line, int(sequence), [long], short, dates, action), continues

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -67,6 +68,33 @@ def csv_rows(text: str, path: Path) -> Iterator[Row]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise CodeFileError(f"is no table: {error}", path=path, line=line) from error
+
+
+def csv_head(data: bytes, rows: int = 40) -> list[list[str]]:
+    """The first rows of what may be a comma-separated text, to tell which it is: no error, whatever the bytes are."""
+    text = data.decode("cp1252", errors="replace").replace("\x00", "")
+    head = []
+    try:
+        for cells in csv.reader(io.StringIO(text, newline="")):
+            head.append(cells)
+            if len(head) == rows:
+                break
+    except csv.Error:
+        pass  # no table, at least from here on
+    return head
+
+
+def day_of(text: str, path: Path, line: int) -> int:
+    """The day in a cell, 20260401 or 2026-04-01, as an int YYYYMMDD; 0 for an empty cell. Raises CodeFileError."""
+    text = text.strip()
+    if not text:
+        return 0
+    if found := re.fullmatch(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})", text):
+        try:
+            return int(dt.date(int(found[1]), int(found[3]), int(found[4])).strftime("%Y%m%d"))
+        except ValueError:
+            pass
+    raise CodeFileError(f"{text[:20]!r} is no day as 20260401", path=path, line=line)
 
 
 def is_workbook(data: bytes) -> bool:
