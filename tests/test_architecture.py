@@ -33,6 +33,7 @@ ORDER = [
     "codes.readers.xml",
     "codes.readers.cm",
     "codes.readers.cm_index",
+    "codes.readers.pcs",
     "codes.readers.*",
     "codes.merge",
     "codes.diff",
