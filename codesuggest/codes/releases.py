@@ -14,12 +14,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import importlib
+import inspect
 import os
 import re
 import shutil
 import sys
+import typing
 import zipfile
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -144,13 +145,22 @@ def looks(path: Path) -> list[str]:
     return [path.name, head.decode("latin-1")]
 
 
-def read(row: Row, kind: str, path: Path, release: str) -> Any:
-    """What the row's reader makes of the file: a `CodeSystem`, or the records of a table that is no code list."""
+def read(row: Row, kind: str, path: Path, release: str | None) -> Any:
+    """What the row's reader makes of the file: a `CodeSystem`, or what it makes of a table that is no code list.
+
+    release: None for what the file says itself, if it does.
+    """
     if row["kind"] == _ANY:
-        return CodeSystem.from_table(path, name=kind, release=release)
+        return CodeSystem.from_table(path, name=kind, release=release or "")
+    reader = _reader(row)
+    offered = {"release": release, "system": kind}
+    takes = inspect.signature(reader).parameters
+    return reader(path, **{key: value for key, value in offered.items() if key in takes})
+
+
+def _reader(row: Row) -> Any:
     module, _, name = row["reader"].rpartition(".")
-    reader = getattr(importlib.import_module(f"codesuggest.codes.readers.{module}"), name)
-    return reader(path, release=release) if row["keeps"] == "codes" else reader(path)
+    return getattr(importlib.import_module(f"codesuggest.codes.readers.{module}"), name)
 
 
 # ---- add, list, open, remove
@@ -168,24 +178,23 @@ def add(kind: str, path: str | Path, release: str | None = None) -> Kept:
     path = Path(path)
     row = reader_of(kind, path)
     kind = kind if row["kind"] == _ANY else row["kind"]
-    release = release_of(row, path) if release is None else _release_named(row, release)
-    part = _part(row, path)
-    content = read(row, kind, path, release)
-    files: dict[str, store.Content] = {}
-    if isinstance(content, CodeSystem):
-        files = {f"codes/{name}.npy": array for name, array in content.arrays().items()}
-    else:
-        files = {f"published/{path.name}": path.read_bytes()}
+    content, release = _read_release(row, kind, path, release)
+    part, digest = _part(row, path), _digest(path)
     about = {
         "release": release,
         "release_kind": kind,
         "part": part,
         "reader": row["reader"],
         "file": path.name,
-        "sha256": _digest(path),
-        "size": _size(content),
-        "source": [{"file": path.name, "sha256": _digest(path), "reader": row["reader"]}],
+        "sha256": digest,
+        "size": len(content) if hasattr(content, "__len__") else 0,
+        "source": [{"file": path.name, "sha256": digest, "reader": row["reader"]}],
     }
+    files: dict[str, store.Content]
+    if row["keeps"] == "file":
+        files = {f"published/{path.name}": _whole(path)}
+    else:
+        files = {f"arrays/{name}.npy": array for name, array in content.arrays().items()}
     target = _folder(kind, release, part)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -196,6 +205,21 @@ def add(kind: str, path: str | Path, release: str | None = None) -> Kept:
         why = getattr(error, "strerror", None) or str(error)
         raise ReleaseError(f"{target}: cannot be kept ({why}); {HOME} names another folder") from error
     return _kept(target)
+
+
+def _read_release(row: Row, kind: str, path: Path, release: str | None) -> tuple[Any, str]:
+    """What the file holds, and its release: as the user says, as its names say, or as it says itself."""
+    if release is not None:
+        name = _release_named(row, release)
+        return read(row, kind, path, name), name
+    try:
+        name = release_of(row, path)
+    except OptionError:
+        content = read(row, kind, path, None)
+        if not _day(getattr(content, "release", "")):
+            raise
+        return content, content.release
+    return read(row, kind, path, name), name
 
 
 def kept(kind: str | None = None) -> list[Kept]:
@@ -278,22 +302,24 @@ def _damaged(folder: Path, error: Exception) -> ReleaseError:
 def _open(k: Kept) -> Any:
     try:
         folder = store.open_folder(k.path, kind=FOLDER_KIND)
-        names = folder.names("codes/")
-        if names:
-            arrays = {name[6:-4]: folder.array(name) for name in names}
+        arrays = {name[len("arrays/") : -4]: folder.array(name) for name in folder.names("arrays/")}
+        row = next(r for r in kinds() if r["reader"] == k.reader and r["kind"] in (k.kind, _ANY))
+        if row["keeps"] == "codes":
             source = folder.manifest["source"]
             return CodeSystem.from_arrays(arrays, name=k.kind, release=k.release, source=source)
+        if row["keeps"] == "arrays":
+            return typing.get_type_hints(_reader(row))["return"].from_arrays(arrays, release=k.release)
         (published,) = folder.names("published/")
-    except (ModelError, CodeFileError, KeyError, ValueError) as error:
+    except (ModelError, CodeFileError, KeyError, ValueError, StopIteration) as error:
         raise _damaged(k.path, error) from error
-    row = next(r for r in kinds() if r["kind"] == k.kind and r["reader"] == k.reader)
     return read(row, k.kind, k.path / published, k.release)
 
 
-def _size(content: Any) -> int:
-    if isinstance(content, CodeSystem):
-        return len(content)
-    return len(content) if hasattr(content, "__len__") else 0
+def _whole(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CodeFileError(f"cannot be read: {error.strerror or error}; give one file", path=path) from error
 
 
 def _digest(path: Path) -> str:
