@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codesuggest import __version__
+from codesuggest import __version__, cli_releases
 from codesuggest.errors import CodeSuggestError, InputError, OptionError, TextTooLongError
 from codesuggest.terminal import print_codes, print_found, print_model, print_result, progress
 
@@ -28,10 +28,11 @@ _LOOK: dict[str, Any] = {"no_args_is_help": True, "add_completion": False, "pret
 app = typer.Typer(
     **_LOOK, help="Suggest codes for clinical notes, with the words they rest on. Nothing leaves this machine."
 )
-codes_app = typer.Typer(**_LOOK, help="Look codes up in the systems of a model.")
+codes_app = typer.Typer(**_LOOK, help="Look codes up in the systems of a model; keep releases of them.")
 model_app = typer.Typer(**_LOOK, help="Check, describe and build models.")
 app.add_typer(codes_app, name="codes")
 app.add_typer(model_app, name="model")
+cli_releases.register(codes_app, model_app)
 
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; without it the starter model.", metavar="DIR")]
 SettingOption = Annotated[str | None, typer.Option(help="inpatient or outpatient; decides on uncertain diagnoses.")]

@@ -82,6 +82,12 @@ class TermIndex:
         matrix.sort_indices()
         return cls(counter.idf_.astype(np.float32), matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32))
 
+    def widened(self, forms: int) -> TermIndex:
+        """The same terms over a vocabulary that has further forms at its end, which none of them holds."""
+        unused = np.log(np.float32(1 + len(self))) + np.float32(1)  # as smooth_idf has it for a document frequency of 0
+        more = np.full(forms - len(self.idf), unused, np.float32)
+        return TermIndex(np.concatenate([self.idf, more]), self.indptr, self.forms)
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"idf": self.idf, "indptr": self.indptr, "forms": self.forms}
 

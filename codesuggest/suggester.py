@@ -148,6 +148,11 @@ class CodeSuggester:
         )
 
     @property
+    def forms(self) -> Mapping[str, str]:
+        """Known words of the code tables and their form."""
+        return self._forms
+
+    @property
     def systems(self) -> tuple[str, ...]:
         """Names of the code systems this model can suggest, in its order."""
         return tuple(self.engines)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from codesuggest.codes.diff import Diff
+    from codesuggest.codes.releases import Kept
     from codesuggest.codes.system import Code
+    from codesuggest.rebuild import Rebuilt
     from codesuggest.suggester import CodeSuggester
 
 _SYSTEMS = {"icd10cm": "ICD-10-CM", "icd10pcs": "ICD-10-PCS", "hcpcs": "HCPCS", "cpt": "CPT"}
@@ -224,6 +227,59 @@ def _print_code(console: Console, code: Code) -> None:
 
 def _note_kinds(code: Code) -> list[str]:
     return list(dict.fromkeys(note.kind for note in code.notes()))
+
+
+def print_kept(rows: Iterable[Kept]) -> None:
+    """A line a release."""
+    left, right = {"no_wrap": True}, {"no_wrap": True, "justify": "right"}
+    table = _table(("System", left), ("Release", left), ("Size", right), ("Read from", {"ratio": 1}))
+    for k in rows:
+        release = f"{k.release} ({k.part})" if k.part else k.release
+        table.add_row(k.kind, release, f"{k.size:,}" if k.size else "", k.file)
+    with _printed() as console:
+        console.print(table)
+
+
+def print_diff(diff: Diff, most: int = 40) -> None:
+    """What changed between two releases: the counts, then up to `most` codes of each kind."""
+    from rich.text import Text
+
+    says = (
+        ("added", [f"{e.code}  {e.title}" for e in diff.added]),
+        ("deleted", [f"{e.code}  {e.title}" for e in diff.deleted]),
+        ("retitled", [f"{r.code}  {r.after}  (was: {r.before})" for r in diff.retitled]),
+        ("turned header", [f"{e.code}  {e.title}" for e in diff.turned_header]),
+        ("turned billable", [f"{e.code}  {e.title}" for e in diff.turned_billable]),
+    )
+    billable = {"added": diff.counts["added_billable"], "deleted": diff.counts["deleted_billable"]}
+    table = _table(("", {"no_wrap": True, "style": "bold"}), ("", {"ratio": 1}), header=False)
+    for name, lines in says:
+        of = f" ({billable[name]:,} billable)" if name in billable else ""
+        table.add_row(name, Text(f"{len(lines):,}{of}", "bold"))
+        for line in lines[:most]:
+            table.add_row("", line)
+        if len(lines) > most:
+            table.add_row("", Text(f"and {len(lines) - most:,} more (--json)", "dim"))
+    with _printed() as console:
+        console.print(f"{_SYSTEMS.get(diff.system, diff.system)}, from {diff.before} to {diff.after}", style="bold")
+        console.print(table)
+
+
+def print_rebuilt(rebuilt: Rebuilt) -> None:
+    """What a rebuilt model holds, and its figures on the invented notes before and after."""
+    left, right = {"no_wrap": True}, {"no_wrap": True, "justify": "right"}
+    table = _table(("System", left), ("Figure", left), ("Before", right), ("After", right), ("Change", right))
+    for row in rebuilt.figures:
+        before = "" if row.before is None else f"{row.before:.3f}"
+        change = "" if row.before is None else f"{row.after - row.before:+.3f}"
+        table.add_row(_SYSTEMS.get(row.system, row.system), row.name, before, f"{row.after:.3f}", change)
+    table.expand = False
+    with _printed() as console:
+        console.print(f"{rebuilt.path}", style="bold")
+        for line in rebuilt.changes:
+            console.print(line)
+        console.print(table)
+        console.print(f"on {rebuilt.documents} invented notes; {rebuilt.note}", style="dim")
 
 
 def print_model(suggester: CodeSuggester) -> None:
