@@ -33,7 +33,9 @@ def register(codes: typer.Typer, model: typer.Typer) -> None:
 
 
 def add(
-    system: Annotated[str, typer.Argument(help="As icd10cm, icd10cm-index, hcpcs; any other name for a list of yours.")],
+    system: Annotated[
+        str, typer.Argument(help="As icd10cm, icd10cm-index, hcpcs; any other name for a list of yours.")
+    ],
     file: Annotated[Path, typer.Argument(help="A published file, zip or folder, or CSV/TSV with code and title.")],
     release: ReleaseOption = None,
 ) -> None:
@@ -73,7 +75,9 @@ def list_() -> None:
 
     rows = releases.kept()
     if not rows:
-        typer.echo(f"nothing is kept in {releases.home()}; `codesuggest codes add` and `codes fetch` put releases there")
+        typer.echo(
+            f"nothing is kept in {releases.home()}; `codesuggest codes add` and `codes fetch` put releases there"
+        )
         return
     print_kept(rows)
 

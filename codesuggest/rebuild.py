@@ -204,8 +204,7 @@ def _assemble(base: CodeSuggester, plans: Sequence[_Plan], progress: Callable[[s
 
 def _texts(table: CodeSystem) -> Iterator[str]:
     for entry in entries_of(table):
-        yield entry.title
-        yield from entry.terms
+        yield from (entry.title, *entry.terms, *entry.indexed)
 
 
 def _engine(
@@ -213,6 +212,7 @@ def _engine(
 ) -> Engine:
     index = TermIndex.build(terms, vocabulary)
     if plan.base is not None:
+        index = index.weighed_as(plan.base.index)
         learned = _moved(plan.base.learned, plan.base.system, plan.table)
         return replace(plan.base, system=plan.table, concepts=concepts, index=index, learned=learned)
     categories = int(categories_of(plan.table).max()) + 1

@@ -88,6 +88,13 @@ class TermIndex:
         more = np.full(forms - len(self.idf), unused, np.float32)
         return TermIndex(np.concatenate([self.idf, more]), self.indptr, self.forms)
 
+    def weighed_as(self, other: TermIndex) -> TermIndex:
+        """The same terms, their forms as rare as in `other`, whose vocabulary this one's begins with, where it holds them:
+        weights that were fitted on one stay right for the other."""
+        idf, held = self.idf.copy(), np.unique(other.forms)
+        idf[held] = other.idf[held]
+        return TermIndex(idf, self.indptr, self.forms)
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"idf": self.idf, "indptr": self.indptr, "forms": self.forms}
 

@@ -35,6 +35,7 @@ ORDER = [
     "codes.readers.cm_index",
     "codes.readers.pcs",
     "codes.readers.*",
+    "codes.edits",
     "codes.merge",
     "codes.diff",
     "codes.releases",

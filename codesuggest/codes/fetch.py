@@ -68,7 +68,9 @@ def address_of(kind: str, release: str) -> Address:
         if address.release == name:
             return address
     known = ", ".join(a.release for a in mine) or "none"
-    raise OptionError(f"no address is known for {kind} {release} (known: {known}); give the publisher's: --url https://...")
+    raise OptionError(
+        f"no address is known for {kind} {release} (known: {known}); give the publisher's: --url https://..."
+    )
 
 
 def fetch(
@@ -125,9 +127,7 @@ def _refuse_scheme(url: str) -> None:
     raise FetchError(f"{url}: only https addresses are asked; download it by hand and `codesuggest codes add` the file")
 
 
-def _download(
-    url: str, part: Path, said: Path, max_bytes: int, progress: Callable[[int, int], None]
-) -> None:
+def _download(url: str, part: Path, said: Path, max_bytes: int, progress: Callable[[int, int], None]) -> None:
     done, before = _begun(part, said)
     headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
     if done:
@@ -172,7 +172,8 @@ def _begun(part: Path, said: Path) -> tuple[int, Mapping[str, Any]]:
     with contextlib.suppress(OSError, ValueError):
         before = json.loads(said.read_bytes())
         size = part.stat().st_size
-        if isinstance(before, dict) and before.get("validator") and 0 < size and size != before.get("total"):
+        known = before.get("validator") if isinstance(before, dict) else None
+        if isinstance(known, str) and known and size > 0 and size != before.get("total"):
             return size, before
     return 0, {}
 

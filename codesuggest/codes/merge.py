@@ -132,17 +132,13 @@ def _row(code: str, stretches: Sequence[_Stretch]) -> CodeRow:
     state = max(s.state for s in stretches)
     own = [s for s in stretches if s.state == state]
     title = stretches[-1].title
-    eras = [
-        Era(s.first, s.last, STATES[s.state], s.title) for s in stretches if s.state != state or s.title != title
-    ]
-    for before, after in pairwise(own):
-        # days between two times at which it was what it is: those on which it was something else are eras already
-        if before.last and not any(before.last < s.first < after.first for s in stretches):
-            gap = _days_between(before.last, after.first)
-            eras += [Era(*gap, "absent", "")] if gap else []
-    return CodeRow(
-        code, title, state == BILLABLE, valid_from=own[0].first, valid_to=own[-1].last, eras=tuple(sorted(eras))
-    )
+    eras = [Era(s.first, s.last, STATES[s.state], s.title) for s in stretches if s.state != state or s.title != title]
+    first, last = own[0].first, own[-1].last
+    for before, after in pairwise(stretches):
+        # days without the code; outside of its validity they need no saying
+        if (gap := _days_between(before.last, after.first)) and gap[0] > first and (not last or gap[1] < last):
+            eras.append(Era(*gap, "absent", ""))
+    return CodeRow(code, title, state == BILLABLE, valid_from=first, valid_to=last, eras=tuple(sorted(eras)))
 
 
 def _joined(stretches: Sequence[_Stretch]) -> list[_Stretch]:

@@ -28,6 +28,7 @@ from typing import Any
 
 from codesuggest import store
 from codesuggest.codes import as_day
+from codesuggest.codes.edits import Edits, Ptp, PtpEdit
 from codesuggest.codes.merge import merge
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError, ModelError, OptionError, ReleaseError
@@ -243,7 +244,9 @@ def open_kept(kind: str, release: str | None = None) -> Any:
     chosen = [k for k in have if k.release == release]
     if not chosen:
         names = ", ".join(dict.fromkeys(k.release for k in have)) or "none"
-        raise ReleaseError(f"no release {release or ''} of {kind} is kept (kept: {names}); add it: codes add {kind} FILE")
+        raise ReleaseError(
+            f"no release {release or ''} of {kind} is kept (kept: {names}); add it: codes add {kind} FILE"
+        )
     opened = [_open(k) for k in chosen]
     if isinstance(opened[0], CodeSystem):
         return merge([(k.release if k.day else 0, table) for k, table in zip(chosen, opened, strict=True)])
@@ -269,12 +272,45 @@ def merged(system: str, base: CodeSystem | None = None) -> CodeSystem | None:
 
     Raises ReleaseError for a damaged one, OptionError where several are kept and one is not named by a day.
     """
-    lists = [(k.release, _open(k)) for k in kept(system)]
+    lists: list[tuple[str, CodeSystem]] = [(k.release, _open(k)) for k in kept(system)]
     if base is not None:
         lists.insert(0, (base.release, base))
     if len(lists) == 1:
         return lists[0][1]
     return merge([(name if _day(name) else 0, table) for name, table in lists]) if lists else None
+
+
+# ---- payers' tables
+
+
+def edits(date: dt.date | str | int | None = None) -> Edits:
+    """Payers' tables that are kept, of each the release in force on the day of service (None: the newest).
+
+    A table of which nothing is kept, or nothing as old, is None: its rules say `not_checked`. Raises ReleaseError for a
+    damaged one.
+    """
+    day = as_day(date) if date is not None else 0
+    poa, mce, ptp, mue = (_in_force(kind, day) for kind in ("icd10cm-poa", "mce", "ncci-ptp", "ncci-mue"))
+    if isinstance(ptp, list):
+        ptp = ptp[0] if len(ptp) == 1 else _Pairs(tuple(ptp))
+    return Edits(poa_exempt=poa.codes if poa is not None else None, mce=mce, ptp=ptp, mue=mue)
+
+
+def _in_force(kind: str, day: int) -> Any:
+    """The newest of a kind whose first day has come by `day` (0: whatever its day)."""
+    begun = [k.release for k in kept(kind) if not day or k.day <= day]
+    return open_kept(kind, begun[-1]) if begun else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """NCCI pairs that are published in several files."""
+
+    parts: tuple[Ptp, ...]
+
+    def edit(self, first: str, second: str, day: int) -> PtpEdit | None:
+        found = (part.edit(first, second, day) for part in self.parts)
+        return next((edit for edit in found if edit is not None), None)
 
 
 def _kept(folder: Path) -> Kept:
@@ -295,7 +331,7 @@ def _kept(folder: Path) -> Kept:
 
 
 def _damaged(folder: Path, error: Exception) -> ReleaseError:
-    what = str(error).partition(";")[0] if isinstance(error, ModelError) else f"its manifest lacks {error}"
+    what = str(error).partition(";")[0] if isinstance(error, ModelError | CodeFileError) else f"{folder} lacks {error}"
     return ReleaseError(f"{what}; remove the folder {folder} and add the file again")
 
 
@@ -371,7 +407,9 @@ def release_of(row: Row, path: Path) -> str:
         for name in names:
             if (found := pattern.search(name)) and (day := _date(found.groupdict(), row["year"])):
                 return day
-    raise OptionError(f"{path.name} does not say which release it is; name the day it is in force from: --release 2026-10-01")
+    raise OptionError(
+        f"{path.name} does not say which release it is; name the day it is in force from: --release 2026-10-01"
+    )
 
 
 def _date(found: dict[str, str | None], year_is: str) -> str:
