@@ -18,7 +18,16 @@ import typer
 
 from codesuggest import __version__, cli_releases
 from codesuggest.errors import CodeSuggestError, InputError, OptionError, TextTooLongError
-from codesuggest.terminal import print_codes, print_found, print_model, print_result, progress
+from codesuggest.terminal import (
+    print_claim,
+    print_claim_json,
+    print_codes,
+    print_encounter,
+    print_found,
+    print_model,
+    print_result,
+    progress,
+)
 
 if TYPE_CHECKING:
     from codesuggest.suggester import CodeSuggester
@@ -171,6 +180,59 @@ def _writing(path: Path) -> Iterator[None]:
         raise OptionError(f"{path}: cannot be written ({error.strerror or type(error).__name__})") from None
 
 
+# ---- encounter
+
+
+@app.command()
+def encounter(
+    files: Annotated[list[Path], typer.Argument(help="Documents of one encounter: .txt files, or one .jsonl.")],
+    model: ModelOption = None,
+    setting: SettingOption = None,
+    service_date: DateOption = None,
+    system: SystemsOption = None,
+    age: AgeOption = None,
+    sex: SexOption = None,
+    threshold: ThresholdOption = None,
+    fallback_encoding: FallbackOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON line.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with documents and evidence.", metavar="OUT")] = None,
+    show_text: Annotated[
+        bool | None, typer.Option("--show-text/--no-show-text", help="Words of the documents; default: not in JSON.")
+    ] = None,
+) -> None:
+    """One set of codes for the documents of one encounter, in claim order, with what is proposed of each.
+
+    Keys setting, service_date, age, sex, document_type and systems beside a document of a .jsonl count; they must agree.
+    """
+    from codesuggest.documents import read_documents
+
+    if html is not None and show_text is False:
+        raise OptionError("--html shows the documents, and --no-show-text forbids it")
+    documents = []
+    for document in read_documents(files, fallback=fallback_encoding):
+        if document.problem is not None:
+            raise document.problem
+        documents.append({**document.options, "id": document.id, "text": document.text})
+    chosen = _chosen(setting, service_date, None, system, age, sex)
+    result = _open(model).suggest_encounter(documents, id=_encounter_name(files), threshold=threshold, **chosen)
+    if html is not None:
+        from codesuggest.export import encounter_to_html
+
+        with _writing(html):
+            html.write_text(encounter_to_html(result, full_page=True), encoding="utf-8", errors="backslashreplace")
+        print(f"written: {html}", file=sys.stderr)
+    if json:
+        print(result.to_json(show_text=bool(show_text)))
+    else:
+        print_encounter(result, show_text is not False)
+
+
+def _encounter_name(files: Sequence[Path]) -> str:
+    """The file's stem, or the folder that all of them are in."""
+    folders = {file.resolve().parent.name for file in files}
+    return files[0].stem if len(files) == 1 else folders.pop() if len(folders) == 1 else "encounter"
+
+
 # ---- batch
 
 
@@ -244,6 +306,59 @@ def batch(
     print(f"{summary.documents} documents{before}, {summary.errors} errors, {took}: {out}", file=sys.stderr)
 
 
+# ---- check
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A table with the column code; ends in .csv, .tsv, .jsonl or .parquet.")],
+    model: ModelOption = None,
+    note: Annotated[str | None, typer.Option(help="The note of the claim, or - for standard input.")] = None,
+    setting: SettingOption = None,
+    service_date: DateOption = None,
+    document_type: TypeOption = None,
+    age: AgeOption = None,
+    sex: SexOption = None,
+    fallback_encoding: FallbackOption = None,
+    query: Annotated[
+        bool, typer.Option("--query", help="Also the query to send for each code that leaves an axis open.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON line a claim.")] = False,
+) -> None:
+    """Check codes that a person chose by the published rules, in claim order, with or without their note.
+
+    Columns beside code: claim (several in a file), system, units, modifiers, poa, setting, service_date, document_type,
+    age, sex; these go before the options given here. Exit code 1 if a finding is an error or a row cannot be read.
+    """
+    from codesuggest.claims import read_claims
+
+    suggester = _open(model)
+    claims = read_claims(file, suggester.tables, fallback=fallback_encoding)
+    text = _read(note, fallback_encoding) if note is not None else None
+    if text is not None and len(claims) > 1:
+        raise OptionError(f"--note is the note of one claim, and {file} holds {len(claims)}")
+    chosen = _chosen(setting, service_date, document_type, None, age, sex)
+    grave = False
+    for claim in claims:
+        options = {**chosen, **claim.options}
+        findings = suggester.check_claim(claim.lines, note=text, **options)
+        for problem in claim.problems:
+            print(f"error[{problem.code}]: {' '.join(str(problem).split())}", file=sys.stderr)
+        grave |= bool(claim.problems) or any(f.severity == "error" for f in findings)
+        open_ = []
+        if query:
+            when = {key: options[key] for key in ("service_date", "setting") if key in options}
+            known = dict.fromkeys(line for line in claim.lines if line.code in suggester.tables.get(line.system, ()))
+            found = [suggester.specificity(line.code, system=line.system, note=text, **when) for line in known]
+            open_ = [one for one in found if one.axes]
+        if json:
+            print_claim_json(claim.id, findings, open_, len(claim.problems))
+        else:
+            print_claim(claim.id, len(claim.lines), findings, open_)
+    if grave:
+        raise typer.Exit(1)
+
+
 # ---- codes
 
 
@@ -252,10 +367,14 @@ def codes_search(
     text: Annotated[list[str], typer.Argument(help="As: low back pain left")],
     model: ModelOption = None,
     system: Annotated[str | None, typer.Option(help="As icd10pcs; by default the model's first.")] = None,
+    service_date: DateOption = None,
     limit: Annotated[int, typer.Option(min=1)] = 10,
 ) -> None:
-    """Billable codes whose terms are nearest to some words, best first."""
-    found = _open(model).search(" ".join(text), system=system, limit=limit)
+    """Billable codes that fit some words best; a code that was typed, or its beginning, comes first.
+
+    The last word may be half typed, capitals do not matter, and one slip of the finger in a word is forgiven.
+    """
+    found = _open(model).search(" ".join(text), system=system, limit=limit, date=service_date)
     if not found:
         print("No code found.")
         return

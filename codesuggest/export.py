@@ -13,18 +13,26 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codesuggest.errors import MissingExtraError, OptionError
-from codesuggest.records import WITHHELD_REASONS, Evidence, Finding, NoteResult, Suggestion
+from codesuggest.records import (
+    WITHHELD_REASONS,
+    EncounterCode,
+    EncounterResult,
+    Evidence,
+    Finding,
+    NoteResult,
+    Suggestion,
+)
 
 if TYPE_CHECKING:
     import pandas
     from spacy.tokens import Doc
 
-__all__ = ["COLUMNS", "SPANS_KEY", "annotate", "to_frame", "to_html", "to_json_lines", "to_rows"]
+__all__ = ["COLUMNS", "SPANS_KEY", "annotate", "encounter_to_html", "to_frame", "to_html", "to_json_lines", "to_rows"]
 
 #: Columns of `to_rows`, in order; with `show_text`, "evidence_text" follows.
 COLUMNS = (
@@ -139,13 +147,14 @@ def to_html(result: NoteResult, *, full_page: bool = False) -> str:
     """
     parts = [f"<style>{_CSS}</style>", _header(result), _table(result), _note(result), _findings(result.findings)]
     body = f'<div class="codesuggest">{"".join(parts)}</div>'
-    if not full_page:
-        return body
-    title = _text(result.id or "note")
+    return _page(result.id or "note", body) if full_page else body
+
+
+def _page(title: str, body: str) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title} - codesuggest</title><style>{_PAGE_CSS}</style></head>\n<body>{body}</body></html>\n"
+        f"<title>{_text(title)} - codesuggest</title><style>{_PAGE_CSS}</style></head>\n<body>{body}</body></html>\n"
     )
 
 
@@ -346,11 +355,72 @@ def _findings(findings: Sequence[Finding]) -> str:
     return f'<ul class="csg-findings">{"".join(rows)}</ul>' if rows else ""
 
 
+# ---- an encounter
+
+
+def encounter_to_html(result: EncounterResult, *, full_page: bool = False) -> str:
+    """The claim with what is proposed of each code and why, what else was found, and every document with its evidence.
+
+    As `to_html`: no script, everything escaped.
+    """
+    texts = {d.id: d.text for d in result.documents}
+    told = [result.id, result.setting, f"service date {result.service_date}", f"model {result.model}"]
+    bits = "".join(f' <span class="csg-bit">{_text(bit)}</span>' for bit in told if bit)
+    rest = [c for c in result.codes if c.position is None and (c.suggested or c.confidence >= _FAINT)]
+    parts = [
+        f"<style>{_CSS}</style>",
+        f'<div class="csg-head"><b>{len(result.claim)} codes from {len(result.documents)} documents</b>{bits}</div>',
+        _rows([_encounter_row(c, texts) for c in result.claim], _ENCOUNTER_HEAD),
+        _folded(f"{len(rest)} more listed", _rows([_encounter_row(c, texts) for c in rest], "")) if rest else "",
+        _findings(result.findings),
+    ]
+    for document in result.documents:
+        kind = (document.document_type or "document").replace("_", " ")
+        parts.append(f'<p class="csg-head"><b>{_text(document.id)}</b> <span class="csg-bit">{_text(kind)}</span></p>')
+        parts.append(_note(document))
+    body = f'<div class="codesuggest">{"".join(parts)}</div>'
+    return _page(result.id or "encounter", body) if full_page else body
+
+
+_ENCOUNTER_HEAD = (
+    "<thead><tr><th></th><th>Code</th><th>Title and what is proposed</th><th>Confidence</th>"
+    "<th>Evidence</th></tr></thead>"
+)
+
+
+def _folded(title: str, inner: str) -> str:
+    return f'<details class="csg-more"><summary>{_text(title)}</summary>{inner}</details>'
+
+
+def _encounter_row(c: EncounterCode, texts: Mapping[str, str | None]) -> str:
+    place = "" if c.position is None else str(c.position)
+    lines = [f'<div class="csg-bit">superseded by {_text(c.superseded_by)}</div>'] if c.superseded_by else []
+    for p in c.proposals:
+        name = {"poa": "POA", "first_listed": "first-listed", "sequence": ""}.get(p.kind, p.kind)
+        value = "" if p.kind == "sequence" or p.value == c.code else f" {p.value}"
+        source = f'<span class="csg-source">{_text(p.source)}</span>'
+        lines.append(f'<div class="csg-bit"><b>{_text(name + value)}</b> {_text(p.reason)} {source}</div>')
+    words = []
+    for document in c.by_document:
+        here = [e.evidence for e in c.evidence if e.document == document]
+        words.append(
+            f'<div>{_evidence(here, texts.get(document))} <span class="csg-bit">{_text(document)}</span></div>'
+        )
+    return (
+        f'<tr class="csg-row {"csg-no" if c.position is None else "csg-yes"}"><td>{place}</td>'
+        f'<td title="{_text(f"{_SYSTEMS.get(c.system, c.system)}, release {c.release}")}">'
+        f'<span class="csg-code">{_text(c.code)}</span></td><td>{_text(c.display)}{"".join(lines)}</td>'
+        f"<td>{c.confidence:.2f}</td><td>{''.join(words)}</td></tr>"
+    )
+
+
 _CSS = """
 .codesuggest{font:14px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;max-width:72rem;
 overflow-x:auto;color:inherit;text-align:left}
 .codesuggest .csg-head{margin:.2em 0 .7em}
 .codesuggest .csg-bit{opacity:.72;font-size:.86em;margin:0 .35em 0 .1em;white-space:nowrap}
+.codesuggest td .csg-bit{white-space:normal;margin:.15em 0 0}
+.codesuggest td .csg-bit b{opacity:1}
 .codesuggest .csg-quiet{opacity:.75;margin:.6em 0}
 .codesuggest .csg-table{border-collapse:collapse;width:100%;table-layout:fixed;min-width:42rem;margin:0;font-size:inherit;border:0}
 .codesuggest .csg-col1{width:1.8em}.codesuggest .csg-col2{width:7.5em}.codesuggest .csg-col4{width:8em}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -201,6 +202,8 @@ class NoteReader:
 
     def __init__(self, form_ids: dict[str, int], idf: npt.NDArray[np.float32], words: WordReader) -> None:
         self._ids, self._words = form_ids, words
+        #: Normal forms of a term of our own lists, remembered; never asked about words of a note (invariant 5).
+        self.forms_of = lru_cache(maxsize=8192)(words.forms_of)
         # general words, numbers and single letters name nothing by themselves, nor do words of every twentieth term
         self.weak = np.array([words.is_general(f) or len(f) == 1 or f[0].isdigit() for f in form_ids], bool) | (
             idf < 4.0

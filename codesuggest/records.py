@@ -151,6 +151,17 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimLine:
+    """One line of a claim that a person, or an encounter, put together; lines stand in claim order."""
+
+    system: str  #: "icd10cm", "icd10pcs", "hcpcs", "cpt"
+    code: str  #: with or without dot
+    units: int | None = None  #: of a procedure or drug; None where nobody counted
+    modifiers: tuple[str, ...] = ()  #: "LT", "59"
+    poa: str | None = None  #: present on admission: Y, N, U, W; "" or "1" for exempt; None where nobody said
+
+
+@dataclass(frozen=True, slots=True)
 class NoteResult:
     """All that was made of one note. Equal inputs give equal results, byte for byte in `to_json`."""
 
@@ -204,14 +215,6 @@ class NoteResult:
         """The result a batch line holds (`error` lines hold none: ValueError)."""
         if row.get("error") is not None:
             raise ValueError(f"this record is an error: {row['error'].get('code')}")
-
-        def cue(d: Mapping[str, Any] | None) -> Cue | None:
-            return Cue(**d) if d else None
-
-        def evidence(d: Mapping[str, Any]) -> Evidence:
-            kept = {k: d[k] for k in ("start", "end", "section", "assertion", "term", "basis")}
-            return Evidence(**kept, cue=cue(d["cue"]))
-
         return cls(
             model=row["model"],
             setting=row["setting"],
@@ -219,19 +222,10 @@ class NoteResult:
             document_type=row["document_type"],
             systems=tuple(row["systems"]),
             suggestions=tuple(
-                Suggestion(**{**s, "evidence": tuple(evidence(e) for e in s["evidence"])}) for s in row["suggestions"]
+                Suggestion(**{**s, "evidence": tuple(_evidence(e) for e in s["evidence"])}) for s in row["suggestions"]
             ),
-            withheld=tuple(Withheld(**{**w, "cue": cue(w["cue"])}) for w in row["withheld"]),
-            findings=tuple(
-                Finding(
-                    **{
-                        **f,
-                        "codes": tuple(f["codes"]),
-                        "evidence": tuple((e["start"], e["end"]) for e in f["evidence"]),
-                    }
-                )
-                for f in row["findings"]
-            ),
+            withheld=tuple(Withheld(**{**w, "cue": _cue(w["cue"])}) for w in row["withheld"]),
+            findings=tuple(_finding(f) for f in row["findings"]),
             id=row["id"],
             text=row.get("text"),
         )
@@ -240,3 +234,179 @@ class NoteResult:
         from codesuggest.export import to_html  # the one import upwards: only a notebook asks for it
 
         return to_html(self)
+
+
+def _cue(d: Mapping[str, Any] | None) -> Cue | None:
+    return Cue(**d) if d else None
+
+
+def _evidence(d: Mapping[str, Any]) -> Evidence:
+    kept = {k: d[k] for k in ("start", "end", "section", "assertion", "term", "basis")}
+    return Evidence(**kept, cue=_cue(d["cue"]))
+
+
+def _finding(d: Mapping[str, Any]) -> Finding:
+    spans = tuple((e["start"], e["end"]) for e in d["evidence"])
+    return Finding(**{**d, "codes": tuple(d["codes"]), "evidence": spans})
+
+
+# ---- an encounter
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of one document of an encounter: `text_of[document][start:end]`, in code points, end exclusive."""
+
+    document: str
+    start: int
+    end: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"document": self.document, "start": self.start, "end": self.end}
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentEvidence:
+    """Evidence in one document of an encounter."""
+
+    document: str
+    evidence: Evidence
+
+    @property
+    def place(self) -> Place:
+        return Place(self.document, self.evidence.start, self.evidence.end)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"document": self.document, **self.evidence.to_dict()}
+
+
+#: What can be proposed about a code of an encounter.
+PROPOSALS = ("principal", "first_listed", "sequence", "poa", "modifier", "units")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One thing the record says about a code besides the code itself; a coder decides."""
+
+    kind: str  #: one of `PROPOSALS`
+    value: str  #: the code, its place, the indicator (Y, N, U, W, exempt), the modifier, or the number of units
+    reason: str  #: one sentence in our words; no text of a document
+    source: str  #: guideline section and fiscal year, or another authority
+    places: tuple[Place, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        places = [p.to_dict() for p in self.places]
+        return {"kind": self.kind, "value": self.value, "reason": self.reason, "source": self.source, "places": places}
+
+
+@dataclass(frozen=True, slots=True)
+class EncounterCode:
+    """One code of an encounter, once, with its evidence in every document that speaks of it."""
+
+    system: str
+    release: str
+    code: str
+    display: str
+    confidence: float  #: the highest of `by_document`
+    suggested: bool  #: by at least one document
+    by_document: Mapping[str, float]  #: document -> confidence there, in the order of the documents
+    evidence: tuple[DocumentEvidence, ...]
+    position: int | None = None  #: proposed place on the claim among the codes of its kind, from 1; None: not on it
+    superseded_by: str | None = None  #: a more specific suggested code that says the same
+    proposals: tuple[Proposal, ...] = ()
+
+    @property
+    def poa(self) -> str | None:
+        """The present-on-admission indicator that is proposed, if any."""
+        return next((p.value for p in self.proposals if p.kind == "poa"), None)
+
+    @property
+    def modifiers(self) -> tuple[str, ...]:
+        return tuple(p.value for p in self.proposals if p.kind == "modifier")
+
+    @property
+    def units(self) -> str | None:
+        return next((p.value for p in self.proposals if p.kind == "units"), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "system": self.system,
+            "release": self.release,
+            "code": self.code,
+            "display": self.display,
+            "confidence": self.confidence,
+            "suggested": self.suggested,
+            "by_document": dict(self.by_document),
+            "evidence": [e.to_dict() for e in self.evidence],
+            "position": self.position,
+            "superseded_by": self.superseded_by,
+            "proposals": [p.to_dict() for p in self.proposals],
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> EncounterCode:
+        evidence = tuple(DocumentEvidence(e["document"], _evidence(e)) for e in row["evidence"])
+        proposals = tuple(
+            Proposal(**{**p, "places": tuple(Place(**place) for place in p["places"])}) for p in row["proposals"]
+        )
+        return cls(**{**row, "evidence": evidence, "proposals": proposals})
+
+
+@dataclass(frozen=True, slots=True)
+class EncounterResult:
+    """All that was made of the documents of one encounter: the claim's codes in proposed order, then the others."""
+
+    model: str
+    setting: str
+    service_date: str
+    documents: tuple[NoteResult, ...]
+    codes: tuple[EncounterCode, ...]
+    findings: tuple[Finding, ...]  #: over the whole; their evidence is that of their codes
+    id: str = ""
+
+    def __iter__(self) -> Iterator[EncounterCode]:
+        return iter(self.codes)
+
+    @property
+    def claim(self) -> tuple[EncounterCode, ...]:
+        """The suggested codes that no other supersedes, in proposed order, diagnoses first."""
+        return tuple(c for c in self.codes if c.position is not None)
+
+    @property
+    def withheld(self) -> Mapping[str, tuple[Withheld, ...]]:
+        """By document: the phrases behind no suggestion there."""
+        return {d.id: d.withheld for d in self.documents}
+
+    def to_dict(self, *, show_text: bool = False) -> dict[str, Any]:
+        """Text of the documents is in it only with `show_text`."""
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            "model": self.model,
+            "setting": self.setting,
+            "service_date": self.service_date,
+            "codes": [c.to_dict() for c in self.codes],
+            "findings": [f.to_dict() for f in self.findings],
+            "documents": [d.to_dict(show_text=show_text) for d in self.documents],
+            "error": None,
+        }
+
+    def to_json(self, *, show_text: bool = False) -> str:
+        return json.dumps(self.to_dict(show_text=show_text), ensure_ascii=True, separators=(",", ":"))
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> EncounterResult:
+        return cls(
+            model=row["model"],
+            setting=row["setting"],
+            service_date=row["service_date"],
+            documents=tuple(NoteResult.from_dict(d) for d in row["documents"]),
+            codes=tuple(EncounterCode.from_dict(c) for c in row["codes"]),
+            findings=tuple(_finding(f) for f in row["findings"]),
+            id=row["id"],
+        )
+
+    def _repr_html_(self) -> str:
+        from codesuggest.export import encounter_to_html  # the import upwards, as in `NoteResult`
+
+        return encounter_to_html(self)

@@ -62,7 +62,7 @@ class TermIndex:
         return len(self.size)
 
     @cached_property
-    def _by_form(self) -> Any:
+    def postings(self) -> Any:
         """(V, t) CSR: the postings of every form, weighted idf^2."""
         from scipy import sparse
 
@@ -137,7 +137,7 @@ class TermIndex:
         )
         parts = []
         for low in range(0, n_segments, 1024):  # a long document's product is large before it is thinned
-            scores = queries[low : low + 1024] @ self._by_form
+            scores = queries[low : low + 1024] @ self.postings
             near = scores.data >= floor * self.mass[scores.indices]
             at = np.repeat(np.arange(low, low + scores.shape[0], dtype=np.int32), np.diff(scores.indptr))
             parts.append((at[near], scores.indices[near].astype(np.int32, copy=False), scores.data[near]))

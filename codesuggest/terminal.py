@@ -6,14 +6,24 @@ what would drive a terminal. `rich` is imported when something is printed, so th
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codesuggest.records import WITHHELD_REASONS, Evidence, NoteResult, Withheld
+from codesuggest.records import (
+    WITHHELD_REASONS,
+    EncounterCode,
+    EncounterResult,
+    Evidence,
+    Finding,
+    NoteResult,
+    Withheld,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +33,7 @@ if TYPE_CHECKING:
     from codesuggest.codes.releases import Kept
     from codesuggest.codes.system import Code
     from codesuggest.rebuild import Rebuilt
+    from codesuggest.specificity import Specificity
     from codesuggest.suggester import CodeSuggester
 
 _SYSTEMS = {"icd10cm": "ICD-10-CM", "icd10pcs": "ICD-10-PCS", "hcpcs": "HCPCS", "cpt": "CPT"}
@@ -138,15 +149,18 @@ def _evidence(evidence: Sequence[Evidence], text: str | None, most: int) -> Any:
     return out.append(f" +{len(seen) - most}" if len(seen) > most else "", "dim")
 
 
-def _print_findings(console: Console, result: NoteResult) -> None:
+def _print_findings(console: Console, result: NoteResult | EncounterResult) -> None:
+    if result.findings:
+        console.print("Findings", style="bold")
+        _print_finding_rows(console, result.findings)
+
+
+def _print_finding_rows(console: Console, findings: Sequence[Finding]) -> None:
     from rich.text import Text
 
-    if not result.findings:
-        return
-    console.print("Findings", style="bold")
     table = _table(("", {"no_wrap": True}), ("", {"overflow": "fold", "max_width": 24}),
                    ("", {"overflow": "fold", "ratio": 1}), header=False)  # fmt: skip
-    for f in result.findings:
+    for f in findings:
         sentence = Text(f.message).append(f"  {f.source}", "dim")
         table.add_row(Text(f.severity, _SEVERITY.get(f.severity, "")), Text(f.rule), sentence)
     console.print(table)
@@ -180,14 +194,99 @@ def _grouped(withheld: Sequence[Withheld], text: str | None) -> dict[tuple[str, 
     return {key: list(groups[key].values()) for key in sorted(groups, key=lambda k: order[k[0]])}
 
 
+# ---- a claim
+
+
+def print_claim(name: str, codes: int, findings: Sequence[Finding], open_: Sequence[Specificity]) -> None:
+    """name: the claim's, empty for the only one of a file. open_: codes that leave an axis open, with their query."""
+    from rich.text import Text
+
+    counts = Counter(f.severity for f in findings)
+    said = [f"{n} {severity}{'s' if n > 1 and severity != 'info' else ''}" for severity, n in counts.items()]
+    about = f"{codes} code{'' if codes == 1 else 's'}, {', '.join(said) if said else 'nothing to say'}"
+    with _printed() as console:
+        console.print(Text.assemble((f"{_plain(name)}: " if name else "", "bold"), about))
+        if findings:
+            _print_finding_rows(console, findings)
+        for one in open_:
+            console.print(Text(f"{one.code}  {one.title}", "bold"))
+            console.print(Text(one.query))
+
+
+def print_claim_json(name: str, findings: Sequence[Finding], open_: Sequence[Specificity], problems: int) -> None:
+    """One line: what `print_claim` shows, with the number of rows that could not be read."""
+    row = {"claim": name, "findings": [f.to_dict() for f in findings], "open": [s.to_dict() for s in open_]}
+    print(json.dumps({**row, "problems": problems}, separators=(",", ":")))
+
+
+# ---- an encounter
+
+
+def print_encounter(result: EncounterResult, words: bool) -> None:
+    """The claim in order, with what is proposed of each code; what it supersedes; findings; withheld by document."""
+    from rich.text import Text
+
+    texts = {d.id: d.text if words else None for d in result.documents}
+    with _printed() as console:
+        console.print(Text.assemble((_plain(result.id or "encounter"), "bold"), (" \u00b7 ", "dim"), result.setting,
+                                    (" \u00b7 ", "dim"), f"service date {result.service_date}",
+                                    (" \u00b7 ", "dim"), f"model {result.model}"))  # fmt: skip
+        for d in result.documents:
+            kind = (d.document_type or "document type unknown").replace("_", " ")
+            console.print(Text.assemble("  ", _plain(d.id, 40), (f"  {kind}", "dim")))
+        if not result.claim:
+            console.print("\nNo code suggested.\n")
+        else:
+            _print_in_order(console, result.claim, texts)
+        for c in result.codes:
+            if c.superseded_by:
+                said = f"{c.code} {c.display}: superseded by {c.superseded_by}, which says more"
+                console.print(Text(said, "dim"))
+        _print_findings(console, result)
+        for d in result.documents:
+            if d.withheld:
+                console.print(Text(_plain(d.id), "bold"))
+                _print_withheld(console, d, words)
+
+
+def _print_in_order(console: Console, claim: Sequence[EncounterCode], texts: Mapping[str, str | None]) -> None:
+    from rich.text import Text
+
+    fixed, free = {"no_wrap": True}, {"overflow": "fold"}
+    poa = [("POA", fixed)] if any(c.poa for c in claim) else []
+    extra = [("Modifiers", fixed)] if any(c.modifiers or c.units for c in claim) else []
+    table = _table(("#", {**fixed, "justify": "right"}), ("Code", fixed), ("Title, and why it stands there", {**free, "ratio": 6}),
+                   *poa, *extra, ("Conf.", {**fixed, "justify": "right"}), ("Evidence", {**free, "ratio": 6}))  # fmt: skip
+    for c in claim:
+        title = Text(c.display)
+        for p in c.proposals:
+            if p.kind in ("principal", "first_listed", "sequence"):
+                name = "" if p.kind == "sequence" else f"{p.kind.replace('_', '-')}: "
+                title.append(f"\n{name}{p.reason} {p.source.removeprefix('ICD-10-CM Official Guidelines ')}", "dim")
+        shown = Text()
+        for document in c.by_document:
+            here = [e.evidence for e in c.evidence if e.document == document]
+            shown.append("\n" if shown else "").append(f"{_plain(document, 24)}: ", "dim")
+            shown.append_text(_evidence(here, texts[document], 2))
+        cells = [Text(c.poa or "")] if poa else []
+        cells += [Text(" ".join([*c.modifiers, *([f"x{c.units}"] if c.units else [])]))] if extra else []
+        table.add_row(str(c.position), Text(c.code, "bold"), title, *cells, Text(f"{c.confidence:.2f}", "green"), shown)
+    console.print(table)
+
+
 # ---- codes and models
 
 
 def print_found(codes: Iterable[Code]) -> None:
-    """A line a code."""
+    """A line a code; headings, which a typed code may find, are dim."""
+    from rich.text import Text
+
     table = _table(("System", {"no_wrap": True}), ("Code", {"no_wrap": True}), ("Title", {"ratio": 1}))
     for code in codes:
-        table.add_row(_SYSTEMS.get(code.system, code.system), code.code, code.display)
+        title = Text(code.display) if code.billable else Text(f"{code.display} (heading)", "dim")
+        table.add_row(
+            _SYSTEMS.get(code.system, code.system), Text(code.code, "bold" if code.billable else "dim"), title
+        )
     with _printed() as console:
         console.print(table)
 
@@ -199,34 +298,66 @@ def print_codes(codes: Iterable[Code]) -> None:
             _print_code(console, code)
 
 
+#: Notes in the order in which a coder asks for them, and what the tabular calls them.
+_NOTES = {
+    "excludes1": "Excludes1",
+    "code_first": "code first",
+    "use_additional": "use additional",
+    "code_also": "code also",
+    "excludes2": "Excludes2",
+    "seventh": "7th character",
+    "includes": "includes",
+    "note": "note",
+}
+_MOST = 12  #: lines of one kind
+
+
 def _print_code(console: Console, code: Code) -> None:
     from rich.text import Text
 
-    console.print(Text.assemble((code.code, "bold"), "  ", code.display))
-    state = "billable" if code.billable else "a header, not billable"
-    console.print(f"{_SYSTEMS.get(code.system, code.system)}, release {code.release}, {state}", style="dim")
-    table = _table(("", {"no_wrap": True, "style": "bold"}), ("", {"ratio": 1}), header=False)
-    groups = dict.fromkeys(filter(None, (code.chapter, code.block)))
-    above = [f"{f'chapter {name}' if name.isdigit() else name}  {title}" for name, title in groups]
-    above += [f"{up.code}  {up.display}" for up in reversed(code.ancestors)]
-    siblings = [c for c in (code.parent.children if code.parent else ()) if c.code != code.code]
-    parts = [
-        ("above", above),
-        ("also", [text for _, text in code.terms]),
-        *((kind.replace("_", " "), [f"{n.text}  [{n.at}]" for n in code.notes(kind)]) for kind in _note_kinds(code)),
-        ("below", [f"{c.code}  {c.display}" for c in code.children]),
-        ("beside", [f"{c.code}  {c.display}" for c in siblings]),
-    ]
-    for name, lines in parts:
-        for i, line in enumerate(lines[:20]):
-            table.add_row("" if i else name, line)
-        if len(lines) > 20:
-            table.add_row("", Text(f"and {len(lines) - 20} more", "dim"))
+    console.print(Text.assemble((code.code, "bold"), "  ", (code.display, "bold")))
+    state = "billable" if code.billable else "a heading, not billable"
+    about = (_SYSTEMS.get(code.system, code.system), f"release {code.release}", state, _validity(code))
+    console.print(" \u00b7 ".join(filter(None, about)), style="dim" if code.billable else "yellow")
+    table = _table(
+        ("", {"no_wrap": True, "style": "bold"}),
+        ("", {"no_wrap": True, "style": "dim"}),
+        ("", {"ratio": 1}),
+        header=False,
+    )
+    for name, rows in _about_code(code):
+        for i, (at, text) in enumerate(rows[:_MOST]):
+            table.add_row("" if i else name, "" if i and at == rows[i - 1][0] else at, text)
+        if len(rows) > _MOST:
+            table.add_row("", "", Text(f"and {len(rows) - _MOST} more", "dim"))
     console.print(table)
 
 
-def _note_kinds(code: Code) -> list[str]:
-    return list(dict.fromkeys(note.kind for note in code.notes()))
+def _about_code(code: Code) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """What is told of a code: the name of each part and its rows, of a code or place and a text."""
+    groups = dict.fromkeys(filter(None, (code.chapter, code.block)))
+    above = [(_place(name), title) for name, title in groups]
+    above += [(up.code, up.display) for up in reversed(code.ancestors)]
+    yield "in", [(name, "  " * depth + title) for depth, (name, title) in enumerate(above)]
+    yield "also", [("", text) for _, text in code.terms]
+    sharper = code.more_specific
+    yield "more specific", [(c.code, c.display) for c in sharper]
+    for kind, name in _NOTES.items():
+        yield name, [(_place(note.at), note.text.removeprefix(", ")) for note in code.notes(kind)]
+    yield "below", [(c.code, c.display) for c in code.children]
+    yield "beside", [(c.code, c.display) for c in code.siblings if c not in sharper]
+
+
+def _place(name: str) -> str:
+    """Where a note stands: a code, a block, or a chapter, which has a mere number."""
+    return f"chapter {name}" if name.isdigit() else name
+
+
+def _validity(code: Code) -> str:
+    """The days on which a code is valid, as far as its table says."""
+    days = [(word, day) for word, day in (("from", code.valid_from), ("until", code.valid_to)) if day]
+    ends = [f"{word} {day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" for word, day in days]
+    return f"valid {' '.join(ends)}" if ends else ""
 
 
 def print_kept(rows: Iterable[Kept]) -> None:

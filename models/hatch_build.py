@@ -21,6 +21,8 @@ class RedistributableOnly(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if version == "editable":
+            return  # it points at the checkout and passes nothing on
         root = Path(self.root)
         starter = root / "models" / "starter" / "manifest.json"
         if not starter.is_file():

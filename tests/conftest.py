@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import random
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codesuggest.coded import CodedDocument, Label
 from codesuggest.codes.system import CodeRow, CodeSystem
+from codesuggest.errors import CodeFileError
 from codesuggest.records import NoteResult
 from codesuggest.suggester import CodeSuggester
 from codesuggest.training import train
@@ -124,3 +128,51 @@ def tiny_folder(tiny: CodeSuggester, tmp_path_factory: pytest.TempPathFactory) -
 def listed() -> Callable[[NoteResult], dict[str, float]]:
     """code -> confidence of everything listed, best first."""
     return lambda result: {s.code: s.confidence for s in result.suggestions}
+
+
+def _damages(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """(what was done, the file after it); the same ones every time."""
+    chance = random.Random(7)
+    yield "empty", b""
+    for at in sorted(chance.sample(range(1, len(data)), min(60, len(data) - 1))):
+        yield f"cut at {at}", data[:at]
+    for _ in range(80):
+        at, size = chance.randrange(len(data)), chance.randrange(6)
+        yield f"soiled at {at}", data[:at] + chance.randbytes(size) + data[at + chance.randrange(6) :]
+    for _ in range(40):
+        first, last = sorted((chance.randrange(len(data)), chance.randrange(len(data))))
+        yield f"without {first}-{last}", data[:first] + data[last:]
+    lines = data.splitlines(keepends=True)
+    for _ in range(20):
+        yield "lines shuffled", b"".join(chance.sample(lines, len(lines)))
+    text = data.decode("latin-1")
+    for encoding in ("utf-16", "utf-16-le", "utf-32", "cp037"):
+        yield encoding, text.encode(encoding, "replace")
+    yield "twice", data + data
+    yield "noise", chance.randbytes(5000)
+    yield "a zip's head and noise", b"PK\x03\x04" + chance.randbytes(5000)
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Callable[[Callable[[Path], Any], bytes, str], dict[str, Any]]:
+    """Reads a file in 200 states of damage and gives what was read from those that were not refused, by what was done.
+
+    Anything but a result or a CodeFileError fails. The zip that leaves its archive must be refused.
+    """
+
+    def check(read: Callable[[Path], Any], data: bytes, name: str) -> dict[str, Any]:
+        path = tmp_path / name
+        found: dict[str, Any] = {}
+        for what, damage in _damages(data):
+            path.write_bytes(damage)
+            try:
+                found[what] = read(path)
+            except CodeFileError as error:
+                assert name in str(error), f"{what}: the error does not name the file"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(f"../{name}", data)
+        with pytest.raises(CodeFileError, match="leaves the archive"):
+            read(path)
+        return found
+
+    return check

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "codesuggest"
 #: Top to bottom, the data flow: a module imports only from lines above its own. Add a module where it belongs.
 ORDER = [
     "errors",
+    "units",
     "records",
     "config",
     "store",
@@ -27,15 +28,16 @@ ORDER = [
     "codes",
     "codes.system",
     "codes.licence",
+    "codes.edits",
     "codes.readers",
     "codes.readers.bundle",
     "codes.readers.sheets",
     "codes.readers.xml",
-    "codes.readers.cm",
-    "codes.readers.cm_index",
     "codes.readers.pcs",
+    "codes.readers.cm",
+    "codes.readers.cm_changes",
+    "codes.readers.cm_index",
     "codes.readers.*",
-    "codes.edits",
     "codes.merge",
     "codes.diff",
     "codes.releases",
@@ -45,12 +47,25 @@ ORDER = [
     "concepts",
     "codes.index_terms",
     "retrieve",
+    "lookup",
     "note",
     "learned",
     "features",
     "rank",
     "engine",
+    "specificity",
+    "rules",
+    "rules.said",
+    "rules.registry",
+    "rules.evidence",
+    "rules.sequence",
+    "rules.*",
     "guideline",
+    "chart",
+    "sequence",
+    "presence",
+    "modifiers",
+    "encounter",
     "suggester",
     "export",
     "component",
@@ -59,6 +74,7 @@ ORDER = [
     "rebuild",
     "inputs",
     "documents",
+    "claims",
     "output",
     "batch",
     "terminal",
@@ -66,8 +82,8 @@ ORDER = [
     "cli",
     "__main__",
 ]
-#: Upwards, and only inside a function, when called: a notebook asks a result to show itself.
-EXCEPTIONS = {("records", "export")}
+#: Upwards, and only inside a function, when called: a notebook asks a result to show itself, a user a bare table for codes.
+EXCEPTIONS = {("records", "export"), ("codes.system", "lookup")}
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 

@@ -333,7 +333,16 @@ def test_a_progress_bar_on_a_terminal_only(tmp_path: Path, monkeypatch: pytest.M
 def test_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "M54.5" in invoke("codes", "search", "low", "back", "pain")
     shown = invoke("codes", "show", "e1122")
-    for part in ("E11.22  Type 2 diabetes", "billable", "E08-E13", "E11.2  ", "excludes1", "beside", "E11.21"):
+    parts = (
+        "E11.22  Type 2 diabetes",
+        "billable",
+        "E08-E13",
+        "E11.2  ",
+        "Excludes1",
+        "valid from 2015-10-01",
+        "beside",
+    )
+    for part in (*parts, "E11.21"):
         assert part in shown
     assert "not billable" in invoke("codes", "show", "E11") and "below" in invoke("codes", "show", "E11")
     assert failing(capsys, "codes", "show", "Q99.999")[1].startswith("error[option]: no code Q99.999")
@@ -377,3 +386,53 @@ def test_python_dash_m() -> None:
     done = subprocess.run([sys.executable, "-m", "codesuggest", "--version"], capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
     assert done.stdout == f"codesuggest {__version__}\n"
+
+
+# ---- an encounter, with the starter model
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> list[str]:
+    folder = tmp_path / "stay"
+    folder.mkdir()
+    texts = {
+        "dc": f"DISCHARGE SUMMARY\n{SECRET}\nDISCHARGE DIAGNOSES\n1. Pneumonia, present on admission\n"
+        "2. Type 2 diabetes mellitus\nHOSPITAL COURSE: Denies chest pain.\n",
+        "clinic": "CLINIC NOTE\nASSESSMENT\n1. Type 2 diabetes with diabetic chronic kidney disease, CKD stage 3b\n",
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    return [str(folder / "dc.txt"), str(folder / "clinic.txt")]
+
+
+def test_encounter_prints_the_claim(chart: list[str]) -> None:
+    shown = invoke("encounter", *chart)
+    assert shown.startswith("stay \u00b7 inpatient \u00b7 ")
+    assert re.search(r"^ +1 +J18\.9 .* Y +0\.\d\d ", shown, re.MULTILINE), shown
+    assert "principal: J18.9" in shown and "superseded by E11.22" in shown and "chest pain" in shown
+    assert max(map(len, shown.split("\n"))) <= 200
+
+
+def test_encounter_as_json_holds_no_text_unless_asked(chart: list[str], tmp_path: Path) -> None:
+    row = json.loads(invoke("encounter", "--json", *chart))
+    assert [d["id"] for d in row["documents"]] == ["dc", "clinic"] and row["id"] == "stay"
+    assert next(c for c in row["codes"] if c["code"] == "J18.9")["position"] == 1
+    assert SECRET not in json.dumps(row) and SECRET in invoke("encounter", "--json", "--show-text", *chart)
+    lines = tmp_path / "stay.jsonl"
+    rows = [{"id": Path(f).stem, "text": Path(f).read_text(encoding="utf-8")} for f in chart]
+    lines.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    again = json.loads(invoke("encounter", "--json", str(lines)))
+    assert again["codes"] == row["codes"]
+
+
+def test_encounter_writes_a_page(chart: list[str], tmp_path: Path) -> None:
+    page = tmp_path / "stay.html"
+    invoke("encounter", "--html", str(page), *chart)
+    assert "principal" in page.read_text(encoding="utf-8")
+
+
+def test_encounter_stops_at_a_document_it_cannot_read(tmp_path: Path) -> None:
+    lines = tmp_path / "stay.jsonl"
+    lines.write_text(f'{{"id": "a", "text": "{SECRET}"}}\n{{"id": "b", "text": 7}}\n', encoding="utf-8")
+    done = CliRunner().invoke(cli.app, ["encounter", str(lines)])
+    assert done.exit_code and SECRET not in done.output

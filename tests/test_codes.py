@@ -495,6 +495,41 @@ def test_tables_that_are_no_text(tmp_path: Path, data: bytes) -> None:
         CodeSystem.from_table(path, name="shoes", release="1")
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "code", "title"),
+    [
+        # as Spanish Excel writes "CSV UTF-8": BOM, semicolons, commas in the words
+        (
+            "icd10es",
+            "\ufeffcode;title\r\nQ10.1;Bamboleo, oído derecho\r\nQ10;Bamboleo\r\n",
+            "q10.1",
+            "Bamboleo, oído derecho",
+        ),
+        (
+            "opcs4",
+            "code\ttitle\nZ99.1\tRepair of wing\nZ99.8\tOther; of wing, n.e.c.\n",
+            "Z99.8",
+            "Other; of wing, n.e.c.",
+        ),
+        ("superbill", 'title,fee,code\n"Wing; left, brief",30,LAB-7\n', "lab-7", "Wing; left, brief"),
+        ("superbill", 'code;title;terms\nX1;"Wing; left";ala|"pluma"\n', "X1", "Wing; left"),
+    ],
+)
+def test_lists_as_spreadsheets_write_them(tmp_path: Path, name: str, data: str, code: str, title: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(data.encode())
+    system = CodeSystem.from_table(path, name=name, release="2026")
+    assert system[code].title == title and system[code].billable
+
+
+def test_a_table_in_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    for encoding in ("cp1252", "utf-16"):
+        path.write_bytes("code;title\nQ10;Oído\n".encode(encoding))
+        with pytest.raises(CodeFileError, match=r'list\.csv: is not UTF-8 .* save it as "CSV UTF-8"'):
+            CodeSystem.from_table(path, name="icd10es", release="2026")
+
+
 @given(
     st.dictionaries(st.from_regex(r"[A-Z][0-9]{2}(\.[0-9A-Z]{1,4})?", fullmatch=True), st.text(max_size=30), min_size=1)
 )
@@ -726,3 +761,34 @@ def test_bad_validity_table(tmp_path: Path) -> None:
         build.read_validity(path, "mce_i10dx_master")
     with pytest.raises(CodeFileError, match=r"y\.mdb"):
         build.read_validity(tmp_path / "y.mdb", "mce_i10dx_master")
+
+
+# ---- notes that name codes of a claim
+
+
+@given(st.lists(st.integers(0, 5), max_size=6), st.sampled_from(("code_first", "use_additional", "excludes1")))
+def test_named_in_notes_is_what_the_notes_cover(chosen: list[int], kind: str) -> None:
+    """Beside its slow reference: every note over every code asked whether it covers every other."""
+    first = Note("code_first", "A00", "grippe (B00.-)", (Range("B00", "B00"),))
+    then = Note("use_additional", "A00.1", "ague (A00.2), but B00.1", (Range("A002", "A002"), Range("B001", "B001")))
+    block = Note("code_first", "A00-B99", "grippe with fever", (Range("B000", "B009", "???1"),))
+    rows = [
+        CodeRow("A00", "Ague", notes=(first,), group=0),
+        CodeRow("A00.1", "Acute ague", notes=(then,), group=0),
+        CodeRow("A00.2", "Chronic ague", group=0),
+        CodeRow("B00", "Grippe", group=0),
+        CodeRow("B00.1", "Grippe with fever", group=0),
+        CodeRow("B00.2", "Grippe without fever", group=0),
+    ]
+    system = CodeSystem.from_rows(
+        rows, name="icd10cm", release="2026-01-01", groups=[GroupRow("A00-B99", "All", -1, (block,))]
+    )
+    found = [(i, j, system.note_of(m)) for i, j, m in system.named_in_notes(kind, chosen)]
+    slow = {
+        (i, j, (note.at, note.text))
+        for i in chosen
+        for j in chosen
+        for note in system.notes_of(i, kind)
+        if note.covers(system.code(j))
+    }
+    assert set(found) == slow and len(found) == len(slow)

@@ -161,6 +161,23 @@ def test_default_child() -> None:
     assert child("B10", ("B10", "Ague"), ("B10.1", "Tertian ague")) == "B101"
 
 
+def test_a_header_does_not_choose_a_side_and_takes_displaced_first() -> None:
+    phalanx = [
+        (f"S98.{n}", f"{kind} fracture of {side} toe bone")
+        for n, (kind, side) in enumerate(
+            (kind, side) for kind in ("Displaced", "Nondisplaced") for side in ("right", "left", "unspecified")
+        )
+    ]
+    assert child("S98", ("S98", "Fracture of toe bone"), *phalanx) == "S982"
+    fingers = [
+        ("S97", "Wobble of unspecified joint of finger"),
+        ("S97.0", "Wobble of unspecified joint of right ring finger"),
+        ("S97.1", "Wobble of unspecified joint of left ring finger"),
+    ]
+    assert child("S97", *fingers) is None
+    assert child("S97", *fingers, ("S97.9", "Wobble of unspecified joint of unspecified finger")) == "S979"
+
+
 def built(*rows: tuple[str, str], idioms: tuple[Idiom, ...] = ()) -> tuple[CodeSystem, Concepts, list[tuple[str, ...]]]:
     system = system_of(*rows)
     concepts, forms = build(entries_of(system), FORMS_OF, idioms)

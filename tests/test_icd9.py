@@ -152,6 +152,14 @@ def test_bad_title_zips(tmp_path: Path, members: dict[str, str], says: str) -> N
         icd9.read_titles(titles_zip(tmp_path / "x.zip", members))
 
 
+def test_a_member_without_a_name(tmp_path: Path) -> None:
+    path = titles_zip(tmp_path / "g.zip", {"2099_I9gem.txt": I9, "x": ""})
+    data = path.read_bytes().replace(b"x", b"\x00")
+    path.write_bytes(data)  # zipfile cuts a name at its first NUL
+    with pytest.raises(CodeFileError, match="has no name"):
+        icd9.read_gems(path)
+
+
 def test_an_unknown_list(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="icd9pcs"):
         icd9.read_titles(tmp_path / "x.zip", system="icd10cm")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from codesuggest.errors import CodeSuggestError, NotTextError, OptionError
-from codesuggest.records import WITHHELD_REASONS, NoteResult
+from codesuggest.records import WITHHELD_REASONS, ClaimLine, NoteResult
 from codesuggest.suggester import CodeSuggester
 
 ROOT = Path(__file__).parent.parent
@@ -406,11 +406,37 @@ def test_check_claim(starter: CodeSuggester) -> None:
         ([("icd10cm",)], {}),
         ([("icd10cm", 3)], {}),
         ([b"I10"], {}),
+        ([ClaimLine("icd10cm", None)], {}),  # type: ignore[arg-type]
+        ([ClaimLine("icd10cm", "I10", modifiers=(5,))], {}),  # type: ignore[arg-type]
+        ([ClaimLine("icd10cm", "I10", units=0)], {}),
+        ([ClaimLine("icd11", "I10")], {}),
     ],
 )
 def test_check_claim_refuses(starter: CodeSuggester, codes: Any, options: dict[str, Any]) -> None:
     with pytest.raises(CodeSuggestError):
         starter.check_claim(codes, **options)
+
+
+def test_check_claim_without_a_note_reads_none(starter: CodeSuggester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(starter.reader), "read", lambda *_: pytest.fail("a note was read"))
+    assert [f.rule for f in starter.check_claim(["I10", "N18.30"])] == ["combination"]
+
+
+def test_check_claim_takes_lines_in_claim_order(starter: CodeSuggester) -> None:
+    found = starter.check_claim([ClaimLine("icd10cm", "W19.XXXA"), ClaimLine("icd10cm", "S01.01XA", poa="Y")])
+    assert [f.rule for f in found] == ["external_cause_first"]
+    # procedures of ICD-10-PCS make a claim an inpatient's when nobody says
+    found = starter.check_claim(["K35.80", ("icd10pcs", "0DTJ4ZZ"), ClaimLine("cpt", "0000X")])
+    assert [(f.rule, f.codes) for f in found] == [("not_checked", ("0000X",)), ("not_checked", ("K35.80",))]
+
+
+def test_check_claim_with_its_note(starter: CodeSuggester) -> None:
+    note = "Assessment: type 2 diabetes, on metformin. Left knee pain."
+    found = {f.rule: f for f in starter.check_claim(["E11.9", "M25.569"], note=note)}
+    assert {"long_term_drug", "unspecified_documented"} <= set(found)
+    assert "M25.562" in found["unspecified_documented"].message
+    start, end = found["long_term_drug"].evidence[-1]
+    assert note[start:end] == "metformin"
 
 
 def test_check_claim_never_repeats_what_is_no_code(starter: CodeSuggester) -> None:

@@ -1,7 +1,7 @@
 """From the Alphabetic Index and its tables to the codes of a system: completion in the tabular, and words for codes.
 
-The Index alone does not code (I.B.1, ICD-10-CM Guidelines FY2026: locate the term in the Index, then verify the code in
-the Tabular List). A row that ends in "-" or names a header is completed by walking down the tabular: at each header the
+The Index alone does not code: a term is located in the Index and the code verified in the Tabular List (I.B.1, ICD-10-CM
+Guidelines FY2026). A row that ends in "-" or names a header is completed by walking down the tabular: at each header the
 children that alone hold words of the row are kept ("Fracture, clavicle, shaft (displaced)" keeps the displaced ones),
 and among them the one that a header means when nothing more is said (`concepts.default_of`: unspecified, without
 complication, first encounter). Where that leaves a choice, the row stays at the last header.
@@ -16,6 +16,10 @@ of these as "see category". Of the 62,711 left
 
 59,653 rows give a phrase: 3,053 say "specified NEC" or "unspecified site" and no more, 6 are "see" rows. 55,480 phrases are
 new to their code.
+
+What they add to retrieval: of the codes of 150 cases of CodiEsp train (English), 56.0% have a term that the case holds in
+full, 60.6% with the Index, 60.8% with the neoplasm table too; 70.5%, 73.5% and 74.0% are among the candidates. Of those of
+the 127 visit notes of `visits/train.jsonl`, for which our idioms were written, 86.3%, 86.6%, 86.6% and 98.8%, 98.8%, 99.1%.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from codesuggest.codes import with_terms
 from codesuggest.codes.readers.cm_index import IndexEntry, stem_of
@@ -89,45 +94,49 @@ class Completion:
 
 
 class Completer:
-    """Walks down the tabular from a printed code to a billable one; see the top of this module."""
+    """Walks down the tabular, as it is on the day of the release, from a printed code to a billable one; see the top of
+    this module."""
 
     def __init__(self, system: CodeSystem) -> None:
         self.system = system
         self._entries = entries_of(system)
-        self._place = {entry.code: n for n, entry in enumerate(self._entries)}
+        valid, self._billable = system.valid_on(), system.billable_on()
+        self._place = {entry.code: n for n, entry in enumerate(self._entries) if valid[entry.position]}
         self._below: dict[int, list[int]] = defaultdict(list)
         for n, entry in enumerate(self._entries):
-            if entry.parent >= 0:
+            if entry.parent >= 0 and valid[entry.position]:
                 self._below[entry.parent].append(n)
 
     def complete(self, stem: str, *said: str) -> tuple[str, str]:
         """(code, outcome) for the printed code `stem`, undotted. said: the words of the row, the surest first."""
-        here = self._place.get(stem, -1)
+        here, outcome = self._place.get(stem, -1), "billable"
         if here < 0:
             return "", "unknown"
-        if self._entries[here].billable:
-            return self.system.code(self._entries[here].position), "billable"
         words = [_words(text) for text in said]
-        while not self._entries[here].billable:
-            below = self._below[here]
+        while not self._billable[self._entries[here].position]:
+            below: Sequence[int] = self._below[here]
             for group in words:
                 below = self._named(below, group)
-            if (found := self._heir(here, below, words)) < 0:
-                return self.system.code(self._entries[here].position), "header"
+            found, outcome = self._heir(here, below, words), "completed"
+            if found < 0:
+                outcome = "header"
+                break
             here = found
-        return self.system.code(self._entries[here].position), "completed"
+        return self.system.code(self._entries[here].position), outcome
 
-    def _named(self, below: Sequence[int], said: frozenset[str]) -> list[int]:
-        """Those of `below` whose titles hold the most of the words `said` that tell them apart, provided that these are
-        over half of what the title tells beside the side; else all of them."""
-        titles = [_words(self._entries[c].title) for c in below]
+    def _named(self, below: Sequence[int], said: frozenset[str]) -> Sequence[int]:
+        """Those of `below` of the side that is `said`, and of them those whose titles hold the most of the words `said`
+        that tell them apart, provided that these are over half of what the title tells; else all of them."""
+        titles = {c: _words(self._entries[c].title) for c in below}
+        if sides := said & _SIDES:
+            titles = {c: title for c, title in titles.items() if title & _SIDES == sides} or titles
         if len(titles) < 2:
-            return list(below)
-        common = frozenset.intersection(*titles)
-        told = [title - common - (_SIDES - said) for title in titles]
-        best = max(len(words & said) for words in told)
-        kept = [c for c, words in zip(below, told, strict=True) if len(words & said) == best and 2 * best > len(words)]
-        return kept or list(below)
+            return list(titles)
+        common = frozenset.intersection(*titles.values())
+        told = {c: title - common - _SIDES for c, title in titles.items()}
+        best = max(len(words & said) for words in told.values())
+        kept = [c for c, words in told.items() if len(words & said) == best and 2 * best > len(words)]
+        return kept or list(titles)
 
     def _heir(self, here: int, below: Sequence[int], words: Sequence[frozenset[str]]) -> int:
         """Which of `below` the header `here` means, or -1: a child that took over its title when it was split, if no
@@ -143,6 +152,7 @@ class Completer:
         return denying[0] if len(denying) == 1 and len(below) > 1 else -1
 
 
+@lru_cache(maxsize=1 << 16)
 def _words(text: str) -> frozenset[str]:
     """Words that can tell siblings apart, plurals cut; "not intractable" and "without coma" are one word each."""
     out, negation = set(), ""

@@ -113,6 +113,8 @@ def _refuse_traversal(name: str, path: Path) -> None:
     # Nothing is unpacked to disk, so such a name can do no harm here; but no publisher writes one, so the file is not
     # what it says it is.
     parts = name.replace("\\", "/").split("/")
+    if not name:
+        raise CodeFileError("a member of the archive has no name", path=path)
     if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name):
         raise CodeFileError(f"a member's name leaves the archive: {name!r}", path=path)
 

@@ -63,7 +63,11 @@ class Member:
                     raise CodeFileError(
                         "a line, or the file, is longer than any published", path=self.label, line=number
                     )
+                if number == 1 and raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+                    raise CodeFileError("is UTF-16; save it as UTF-8", path=self.label)
                 if not raw.endswith(b"\n"):
+                    if not raw.strip(b"\x1a\r"):
+                        return  # the end-of-file mark of DOS
                     raise CodeFileError(
                         "the last line has no line end, so the file may be cut; get it again, or end the line",
                         path=self.label,

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from codesuggest.codes import Range, as_day
 from codesuggest.codes.readers import OrderLine, read_bytes
-from codesuggest.codes.readers.bundle import Member
+from codesuggest.codes.readers.bundle import Member, members
 from codesuggest.codes.readers.cm import SHAPE
 from codesuggest.codes.readers.sheets import Row, is_workbook, workbook_rows
 from codesuggest.errors import CodeFileError, OptionError
@@ -143,11 +143,15 @@ def _ranges(text: str, path: str | Path, line: int) -> tuple[Range, ...]:
 def read_addenda(path: str | Path) -> tuple[AddendaChange, ...]:
     """The changes in the text of an addenda PDF of an index or of the Tabular List, in their order.
 
-    Raises CodeFileError: among others on the PDF itself, naming the command that makes its text.
+    Raises CodeFileError: among others on the PDF itself, or the zip of them, naming the command that makes its text.
     """
-    data = read_bytes(path, member=r"(?i)(?:index|tabular)-addenda.*\.txt$")
-    if data.startswith(b"%PDF"):
+    found = members(path)
+    texts = [member for member in found if not member.head().startswith(b"%PDF")]
+    if found and not texts:
         raise CodeFileError("is a PDF; make its text with: pdftotext -layout FILE.pdf", path=path)
+    if len(texts) != 1:
+        raise CodeFileError(f"{len(texts)} files beside PDFs, one is needed", path=path)
+    data = texts[0].read()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -167,7 +171,7 @@ def _addenda_lines(text: str, path: str | Path) -> Iterator[tuple[int, str, str]
     """(line, action, text), continuations joined."""
     current: tuple[int, str, str] | None = None
     blank = False
-    for number, raw in enumerate(text.replace("\f", "\n").split("\n"), start=1):
+    for number, raw in enumerate(text.replace("\f", "").split("\n"), start=1):
         body = raw.strip()
         if not body or body.isdigit():  # a page number
             blank = True

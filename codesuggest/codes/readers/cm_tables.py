@@ -10,7 +10,7 @@ What the published counts count, April 2026:
 - external causes 8,090: 314 main terms and 7,776 terms; 6,671 have a code.
 
 The POA-exempt list is a zip with a tab-separated text, `Order26 / POAexemptCode / Description`, of the 38,349 codes
-that FY2026 exempts.
+that FY2026 exempts. Conversion Table and addenda are in `cm_changes`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,18 @@ from typing import Any
 
 from codesuggest.codes.readers import read_bytes
 from codesuggest.codes.readers.cm import SHAPE
+from codesuggest.codes.readers.cm_changes import read_addenda, read_conversion
 from codesuggest.codes.readers.cm_index import PRINTED, IndexEntry, Row, read_index_xml, read_rows
 from codesuggest.errors import CodeFileError
+
+__all__ = [  # all companion files are read from here
+    "read_addenda",
+    "read_conversion",
+    "read_drug_xml",
+    "read_external_cause_xml",
+    "read_neoplasm_xml",
+    "read_poa_exempt",
+]
 
 #: Column of the printed table, from 1 -> (field of the record, how its head begins).
 _NEOPLASM = {

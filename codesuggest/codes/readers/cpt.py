@@ -168,13 +168,17 @@ def _head_text(member: Member) -> str:
 
 
 def _refuse_unknown(member: Member) -> None:
-    """A damaged list must not be passed over: a file in no known form with row after row of codes is one."""
+    """A damaged list must not be passed over: a file in no known form with row after row of codes is one.
+
+    Wide records of one width are not: the fee schedule comes as text too, beside its CSV.
+    """
     lines = _head_text(member).split("\n")
     if "concept_id" in lines[0]:
         return  # a table of Athena; its numbers may look like codes
-    run = 0
+    run, width = 0, 0
     for line in lines:
-        run = run + 1 if re.match(r"[0-9]{4}[0-9AFTUM][\t ]", line) else 0
+        fixed = len(line) > 100 and len(line) == width
+        run, width = (run + 1 if re.match(r"[0-9]{4}[0-9AFTUM][\t ]", line) and not fixed else 0), len(line)
         if run == 3:
             message = (
                 "looks like a CPT list, but in no known form; get it again, or leave it out if it is another table"
@@ -273,19 +277,27 @@ def _read_headed(member: Member, _: bool) -> Iterator[_Name]:
     names, columns = _names(lines[start][1]), _descriptor_columns(lines[start][1])
     code_at, single = names.index("cptcode"), "long" in names
     day_at = names.index(_EFFECTIVE) if _EFFECTIVE in names else -1
-    seen: dict[str, int] = {}
+    # what only laboratory codes have, at the end, may be left out of the others
+    least = 1 + max(
+        i for i, name in enumerate(names) if i in (code_at, day_at) or (i in columns and name != "testname")
+    )
+    seen: dict[str, tuple[int, str]] = {}
     for number, text in lines[start + 1 :]:
         if not text.strip():
             continue
         cells = text.split("\t")
-        if len(cells) != len(names):
+        if not least <= len(cells) <= len(names):
             message = f"{len(cells)} columns, the header has {len(names)}"
             raise CodeFileError(message, path=member.label, line=number)
+        cells += [""] * (len(names) - len(cells))
         code = cells[code_at].strip()
         if not SHAPE.fullmatch(code):
             raise CodeFileError(f"{code!r} is no CPT code", path=member.label, line=number)
-        if single:
-            _once(seen, code, number, member)
+        if single:  # again only for another laboratory
+            long = cells[names.index("long")]
+            if seen.setdefault(code, (number, long))[1] != long:
+                message = f"{code} was given on line {seen[code][0]} with another descriptor"
+                raise CodeFileError(message, path=member.label, line=number)
         day = day_of(cells[day_at], member.label, number) if day_at >= 0 else 0
         named = [_Name(code, kind, cells[i], effective=day) for i, kind in columns.items() if cells[i].strip()]
         if not named or (single and not any(n.kind == _LONG for n in named)):
@@ -297,7 +309,8 @@ def _read_headed(member: Member, _: bool) -> Iterator[_Name]:
 
 
 def _is_fee_header(cells: Sequence[str]) -> bool:
-    return [cell.strip().upper() for cell in cells[:2]] == ["HCPCS", "MOD"]
+    # not the OPPS cap file beside it, which begins HCPCS, MOD too
+    return [cell.strip().upper() for cell in cells[:3]] == ["HCPCS", "MOD", "DESCRIPTION"]
 
 
 def _read_fee_schedule(member: Member, descriptions: bool) -> Iterator[_Name]:
@@ -305,7 +318,7 @@ def _read_fee_schedule(member: Member, descriptions: bool) -> Iterator[_Name]:
     rows = list(csv_rows(decode(b"\n".join(line for _, line in member.lines()), member.label), member.label))
     end = next((i for i, (_, cells) in enumerate(rows) if _is_fee_header(cells)), -1)
     if end < 0:
-        raise CodeFileError("no row of the header begins HCPCS, MOD", path=member.label)
+        raise CodeFileError("no row of the header is HCPCS, MOD, DESCRIPTION ...", path=member.label)
     start = end
     while start > 0 and not rows[start - 1][1][0]:
         start -= 1

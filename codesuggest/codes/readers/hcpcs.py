@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codesuggest.codes import CodeRow, Note
+from codesuggest.codes import CodeRow, GroupRow, Note
 from codesuggest.codes.readers.bundle import Member, members
 from codesuggest.codes.readers.sheets import Row, csv_head, csv_rows, day_of, decode, is_workbook, workbook_rows
 from codesuggest.codes.system import CodeSystem
@@ -36,9 +36,31 @@ CODE = re.compile(r"[A-Z][0-9]{4}|[0-9]{4}[0-9A-Z]")
 MODIFIER = re.compile(r"[A-Z0-9]{2}")
 
 _RECORD = re.compile(r"(?P<code>   [A-Z0-9]{2}|[A-Z0-9]{5})(?P<sequence>[0-9]{5})(?P<kind>[3478])")
-#: A record whose columns are shifted must not pass for a disclaimer.
-_SHIFTED = re.compile(r".{0,12}[A-Z0-9]{2}\s{0,9}00[0-9]{3}[3478]\S")
+#: A damaged first record must not pass for a disclaimer: a code before a sequence, or columns up to the action.
+_SHIFTED = re.compile(r".{0,12}[A-Z0-9]{2}\s{0,9}00[0-9]{3}[3478]\S|.{5}00[0-9]{3}[3478]|[^\t]{292}\S")
 _WIDTH, _DETAIL = 320, 293
+#: What the first letter of a code stands for, in our own words.
+SECTIONS = {
+    "A": "Ambulance, medical and surgical supplies, radiopharmaceuticals",
+    "B": "Enteral and parenteral nutrition",
+    "C": "Items of hospital outpatient departments",
+    "D": "Dental procedures",
+    "E": "Durable medical equipment",
+    "G": "Procedures and professional services",
+    "H": "Behavioral health and substance use treatment",
+    "J": "Drugs not taken by mouth, chemotherapy",
+    "K": "Items of the equipment contractors",
+    "L": "Orthotics and prosthetics",
+    "M": "Medical services and quality measures",
+    "P": "Pathology, laboratory, blood products",
+    "Q": "Temporary: drugs, biologicals, skin substitutes, supplies",
+    "R": "Transport of portable radiology",
+    "S": "Services that private payers asked for",
+    "T": "Services of state Medicaid agencies",
+    "U": "Coronavirus laboratory tests",
+    "V": "Vision, hearing and speech",
+}
+_GROUP_OF = {letter: i for i, letter in enumerate(SECTIONS)}
 _ACTIONS = {
     "A": "added",
     "B": "coverage and long description changed",
@@ -109,13 +131,14 @@ def read_modifiers(path: str | Path, *, release: str | None = None, numeric: boo
 def _system(path: str | Path, items: Sequence[_Item], name: str, release: str | None) -> CodeSystem:
     if not items:
         raise CodeFileError(f"holds nothing of {name}", path=path)
-    rows = [_code_row(item) for item in items]
+    sections = [GroupRow(letter, title) for letter, title in SECTIONS.items()] if name == "hcpcs" else []
+    rows = [_code_row(item, _GROUP_OF.get(item.code[0], -1) if sections else -1) for item in items]
     newest = max((item.dates.get("effective", 0) for item in items), default=0)
     day = f"{newest // 10000}-{newest // 100 % 100:02}-{newest % 100:02}" if newest else ""
-    return CodeSystem.from_rows(rows, name=name, release=release or day or Path(path).stem)
+    return CodeSystem.from_rows(rows, name=name, release=release or day or Path(path).stem, groups=sections)
 
 
-def _code_row(item: _Item) -> CodeRow:
+def _code_row(item: _Item, group: int) -> CodeRow:
     long = " ".join(" ".join(item.long).split())
     short = " ".join(item.short.split())
     effective = item.dates.get("effective", 0)
@@ -126,7 +149,8 @@ def _code_row(item: _Item) -> CodeRow:
         day = f"{effective // 10000}-{effective // 100 % 100:02}-{effective % 100:02}"
         notes = (Note("note", item.code, f"{_ACTIONS[item.action]} {day}"),)
     terms = (("short", short),) if short and long and short.lower() != long.lower() else ()
-    return CodeRow(item.code, long or short, True, "", first, item.dates.get("ended", 0), terms=terms, notes=notes)
+    ended = item.dates.get("ended", 0)
+    return CodeRow(item.code, long or short, True, "", first, ended, terms=terms, notes=notes, group=group)
 
 
 # ---- which file

@@ -3,8 +3,8 @@
 Pairs (PTP edits): a quarterly zip of tab-delimited text (`ccipra-v...-f1` to `f4`), cp1252, six lines of notice and
 header, then column 1 code, column 2 code, "*" if in existence before 1996, effective day, deletion day ("*" for none),
 modifier indicator, rationale. A pair occurs several times, with days that do not overlap. Both codes are CPT or HCPCS
-Level II. An edit holds from its effective day to its deletion day, both inclusive; deleted on its own effective day, it
-never held (CMS, "How to Use the NCCI Tools"; this last from memory).
+Level II. An edit holds from its effective day to its deletion day, both inclusive; deleted on or before its effective
+day, it never held (CMS, "How to Use the NCCI Tools"; this last from memory).
 
 Unit limits (MUE): a quarterly CSV, cp1252, a copyright banner, then code, value, adjudication indicator ("2 Date of
 Service Edit: Policy"), rationale. There are no days in it: each quarter is a file.
@@ -98,6 +98,21 @@ class Ptp:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, release: str) -> Ptp:
         return cls(arrays, release=release)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Ptp], *, release: str) -> Ptp:
+        """One table of several: CMS publishes a quarter in four. Raises CodeFileError on edits that overlap.
+
+        The pairs of practitioners and of hospitals are two tables; they are not to be joined.
+        """
+        texts: dict[str, int] = {"": 0}
+        remapped = []
+        for part in parts:
+            a = part.arrays()
+            index = [texts.setdefault(_text(a, i), len(texts)) for i in range(len(a["text_off"]) - 1)]
+            remapped.append(np.array(index, "<u2")[a["rationale"]])
+        columns = {key: np.concatenate([part.arrays()[key] for part in parts]) for key in _PAIR_DTYPES}
+        return cls(_ordered(columns | {"rationale": np.concatenate(remapped)}, None) | _packed(texts), release=release)
+
     def _rows(self, one: int, two: int) -> range:
         key = one << 32 | two
         start = int(self._pair.searchsorted(key))
@@ -107,7 +122,7 @@ class Ptp:
         return range(start, stop)
 
     def _find(self, one: int, two: int, day: int) -> PtpEdit | None:
-        for i in self._rows(one, two):
+        for i in reversed(self._rows(one, two)):  # of two that share a day, the later one
             effective, deleted = int(self._arrays["effective"][i]), int(self._arrays["deleted"][i])
             if effective <= day and (not deleted or (day <= deleted and deleted > effective)):
                 return self._view(i)
@@ -191,8 +206,6 @@ def read_ptp(path: str | Path, *, release: str | None = None) -> Ptp:
             for day in (first, last):
                 if day not in days:
                     days[day] = day_of(day, member.label, number)
-            if last and days[last] and days[last] < days[first]:
-                raise CodeFileError("is deleted before it is effective", path=member.label, line=number)
             pair.append(numbers[one] << 32 | numbers[two])
             effective.append(days[first])
             deleted.append(days[last])
@@ -205,10 +218,14 @@ def read_ptp(path: str | Path, *, release: str | None = None) -> Ptp:
         "modifier": np.frombuffer(modifier, "u1"),
         "rationale": np.frombuffer(rationale, "<u2"),
     }
+    return Ptp(_ordered(columns, Path(path)) | _packed(texts), release=release or Path(path).stem)
+
+
+def _ordered(columns: Mapping[str, NDArray[Any]], path: Path | None) -> dict[str, NDArray[Any]]:
     order = np.lexsort((columns["deleted"], columns["effective"], columns["pair"]))
-    arrays = {key: column[order] for key, column in columns.items()} | _packed(texts)
-    _refuse_overlaps(arrays, Path(path))
-    return Ptp(arrays, release=release or Path(path).stem)
+    arrays = {key: column[order] for key, column in columns.items()}
+    _refuse_overlaps(arrays, path)
+    return arrays
 
 
 def _with_rows(path: str | Path) -> list[Member]:
@@ -250,16 +267,16 @@ def _check_heading(text: str, member: Member, line: int) -> None:
         raise CodeFileError("column 1 and column 2 are not the first two", path=member.label, line=line)
 
 
-def _refuse_overlaps(a: Mapping[str, NDArray[Any]], path: Path) -> None:
-    """Edits of a pair hold one after the other; those that never held (deleted on their first day) do not count."""
+def _refuse_overlaps(a: Mapping[str, NDArray[Any]], path: Path | None) -> None:
+    """Edits of a pair hold one after the other, sharing a day at most; those that never held do not count."""
     live = np.flatnonzero((a["deleted"] == 0) | (a["deleted"] > a["effective"]))
     pair, last = a["pair"][live], a["deleted"][live]
     same = pair[1:] == pair[:-1]
-    wrong = np.flatnonzero(same & ((last[:-1] == 0) | (last[:-1] >= a["effective"][live][1:])))
+    wrong = np.flatnonzero(same & ((last[:-1] == 0) | (last[:-1] > a["effective"][live][1:])))
     if len(wrong):
         key = int(pair[wrong[0]])
         names = f"{_letters(key >> 32)} and {_letters(key & 0xFFFFFFFF)}"
-        raise CodeFileError(f"two edits of {names} hold on the same day, or one is given twice", path=path)
+        raise CodeFileError(f"two edits of {names} hold on the same days, or one is given twice", path=path)
 
 
 # ---- units

@@ -26,6 +26,7 @@ Row = tuple[int, tuple[str, ...]]  #: line or row number from 1, cells
 MAX_UNPACKED = 512 * 1024 * 1024
 MAX_ROWS, MAX_COLUMNS = 500_000, 256
 _CHUNK = 1 << 20
+_BEFORE_XML = b"\xef\xbb\xbf\xfe\xff \t\r\n\0"  #: byte order marks and blanks
 #: What openpyxl raises over workbooks that are zips of well-formed XML and yet none.
 _NO_WORKBOOK = (
     zipfile.BadZipFile,
@@ -112,11 +113,14 @@ def workbook_rows(data: bytes, path: Path) -> list[list[Row]]:
     try:
         with warnings.catch_warnings(action="ignore"):  # of print headers and styles, which are not read
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-            return [list(_sheet_rows(sheet, path)) for sheet in book.worksheets]
+            found = [list(_sheet_rows(sheet, path)) for sheet in book.worksheets]
     except _NO_WORKBOOK as error:
         if isinstance(error, CodeFileError):
             raise
         raise CodeFileError("is no workbook that can be read; save it as CSV", path=path) from error
+    if not found:
+        raise CodeFileError("is a workbook without sheets", path=path)
+    return found
 
 
 def _sheet_rows(sheet: Any, path: Path) -> Iterator[Row]:
@@ -146,10 +150,12 @@ def _check_parts(data: bytes, path: Path) -> None:
     size = 0
     with zip_errors(path), zipfile.ZipFile(io.BytesIO(data)) as archive:
         for info in archive_members(archive, path):
-            is_xml = info.filename.lower().endswith((".xml", ".rels", ".vml"))
+            is_xml = True if info.filename.lower().endswith((".xml", ".rels", ".vml")) else None
             parser = _plain_parser(path)
             with archive.open(info) as handle:
                 while chunk := handle.read(_CHUNK):
+                    if is_xml is None:  # a sheet is what the workbook says is one, whatever its part is called
+                        is_xml = chunk.lstrip(_BEFORE_XML)[:1] in (b"<", b"")
                     size += len(chunk)
                     if size > MAX_UNPACKED:
                         raise CodeFileError(f"unpacks to over {MAX_UNPACKED:,} bytes", path=path)

@@ -78,6 +78,7 @@ _NOTES = {"exclusion": "excludes2", "inclusion": "includes"}
 _TITLES = ("preferred", "preferredLong")
 _ASTERISK = "Asterisk code: the dagger code of the underlying disease is sequenced first."
 _DAGGER = "Dagger code: an asterisk code of the manifestation may be added."
+MAX_MODIFIERS = 3  #: of one category, for its fourth to sixth characters; their classes multiply
 MAX_DEPTH = 16  #: chapter, blocks in blocks, categories; WHO nests 7 deep
 _TOKEN = re.compile(r"([A-Z][0-9]{2}(?:\.[0-9A-Z]+)?)(?:\.?-)?")
 
@@ -145,27 +146,23 @@ class _ClamlReader:
         self.classes: dict[str, _Node] = {}
         self.modifiers: dict[str, _Node] = {}
         self.modifier_classes: dict[tuple[str, str], _Node] = {}
-        self._kinds: set[str] = set()
-        self._usage_kinds: set[str] = set()
-        self._rubric_kinds: set[str] = set()
+        self._kinds: dict[str, set[str]] = {"ClassKind": set(), "UsageKind": set(), "RubricKind": set()}
         self._language = ""
         self._node: _Node | None = None
 
     def _start(self, tag: str, outer: str, attributes: dict[str, str]) -> None:
         if tag == "Title":
             self.version = attributes.get("version", "") or attributes.get("date", "")
-        elif tag == "ClassKind":
-            self._kinds.add(attributes.get("name", ""))
-        elif tag == "UsageKind":
-            self._usage_kinds.add(attributes.get("name", ""))
-        elif tag == "RubricKind":
-            self._rubric_kinds.add(attributes.get("name", ""))
+        elif tag in self._kinds:
+            if not attributes.get("name"):
+                self.xml.fail(f"<{tag}> without a name")
+            self._kinds[tag].add(attributes["name"])
         elif tag in ("Class", "Modifier", "ModifierClass"):
             self._open(tag, attributes)
         elif self._node is None:
             return
         elif tag == "Rubric":
-            if attributes.get("kind", "") not in self._rubric_kinds:
+            if attributes.get("kind", "") not in self._kinds["RubricKind"]:
                 self.xml.fail(f"<Rubric> of the kind {attributes.get('kind', '')!r}, which the file does not name")
             self._node.rubrics.append(_Rubric(attributes["kind"]))
         elif tag == "Label":
@@ -181,12 +178,12 @@ class _ClamlReader:
         if not code or not code.isascii():
             self.xml.fail(f"<{tag}> has the code {code!r}")
         usage = attributes.get("usage", "")
-        if usage and usage not in self._usage_kinds:
+        if usage and usage not in self._kinds["UsageKind"]:
             self.xml.fail(f"<{tag}> {code} has the usage {usage!r}, which the file does not name")
         kind, modifier = attributes.get("kind", ""), attributes.get("modifier", "")
         node = self._node = _Node(tag, code, self.xml.line, kind, usage, modifier)
         if tag == "Class":
-            if kind not in ("chapter", "block", "category") or kind not in self._kinds:
+            if kind not in ("chapter", "block", "category") or kind not in self._kinds["ClassKind"]:
                 self.xml.fail(f"<Class> {code} is of the kind {kind!r}, not chapter, block or category")
             if kind == "category" and not SHAPE.fullmatch(code):
                 self.xml.fail(f"{code!r} is not the shape of a category")
@@ -194,7 +191,7 @@ class _ClamlReader:
         elif tag == "Modifier":
             known = self.modifiers.setdefault(code, node)
         else:
-            if not re.fullmatch(r"\.?[0-9A-Z]{1,2}", code):
+            if not re.fullmatch(r"\.?[0-9A-Z]", code):
                 self.xml.fail(f"<ModifierClass> has the code {code!r}")
             known = self.modifier_classes.setdefault((modifier, code), node)
         if known is not node:
@@ -311,6 +308,8 @@ class _Builder:
 
     def _add(self, node: _Node, group: int, parent: str, active: Sequence[tuple[str, list[str]]]) -> None:
         modifiers = [] if node.below else sorted(active, key=lambda m: self._position(m[0]))
+        if len(modifiers) > MAX_MODIFIERS:
+            self._fail(node, f"{node.code} has {len(modifiers)} modifiers; no code has over {MAX_MODIFIERS}")
         optional = bool(modifiers) and all(self._position(name) >= 5 for name, _ in modifiers)
         billable = not node.below and (not modifiers or optional)
         terms = tuple(("inclusion", r.text) for r in node.rubrics if r.kind == "inclusion" and r.text)

@@ -1,0 +1,80 @@
+"""Rules about the words a code rests on: uncertain, past, a bare result, and a side that does not agree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from codesuggest.rules.registry import Case, Hit, Line, rule
+
+#: Titles that name a doubt themselves ("contact with and (suspected) exposure"): uncertain words are their evidence.
+_DOUBT = re.compile(r"\b(?:suspected|ruled out)\b", re.IGNORECASE)
+#: Titles that name a past event themselves ("old myocardial infarction", "in remission", "..., sequela").
+_PAST = re.compile(r"\b(?:history|sequelae?|old|healed|previous|(?<!achieved )remission)\b", re.IGNORECASE)
+_SIDES = ("right", "left")
+#: Sections whose lines are diagnoses: there the sides should agree.
+_DIAGNOSES = (
+    "admission_diagnosis", "assessment", "diagnosis", "discharge_diagnosis", "impression", "postop_diagnosis", "preop_diagnosis",
+    "procedure",
+)  # fmt: skip
+
+
+@rule("uncertain", on=["note"])
+def _uncertain(case: Case) -> Iterator[Hit]:
+    for line in case.chosen:
+        if _all_evidence(line, "uncertain") and not _DOUBT.search(line.title):
+            yield Hit("", (line,))
+
+
+@rule("historical", on=["note"])
+def _historical(case: Case) -> Iterator[Hit]:
+    for line in case.chosen:
+        if _all_evidence(line, "historical") and not _PAST.search(line.title):
+            yield Hit("", (line,))
+
+
+@rule("result_only", on=["note"])
+def _result_only(case: Case) -> Iterator[Hit]:
+    """About codes that are merely listed too: a bare result never suggests one."""
+    for line in case.lines:
+        if line.diagnosis and line.evidence and all(e.basis == "result" for e in line.evidence):
+            yield Hit("", (line,))
+
+
+@rule("abnormal_finding", on=["claim"])
+def _abnormal_finding(case: Case) -> Iterator[Hit]:
+    """The rows say of which codes and in which setting; with a note, `result_only` knows better."""
+    if "note" not in case.scopes:
+        for line in case.diagnoses:
+            yield Hit("", (line,))
+
+
+@rule("laterality_conflict", "side", "said", on=["note"])
+def _laterality_conflict(case: Case) -> Iterator[Hit]:
+    """A code of one side, all of whose affirmed evidence names the other; or diagnosis lines that name one and the other."""
+    if case.said is None:
+        return
+    forms = {side: case.said.forms_of(side) for side in _SIDES}
+    for line in case.diagnoses:
+        side = side_of(line.title)
+        if side is None:
+            continue
+        other = "left" if side == "right" else "right"
+        beside = case.said.beside([e for e in line.evidence if e.assertion == "affirmed"])
+        # a sentence that names both sides may speak of two things: it is no witness
+        own = [i for i in beside if case.said.says(i, forms[side])]
+        against = [i for i in beside if case.said.says(i, forms[other]) and i not in own]
+        if against and not own:
+            yield Hit("other", (line,), {"side": side, "said": other})
+        elif case.said.in_sections(own, _DIAGNOSES) and case.said.in_sections(against, _DIAGNOSES):
+            yield Hit("both", (line,), {"side": side, "said": other})
+
+
+def side_of(title: str) -> str | None:
+    """ "right" or "left" where a title names exactly one of them."""
+    named = [side for side in _SIDES if re.search(rf"\b{side}\b", title, re.IGNORECASE)]
+    return named[0] if len(named) == 1 and "right heart" not in title.lower() else None
+
+
+def _all_evidence(line: Line, assertion: str) -> bool:
+    return line.diagnosis and bool(line.evidence) and all(e.assertion == assertion for e in line.evidence)

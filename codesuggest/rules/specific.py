@@ -1,0 +1,133 @@
+"""Rules about codes that say less than the note does: the side, acuity, type, stage; and the kind of encounter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+from codesuggest.codes.system import CodeSystem
+from codesuggest.rules.registry import Case, Hit, Line, any_of, rule
+from codesuggest.rules.said import Said
+from codesuggest.specificity import Axis, Option, explain
+
+_PARENTHESES = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+#: Words of an answer that name nothing: it must say more than these to be found in a note.
+_EMPTY = frozenset(("other", "specif", "unspecif", "without", "with", "and", "type", "form", "due"))
+_NOT_ASKED = ("encounter", "fetus")
+#: Sections that say why the patient came, and words there or beside an injury that say it is being followed up.
+_REASON = ("chief_complaint", "title", "indication")
+_FOLLOW_UP = (
+    "follow up", "followup", "recheck", "suture removal", "staple removal", "cast removal", "wound check", "healing",
+    "healed", "post-op visit", "aftercare",
+)  # fmt: skip
+_SEQUELA = ("sequela", "late effect", "residual", "scar", "contracture", "malunion", "old")
+
+
+@rule("laterality_unspecified", "siblings", on=["note", "claim"])
+def _laterality_unspecified(case: Case) -> Iterator[Hit]:
+    """Silent where `unspecified_documented` names the side."""
+    day = case.encounter.day
+    for line in case.diagnoses:
+        if line.table is None or "unspecified" not in line.title.lower():
+            continue
+        usable = [code for code, first, last in _sided(line.table, line.index) if first <= day and not 0 < last < day]
+        if usable and "laterality" not in [axis for axis, _ in _documented(case, line)]:
+            yield Hit("", (line,), {"siblings": any_of(usable)})
+
+
+def _sided(table: CodeSystem, index: int) -> tuple[tuple[str, int, int], ...]:
+    """(code, valid from, valid to) of the billable codes that name the side."""
+    known = _known_sides.setdefault(table, {})
+    if index not in known:
+        found = (table.view(i) for i in table.unspecified_siblings(index))
+        known[index] = tuple((code.code, code.valid_from, code.valid_to) for code in found if code.billable)
+    return known[index]
+
+
+def _axes(table: CodeSystem, index: int, day: int) -> tuple[Axis, ...]:
+    known = _known_axes.setdefault(table, {})
+    if (index, day) not in known:
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        axes = explain(table, table.code(index), day)
+        known[index, day] = tuple(axis for axis in axes if axis.name not in _NOT_ASKED)
+    return known[index, day]
+
+
+#: What was worked out of a system's tables, as long as the system lives.
+_known_sides: WeakKeyDictionary[CodeSystem, dict[int, tuple[tuple[str, int, int], ...]]] = WeakKeyDictionary()
+_known_axes: WeakKeyDictionary[CodeSystem, dict[tuple[int, int], tuple[Axis, ...]]] = WeakKeyDictionary()
+_MOST_KNOWN = 20_000
+
+
+@rule("unspecified_documented", "axis", "instead", on=["note"])
+def _unspecified_documented(case: Case) -> Iterator[Hit]:
+    """The words beside the evidence give one of the answers that the code leaves open."""
+    held = {line.code for line in case.diagnoses}
+    for line in case.diagnoses:
+        for axis, instead in _documented(case, line):
+            if instead not in held:
+                yield Hit("", (line,), {"axis": axis, "instead": instead})
+
+
+def _documented(case: Case, line: Line) -> list[tuple[str, str]]:
+    """(axis, code) for each axis that a code leaves open and the words beside its evidence decide, one way only."""
+    if case.said is None or line.table is None or not line.evidence or not _may_be_open(line.title):
+        return []
+    beside = case.said.beside([e for e in line.evidence if e.assertion in ("affirmed", "uncertain")])
+    out = []
+    for axis in _axes(line.table, line.index, case.encounter.day) if beside else ():
+        found = [o.code for o in axis.options if o.billable and _is_said(case.said, beside, o, line.title)]
+        if len(found) == 1:
+            out.append((axis.name, found[0]))
+    return out
+
+
+def _may_be_open(title: str) -> bool:
+    low = title.lower()
+    return "unspecified" in low or "specified" in low or "without" in low or "uncomplicated" in low
+
+
+def _is_said(said: Said, segments: list[int], option: Option, title: str) -> bool:
+    """Whether one segment gives the answer: all its words, some of them beyond the code's own title.
+
+    An answer that shares no word with that title is another disease (hydroureter is no hydronephrosis), and "other" none.
+    """
+    if option.value == "other":
+        return False
+    own, theirs = set(said.forms_of(title)) - _EMPTY, set(said.forms_of(option.title)) - _EMPTY
+    forms = [f for f in said.forms_of(_PARENTHESES.sub(" ", option.value)) if f not in own and f not in _EMPTY]
+    return bool(own & theirs) and any(said.says(i, forms) for i in segments)
+
+
+@rule("seventh_character", "found", on=["note"])
+def _seventh_character(case: Case) -> Iterator[Hit]:
+    """The seventh character of an injury against what the note says of the encounter.
+
+    A while the reason for the visit or the words beside the injury speak of follow-up; D on an emergency note without
+    such words; S when no word of a sequela stands anywhere.
+    """
+    said = case.said
+    if said is None:
+        return
+    for line in case.diagnoses:
+        if len(line.key) != 7 or line.key[0] not in "ST" or not line.evidence:
+            continue
+        seventh = line.key[6]
+        followed = seventh in "ABCDS" and _followed_up(said, line)
+        if seventh in "ABC" and followed and case.encounter.document_type not in ("ed_note", "operative_report"):
+            yield Hit("initial", (line,), {"found": seventh})
+        elif seventh == "D" and not followed and case.encounter.document_type == "ed_note":
+            yield Hit("subsequent", (line,), {"found": seventh})
+        elif seventh == "S" and not said.sequela and not any(said.affirms(said.forms_of(w)) for w in _SEQUELA):
+            yield Hit("sequela", (line,), {"found": seventh})
+
+
+def _followed_up(said: Said, line: Line) -> bool:
+    beside = said.beside(line.evidence)
+    for words in _FOLLOW_UP:
+        forms = said.forms_of(words)
+        if any(said.says(i, forms) for i in beside) or said.affirms_in(forms, _REASON):
+            return True
+    return False

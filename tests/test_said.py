@@ -1,0 +1,66 @@
+"""What rules may ask of a note: words by segment and assertion, beside evidence, never the text."""
+
+from __future__ import annotations
+
+import pytest
+
+from codesuggest.records import Evidence
+from codesuggest.rules.said import Said
+from codesuggest.suggester import CodeSuggester
+
+NOTE = (
+    "Medications: metformin 500 mg twice a day.\n"
+    "Allergies: penicillin\n"
+    "HPI: denies chest pain. Pain in the left knee, none in the right hip.\n"
+    "Family history: mother on insulin\n"
+    "Labs: potassium 6.4 (H)\n"
+)
+
+
+@pytest.fixture
+def said(starter: CodeSuggester) -> Said:
+    return Said(starter.reader.read(NOTE), starter.reader.forms_of)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("metformin", "metformin"),
+        ("left knee", "left"),
+        ("chest pain", None),  # denied
+        ("insulin", None),  # a relative's
+        ("metformin knee", None),  # not in one segment
+        ("warfarin", None),
+        ("", None),
+    ],
+)
+def test_what_the_note_says_of_the_patient(said: Said, words: str, found: str | None) -> None:
+    spans = said.affirms(said.forms_of(words))
+    assert [NOTE[a:b] for a, b in spans] == ([found] if found else [])
+
+
+def test_sections_can_be_left_out(said: Said) -> None:
+    forms = said.forms_of("penicillin")
+    assert said.affirms(forms) and not said.affirms(forms, not_in=("allergies",))
+    assert said.affirms_in(forms, ("allergies",)) and not said.affirms_in(forms, ("hpi",))
+    assert not said.affirms_in((), ("allergies",))
+
+
+def evidence(words: str, basis: str = "text") -> Evidence:
+    at = NOTE.index(words)
+    return Evidence(at, at + len(words), None, "affirmed", words, basis)
+
+
+def test_beside_is_the_segment_of_the_evidence(said: Said) -> None:
+    (here,) = said.beside([evidence("knee")])
+    assert said.says(here, said.forms_of("left")) and not said.says(here, said.forms_of("metformin"))
+    assert not said.says(here, ())
+    assert said.in_sections([here], ("hpi",)) and not said.in_sections([here], ("labs",))
+    assert len(said.beside([evidence("metformin"), evidence("knee"), evidence("left")])) == 2
+    # a laboratory value stands for no words
+    assert said.beside([evidence("potassium 6.4", "result")]) == [] == said.beside([])
+
+
+def test_the_view_holds_no_text(said: Said) -> None:
+    said.affirms(said.forms_of("metformin"))
+    assert NOTE not in repr(vars(said)) and "twice a day" not in repr(vars(said))
