@@ -1,12 +1,22 @@
 """A model with everything that is known on this machine: a base model, and the releases that are kept.
 
 What the base learned stays: weights, calibration, counts and our lists of idioms, found again by code where a table has
-other codes now. What the releases bring is new: code tables that cover more days, and terms from the Alphabetic Index and
-the Table of Neoplasms. Nothing is trained, so that no notes are needed; accuracy before and after is measured on the invented notes
-that ship with the package (the starter was trained on them, so the figures say what changed, not how good it is).
+other codes now. What the releases bring is new: code tables that cover more days, and phrases of the Alphabetic Index and the
+Table of Neoplasms as terms. Nothing is fitted, so that no notes are needed; accuracy before and after is measured on the
+invented notes that ship with the package, which says what changed and not how good it is: the starter was trained on them.
 
-Measured when this was written, terms of the Index of FY2025 and the neoplasms of April 2026 over the starter: see
-`models/README.md`.
+Measured on notes the base had not seen (a base trained on the invented notes alone; Index of FY2025, neoplasms of April
+2026; 127 office visits coded for billing / 150 published cases with every mention coded; MAP, F1, R@10, R@200):
+
+    base                                     0.719 0.660 0.882 0.991 / 0.204 0.132 0.226 0.588
+    phrases as inclusion terms               0.713 0.650 0.863 0.991 / 0.210 0.129 0.231 0.625
+      and weights fitted anew                0.706 0.663 0.866 0.991 / 0.210 0.127 0.229 0.624
+    phrases as headers' titles               0.717 0.654 0.863 0.991 / 0.207 0.129 0.227 0.624
+      and words as rare as in the base       0.713 0.658 0.872 0.991 / 0.204 0.127 0.221 0.621   (this is done)
+
+A standard error of the difference in MAP is 0.004. The Index finds more of what is rare and costs nothing that could be
+told from chance where everyday diagnoses are billed; fitting anew without the notes the starter saw would lose more. The
+external causes change nothing (0.710, 0.652), the Table of Drugs costs (0.708, 0.645) and stays out.
 """
 
 from __future__ import annotations

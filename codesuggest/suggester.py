@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codesuggest import guideline, store
-from codesuggest.codes import licence
-from codesuggest.codes import as_day
+from codesuggest.codes import as_day, licence
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import Code, CodeSystem
 from codesuggest.config import SuggestConfig

@@ -317,6 +317,9 @@ def _print_code(console: Console, code: Code) -> None:
 
     console.print(Text.assemble((code.code, "bold"), "  ", (code.display, "bold")))
     state = "billable" if code.billable else "a heading, not billable"
+    headings = [era for era in code.eras if era.state == "header"] if code.billable else []
+    if headings:  # billable in some releases, a heading in others
+        state = f"billable, a heading {' and '.join(_days(era.first, era.last) for era in headings)}"
     about = (_SYSTEMS.get(code.system, code.system), f"release {code.release}", state, _validity(code))
     console.print(" \u00b7 ".join(filter(None, about)), style="dim" if code.billable else "yellow")
     table = _table(
@@ -339,6 +342,8 @@ def _about_code(code: Code) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     above = [(_place(name), title) for name, title in groups]
     above += [(up.code, up.display) for up in reversed(code.ancestors)]
     yield "in", [(name, "  " * depth + title) for depth, (name, title) in enumerate(above)]
+    former = [(era, era.title) for era in code.eras if era.title not in ("", code.title)]
+    yield "titled", [("", f"{title} ({_days(era.first, era.last)})") for era, title in former]
     yield "also", [("", text) for _, text in code.terms]
     sharper = code.more_specific
     yield "more specific", [(c.code, c.display) for c in sharper]
@@ -355,9 +360,14 @@ def _place(name: str) -> str:
 
 def _validity(code: Code) -> str:
     """The days on which a code is valid, as far as its table says."""
-    days = [(word, day) for word, day in (("from", code.valid_from), ("until", code.valid_to)) if day]
-    ends = [f"{word} {day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" for word, day in days]
-    return f"valid {' '.join(ends)}" if ends else ""
+    days = _days(code.valid_from, code.valid_to)
+    return f"valid {days}" if days else ""
+
+
+def _days(first: int, last: int) -> str:
+    """From when until when, of days as YYYYMMDD; 0 is open."""
+    days = [(word, day) for word, day in (("from", first), ("until", last)) if day]
+    return " ".join(f"{word} {day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" for word, day in days)
 
 
 def print_kept(rows: Iterable[Kept]) -> None:

@@ -77,30 +77,33 @@ def test_every_reader_has_a_row() -> None:
     assert there - {row["reader"] for row in releases.kinds()} == set()
 
 
+#: What is added as which kind, and what it is then.
+OFFICIAL = """
+icd10cm icd10cm/cms_2025_dx.zip icd10cm cm.read_order_file 2024-10-01
+icd10cm icd10cm/cms_2026_dx.zip icd10cm cm.read_order_file 2025-10-01
+icd10cm icd10cm/ICD10CM_2025_Index.csv icd10cm-index cm_index.read_index_csv 2024-10-01
+icd10cm icd10cm/icd10cm-neoplasm-April-1-2026-XML.xml icd10cm-neoplasm cm_tables.read_neoplasm_xml 2026-04-01
+icd10cm icd10cm/icd10cm-drug-April-1-2026-XML.xml icd10cm-drug cm_tables.read_drug_xml 2026-04-01
+icd10cm icd10cm/icd10cm-eindex-April-1-2026-XML.xml icd10cm-external cm_tables.read_external_cause_xml 2026-04-01
+icd10cm icd10cm/POAexemptCodesFY26.zip icd10cm-poa cm_tables.read_poa_exempt 2025-10-01
+icd10cm-poa icd10cm/POAexemptCodesFY26.zip icd10cm-poa cm_tables.read_poa_exempt 2025-10-01
+icd10cm icd10cm/ICD-10-CM-CONVERSION-TABLE-FY2026.xlsx icd10cm-conversion cm_changes.read_conversion 2025-10-01
+icd10pcs icd10pcs/cms_2026_pr.zip icd10pcs pcs.read_order_file 2025-10-01
+icd10pcs icd10pcs/icd10pcs_tables_2025.xml icd10pcs-tables pcs_tables.read_tables_xml 2024-10-01
+icd10pcs icd10pcs/icd10pcs_index_2025.xml icd10pcs-index pcs_index.read_index_xml 2024-10-01
+icd10pcs icd10pcs/icd10pcs_definitions_2025.xml icd10pcs-definitions pcs_tables.read_definitions_xml 2024-10-01
+hcpcs hcpcs/2019-Alpha-Numeric-HCPCS-File.zip hcpcs hcpcs.read_hcpcs 2019-01-01
+hcpcs hcpcs/HCPC2025_OCT_hcpc_short_briggsprashar.csv hcpcs hcpcs.read_hcpcs 2025-10-01
+hcpcs_modifiers hcpcs/HCPC2025_OCT_hcpc_short_briggsprashar.csv hcpcs_modifiers hcpcs.read_modifiers 2025-10-01
+icd9cm icd9/cms_v32.zip icd9cm icd9.read_titles 2014-10-01
+icd9pcs icd9/cms_v32.zip icd9pcs icd9.read_titles 2014-10-01
+gems icd9/Dxgem_2018.zip gems icd9.read_gems 2017-10-01
+"""
+
+
 @pytest.mark.parametrize(
-    ("kind", "file", "is_kind", "reader", "release"),
-    [
-        ("icd10cm", "icd10cm/cms_2025_dx.zip", "icd10cm", "cm.read_order_file", "2024-10-01"),
-        ("icd10cm", "icd10cm/cms_2026_dx.zip", "icd10cm", "cm.read_order_file", "2025-10-01"),
-        ("icd10cm", "icd10cm/ICD10CM_2025_Index.csv", "icd10cm-index", "cm_index.read_index_csv", "2024-10-01"),
-        ("icd10cm", "icd10cm/icd10cm-neoplasm-April-1-2026-XML.xml", "icd10cm-neoplasm", "cm_tables.read_neoplasm_xml", "2026-04-01"),
-        ("icd10cm", "icd10cm/icd10cm-drug-April-1-2026-XML.xml", "icd10cm-drug", "cm_tables.read_drug_xml", "2026-04-01"),
-        ("icd10cm", "icd10cm/icd10cm-eindex-April-1-2026-XML.xml", "icd10cm-external", "cm_tables.read_external_cause_xml", "2026-04-01"),
-        ("icd10cm", "icd10cm/POAexemptCodesFY26.zip", "icd10cm-poa", "cm_tables.read_poa_exempt", "2025-10-01"),
-        ("icd10cm-poa", "icd10cm/POAexemptCodesFY26.zip", "icd10cm-poa", "cm_tables.read_poa_exempt", "2025-10-01"),
-        ("icd10cm", "icd10cm/ICD-10-CM-CONVERSION-TABLE-FY2026.xlsx", "icd10cm-conversion", "cm_changes.read_conversion", "2025-10-01"),
-        ("icd10pcs", "icd10pcs/cms_2026_pr.zip", "icd10pcs", "pcs.read_order_file", "2025-10-01"),
-        ("icd10pcs", "icd10pcs/icd10pcs_tables_2025.xml", "icd10pcs-tables", "pcs_tables.read_tables_xml", "2024-10-01"),
-        ("icd10pcs", "icd10pcs/icd10pcs_index_2025.xml", "icd10pcs-index", "pcs_index.read_index_xml", "2024-10-01"),
-        ("icd10pcs", "icd10pcs/icd10pcs_definitions_2025.xml", "icd10pcs-definitions", "pcs_tables.read_definitions_xml", "2024-10-01"),
-        ("hcpcs", "hcpcs/2019-Alpha-Numeric-HCPCS-File.zip", "hcpcs", "hcpcs.read_hcpcs", "2019-01-01"),
-        ("hcpcs", "hcpcs/HCPC2025_OCT_hcpc_short_briggsprashar.csv", "hcpcs", "hcpcs.read_hcpcs", "2025-10-01"),
-        ("hcpcs_modifiers", "hcpcs/HCPC2025_OCT_hcpc_short_briggsprashar.csv", "hcpcs_modifiers", "hcpcs.read_modifiers", "2025-10-01"),
-        ("icd9cm", "icd9/cms_v32.zip", "icd9cm", "icd9.read_titles", "2014-10-01"),
-        ("icd9pcs", "icd9/cms_v32.zip", "icd9pcs", "icd9.read_titles", "2014-10-01"),
-        ("gems", "icd9/Dxgem_2018.zip", "gems", "icd9.read_gems", "2017-10-01"),
-    ],
-)  # fmt: skip
+    ("kind", "file", "is_kind", "reader", "release"), [line.split() for line in OFFICIAL.strip().splitlines()]
+)
 def test_the_official_files_are_told_and_kept(
     DATA: Path, kind: str, file: str, is_kind: str, reader: str, release: str
 ) -> None:

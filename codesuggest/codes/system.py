@@ -105,6 +105,11 @@ class Code:
         return self._system.title_on(self.index, date)
 
     @property
+    def eras(self) -> tuple[Era, ...]:
+        """The times in which it was something else, or had another title, oldest first."""
+        return self._system.eras_of(self.index)
+
+    @property
     def parent(self) -> Code | None:
         up = int(self._system.parent[self.index])
         return None if up < 0 else self._system.view(up)
