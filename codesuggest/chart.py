@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from codesuggest.pipes.structure import Structure, StructureReader
 from codesuggest.records import DocumentEvidence, NoteResult
@@ -26,11 +27,17 @@ class Page:
     rank: int
 
 
+@lru_cache(maxsize=1)
+def _reader() -> StructureReader:
+    """Made once: it reads the word list of headings."""
+    return StructureReader()
+
+
 class Chart:
     """The documents of an encounter by id."""
 
     def __init__(self, results: Sequence[NoteResult]) -> None:
-        reader = StructureReader()
+        reader = _reader()
         ordered = sorted(results, key=lambda r: (_ORDER.index(r.document_type), r.id))
         self.pages = {
             r.id: Page(r.id, r.document_type, r.text or "", reader.read(r.text or ""), rank)

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from codesuggest.codes import normalise
 from codesuggest.codes.system import Code, CodeSystem
 from codesuggest.concepts import KINDS, ROUTES, SIDES, Concepts, build, entries_of
-from codesuggest.errors import OptionError
+from codesuggest.errors import NotTextError, OptionError
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.retrieve import TermIndex
 
@@ -37,6 +37,8 @@ Ints = npt.NDArray[np.int32]
 
 #: Concepts whose codes are ranked in full; the term score alone chooses them.
 CONCEPTS = 40
+#: Characters of a query that are read: nobody types more, and a pasted note must not cost its length in memory.
+LONGEST = 300
 #: What a half-typed or mended word is worth beside the word itself.
 GUESSED = 0.85
 #: The habits of coders, small beside a word that fits: how everyday a concept is (0 to 3), how often its code was assigned.
@@ -104,9 +106,13 @@ class Lookup:
     def search(self, text: str, *, limit: int = 10, date: dt.date | str | int | None = None) -> list[Code]:
         """The billable codes that fit best, best first; a code that was typed comes first, be it a header.
 
-        date: on which the codes are valid; by default the release's own. About 3 ms among 75,000 codes.
+        date: on which the codes are valid; by default the release's own. About 3 ms among 75,000 codes. Raises
+        OptionError, NotTextError.
         """
         checked_limit(limit)
+        if not isinstance(text, str):
+            raise NotTextError(f"a search takes a str, not {type(text).__name__}")
+        text = text[:LONGEST]
         if typed := self.typed(text, limit=limit, date=date):
             return typed
         allowed = self.system.billable_on(date)

@@ -63,7 +63,9 @@ def read_cues(folder: Path = ENGLISH) -> tuple[re.Pattern[str], tuple[str, ...]]
     rows = read_lexicon(folder / "presence.tsv", ("cue", "rule", "source"), unique=("cue",))
     allowed = (*read_presence(), *_TOGETHER)
     cues = sorted(((row["cue"], row.choice("rule", allowed)) for row in rows), key=lambda c: (-len(c[0]), c[0]))
-    return re.compile("|".join(f"({_pattern(cue)})" for cue, _ in cues), re.I), tuple(rule for _, rule in cues)
+    alternatives = "|".join(f"({_pattern(cue)})" for cue, _ in cues)
+    # one look behind for all: most places of a text are inside a word
+    return re.compile(rf"(?<![\w-])(?:{alternatives})(?![\w-])", re.I), tuple(rule for _, rule in cues)
 
 
 def _pattern(cue: str) -> str:
@@ -74,7 +76,7 @@ def _pattern(cue: str) -> str:
             out += r"(?:\S+\s+){0,12}?"
         else:
             out += re.escape(word).replace(r"\#", r"(?:[2-9]|[1-9]\d)") + _BLANK
-    return rf"(?<![\w-]){out.removesuffix(_BLANK)}(?![\w-])"
+    return out.removesuffix(_BLANK)
 
 
 def presence(code: EncounterCode, chart: Chart, *, exempt: frozenset[str] | None = None) -> tuple[Proposal, ...]:

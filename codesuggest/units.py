@@ -149,6 +149,11 @@ def units_of(text: str, code_unit: str, start: int = 0, end: int | None = None) 
     return None
 
 
+#: "over 100 mg", "100 mg or less": which dose the code is for, given as one unit.
+_BOUND = re.compile(
+    rf"(?:over|(?:greater|more|less) than(?: or equal to)?) ?(?:{_NUMBER}) ?(?:{_NAME})(?!\w)|(?:{_NUMBER}) ?(?:{_NAME}) or less\b",
+    re.IGNORECASE,
+)
 _WRITTEN = {"unit": "units"}
 _PER_ONE = re.compile(rf"\bper (?:usp )?(?P<unit>{_NAME})(?!\w)", re.IGNORECASE)
 _ANOTHER = re.compile(r"^[^(]*?(?:/|\band\b)[^(]*$", re.IGNORECASE)
@@ -160,13 +165,14 @@ def billing_unit(title: str) -> str | None:
     It is the first amount of the title. Two drugs in one code ("50 mg and ... 25 mg") are counted together, as their doses are
     written: "4.5 g" is said of piperacillin with tazobactam.
     """
-    found = [d for d in doses(title.replace("%", " ")) if d.amount > 0]
+    text = _BOUND.sub(" ", title.replace("%", " "))
+    found = [d for d in doses(text) if d.amount > 0]
     if not found:
-        one = _PER_ONE.search(title)
+        one = _PER_ONE.search(text)
         return f"1 {one['unit'].lower()}" if one else None
     first, amount = found[0], found[0].amount
     for before, dose in pairwise(found):
-        between = title[before.end : dose.start]
+        between = text[before.end : dose.start]
         if dose.dimension != first.dimension or not (_ANOTHER.match(between) or before.end > dose.start):
             break
         amount += dose.amount

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from codesuggest.codes.system import CodeRow, CodeSystem
 from codesuggest.concepts import build, entries_of
-from codesuggest.errors import OptionError
+from codesuggest.errors import NotTextError, OptionError
 from codesuggest.lookup import GUESSED, Lookup, _index, _near
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader
@@ -113,6 +113,16 @@ def test_nothing_is_found_in_nothing(bare: CodeSystem) -> None:
 def test_a_limit_is_a_whole_number(bare: CodeSystem, limit: object) -> None:
     with pytest.raises(OptionError, match="limit"):
         bare.search("pain", limit=limit)  # type: ignore[arg-type]
+
+
+def test_a_pasted_note_is_read_no_further_than_a_query_is_long(bare: CodeSystem) -> None:
+    assert bare.search("blivet pain " + "zyx " * 100_000)[0].code == "W11"
+    assert bare.search("zyx " * 200 + "blivet pain") == []
+
+
+def test_a_search_takes_words(bare: CodeSystem) -> None:
+    with pytest.raises(NotTextError):
+        bare.search(None)  # type: ignore[arg-type]
 
 
 def test_a_system_without_dots_and_sides() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesuggest.chart import Chart
+from codesuggest.codes.readers.hcpcs import read_modifiers as published_modifiers
 from codesuggest.codes.system import CodeSystem
 from codesuggest.encounter import merge
 from codesuggest.errors import LexiconError
@@ -66,6 +67,11 @@ def test_modifiers_are_hcpcs_level_2() -> None:
     assert all(len(row.modifier) == 2 and not row.modifier.isdigit() for row in rows), "numeric modifiers are the AMA's"
     sites = [row for row in rows if row.kind == "site"]
     assert {row.modifier[0] for row in sites} == {"E", "F", "T"} and len(sites) == 24
+
+
+def test_every_modifier_is_in_the_published_list(DATA: Path) -> None:
+    published = published_modifiers(DATA / "official" / "hcpcs" / "HCPC2025_OCT_hcpc_short_briggsprashar.csv")
+    assert [row.modifier for row in read_modifiers() if row.modifier not in published] == []
 
 
 @pytest.mark.parametrize(

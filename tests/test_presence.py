@@ -8,6 +8,7 @@ import pytest
 from charts import read_chart
 
 from codesuggest.chart import Chart
+from codesuggest.codes.readers.cm_tables import read_poa_exempt
 from codesuggest.encounter import encounter_codes, merge
 from codesuggest.errors import LexiconError
 from codesuggest.pipes.lexicon import ENGLISH
@@ -117,6 +118,12 @@ def test_exempt_codes_take_no_indicator_once_the_list_is_loaded(starter: CodeSug
     text = "== discharge_summary\nPAST MEDICAL HISTORY: [hysterectomy|Z90.710], [gout|M10.9]\n"
     assert inpatient(starter, text)["Z90.710"] == "Y"
     assert inpatient(starter, text, poa_exempt=frozenset({"Z90710"})) == {"Z90.710": "exempt", "M10.9": "Y"}
+
+
+def test_the_published_list_says_which_codes_are_exempt(starter: CodeSuggester, DATA: Path) -> None:
+    exempt = read_poa_exempt(DATA / "official" / "icd10cm" / "POAexemptCodesFY26.zip").codes
+    text = "== discharge_summary\nPAST MEDICAL HISTORY: [former smoker|Z87.891], [gout|M10.9], on [insulin|Z79.4]\n"
+    assert inpatient(starter, text, poa_exempt=exempt) == {"M10.9": "Y", "Z79.4": "exempt", "Z87.891": "exempt"}
 
 
 def test_outpatients_have_no_indicator(starter: CodeSuggester) -> None:

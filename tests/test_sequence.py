@@ -240,6 +240,27 @@ PAST MEDICAL HISTORY: [hypothyroidism|E03.9]
         "II,",
     ),
     (
+        "inpatient: a complication of care goes before the infection it is (II.G)",
+        "inpatient",
+        """== discharge_summary
+DISCHARGE DIAGNOSES
+1. [MSSA sepsis|A41.01] due to [infected central line|T80.211A]
+2. [End stage renal disease|N18.6] on [dialysis|Z99.2]
+""",
+        ["T80.211A", "A41.01", "N18.6", "Z99.2"],
+        "II",
+    ),
+    (
+        "a sequela: what remained first, then the injury that it comes from",
+        "outpatient",
+        """== visit_note
+ASSESSMENT
+1. [Old fracture of the left ankle|S82.892S], now with [post-traumatic arthritis|M19.172]
+""",
+        ["M19.172", "S82.892S"],
+        "IV.G",
+    ),
+    (
         "a newborn's birth record",
         "inpatient",
         """== discharge_summary
