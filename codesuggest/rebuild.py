@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,6 +131,9 @@ class _Plan:
         engine = base.engines.get(name)
         kept = releases.kept(name)
         own = engine.system if engine is not None else None
+        if engine is not None and kept and (fixed := _fixed(engine)):
+            line = f"{name}: stays as it is in the base, whose {fixed} fit no other table; kept: {_names_of(kept)}"
+            return cls(engine.system, engine, (line,), ())
         table = releases.merged(name, own if own is not None and name in _WHOLE else None)
         if table is None:
             if own is None:
@@ -158,6 +161,23 @@ class _Plan:
     @property
     def changed(self) -> bool:
         return self.base is None or self.table is not self.base.system
+
+
+def _names_of(kept: Sequence[Kept]) -> str:
+    return ", ".join(dict.fromkeys(k.release for k in kept))
+
+
+#: The parts of an engine that `_engine` knows how to make or to keep.
+_PARTS = ("system", "concepts", "index", "learned", "ranker")
+
+
+def _fixed(engine: Engine) -> str:
+    """The name of a further part of an engine that cannot follow its codes to another table, "" if there is none.
+
+    A part that can has a method `moved(old, new)`, which gives the part for the new table.
+    """
+    more = [f.name for f in fields(engine) if f.name not in _PARTS and getattr(engine, f.name) is not None]
+    return next((name for name in more if not hasattr(getattr(engine, name), "moved")), "")
 
 
 def _said(k: Kept) -> str:
@@ -223,8 +243,13 @@ def _engine(
     index = TermIndex.build(terms, vocabulary)
     if plan.base is not None:
         index = index.weighed_as(plan.base.index)
-        learned = _moved(plan.base.learned, plan.base.system, plan.table)
-        return replace(plan.base, system=plan.table, concepts=concepts, index=index, learned=learned)
+        old = plan.base.system
+        more: dict[str, Any] = {f.name: getattr(plan.base, f.name) for f in fields(plan.base) if f.name not in _PARTS}
+        moved: dict[str, Any] = {
+            name: part if part is None else part.moved(old, plan.table) for name, part in more.items()
+        }
+        learned = _moved(plan.base.learned, old, plan.table)
+        return replace(plan.base, system=plan.table, concepts=concepts, index=index, learned=learned, **moved)
     categories = int(categories_of(plan.table).max()) + 1
     return Engine(plan.table, concepts, index, Learned.nothing(len(plan.table), categories), _borrowed(base))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from codesuggest.coded import CodedDocument, notes_path, read_coded
 from codesuggest.codes import releases
 from codesuggest.codes.system import CodeRow, CodeSystem
 from codesuggest.concepts import KINDS, Idiom
+from codesuggest.engine import Engine
 from codesuggest.errors import OptionError, ReleaseError
 from codesuggest.learned import Learned
-from codesuggest.rebuild import _idioms, _moved, rebuild
+from codesuggest.rebuild import _assemble, _idioms, _moved, _Plan, rebuild
 from codesuggest.retrieve import TermIndex
 from codesuggest.suggester import CodeSuggester
 from codesuggest.training import train
@@ -238,6 +240,39 @@ def test_what_cannot_be_rebuilt(folder: Path, tiny_system: CodeSystem, tmp_path:
 
 
 # ---- parts
+
+
+class _Still:
+    """A part of an engine that cannot follow its codes."""
+
+
+class _Moves(_Still):
+    def moved(self, old: CodeSystem, new: CodeSystem) -> tuple[int, int]:
+        return len(old), len(new)
+
+
+@dataclass(frozen=True)
+class _Wider(Engine):
+    extra: object = None
+
+
+def test_a_part_that_follows_its_codes_and_one_that_cannot(
+    base: CodeSuggester, tiny_system: CodeSystem, tmp_path: Path
+) -> None:
+    releases.add("icd10cm", order(tmp_path / "icd10cm_order_2027.txt", tiny_system, Q39="Xylophone elbow"))
+    plain = base.engines["icd10cm"]
+    known = {f.name: getattr(plain, f.name) for f in fields(plain)}
+    made = {}
+    for extra in (None, _Moves(), _Still()):
+        wider = CodeSuggester([_Wider(**known, extra=extra)], base.vocabulary, base.forms, name="x", config=base.config)
+        plan = _Plan.of("icd10cm", wider)
+        assert plan is not None
+        made[type(extra)] = plan, _assemble(wider, [plan], lambda _: None).engines["icd10cm"]
+    assert made[type(None)][1].extra is None and made[type(None)][0].changed
+    assert made[_Moves][1].extra == (len(tiny_system), len(tiny_system) + 1)
+    plan, still = made[_Still]
+    assert not plan.changed and still.system is plain.system
+    assert plan.changes == ("icd10cm: stays as it is in the base, whose extra fit no other table; kept: 2026-10-01",)
 
 
 _CODE = st.sampled_from([f"Q{n}{m}" for n in (10, 11, 12) for m in "12345"])
