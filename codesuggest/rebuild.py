@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.coded import CodedDocument, notes_path, read_coded
-from codesuggest.codes import releases
+from codesuggest.codes import releases, with_terms
 from codesuggest.codes.index_terms import index_terms, neoplasm_terms, system_with_terms
 from codesuggest.codes.releases import Kept
 from codesuggest.codes.system import CodeSystem
@@ -142,7 +142,7 @@ class _Plan:
         changes = [f"{name}: release {k.release}, {k.size:,} codes, from {k.file}" for k in kept]
         made_from = [_said(k) for k in kept]
         if own is not None and name not in _WHOLE and kept:
-            table = system_with_terms(table, _titles_as_terms(own, table))
+            table = _with_words_of(own, table)
         for kind, terms_of in _TERMS:
             companion = releases.kept(f"{name}-{kind}")
             if companion:
@@ -184,11 +184,18 @@ def _said(k: Kept) -> str:
     return f"{k.kind} {k.release}: {k.file}, sha256 {k.sha256[:16]}, added by the user"
 
 
-def _titles_as_terms(own: CodeSystem, table: CodeSystem) -> Iterator[tuple[str, str]]:
-    """Titles and terms of the starter's own table, in our words, of codes that the full release has too."""
-    for i, _, text in own.iter_terms():
-        if own.code(i) in table:
-            yield own.code(i), text
+def _with_words_of(own: CodeSystem, table: CodeSystem) -> CodeSystem:
+    """The full release with the titles and terms that the starter's own table, in our words, has for its codes."""
+    known = {(i, text.lower()) for i, _, text in table.iter_terms()}
+    new = []
+    for i, kind, text in own.iter_terms():
+        code = own.code(i)
+        if code in table and (key := (table.index_of(code), text.lower())) not in known:
+            known.add(key)
+            new.append((key[0], "synonym" if kind == "title" else kind, text))
+    return CodeSystem.from_arrays(
+        with_terms(table.arrays(), new), name=table.name, release=table.release, source=(*table.source, *own.source)
+    )
 
 
 def _with_terms(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
+import json
 import os
 import re
 import time
@@ -282,10 +283,12 @@ symptom_first | silent | outpatient | M25.561 M17.11
 
 manifestation_first | fires  | outpatient | F02.80 G30.9
 manifestation_first | fires  | outpatient | G63
-manifestation_first | fires  | inpatient  | D63.1 N18.6 edits
+manifestation_first | fires  | inpatient  | D63.1 N18.6
+manifestation_first | fires  | inpatient  | K82.A1 K81.0 edits
 manifestation_first | silent | outpatient | G30.9 F02.80
 manifestation_first | silent | outpatient | B96.20 N39.0
-manifestation_first | silent | inpatient  | D63.1 N18.6
+manifestation_first | silent | inpatient  | K82.A1 K81.0
+manifestation_first | silent | inpatient  | N18.6 D63.1
 
 mother_and_newborn | fires  | inpatient  | O80 Z37.0 Z38.00
 mother_and_newborn | fires  | inpatient  | Z38.00 P07.39 O99.824
@@ -529,7 +532,7 @@ def claim_of(text: str) -> tuple[list[ClaimLine], dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Mce:
-    manifestation: frozenset[str] = frozenset(("D631",))
+    manifestation: frozenset[str] = frozenset(("K82A1",))
     unacceptable_principal: frozenset[str] = frozenset(("Z23", "Z803"))
     unacceptable_unless_secondary: frozenset[str] | None = frozenset(("Z5189",))
     newborn: frozenset[str] = frozenset()
@@ -709,7 +712,8 @@ def test_messages_are_one_sentence_without_note_text(systems: Mapping[str, CodeS
     for f in found:
         bare = re.sub(r'\([^()]*\)|"[^"]*"', "", f.message)
         assert f.message.endswith(".") and ". " not in bare and "{" not in f.message and "  " not in f.message
-        assert f.codes and f.source and f.severity in SEVERITIES
+        assert f.codes and f.section and f.severity in SEVERITIES
+        assert f.source.endswith(f" {f.section}, FY{f.fiscal_year}" if f.fiscal_year else f" {f.section}")
         assert all(code in f.message for code in f.codes[:1])
     # single words ("pneumonia") stand in titles; phrases as a clinician wrote them must not
     said = [w for w in words if w not in ("CHF",) and not any(w.lower() in f.message.lower() for f in found)]
@@ -734,6 +738,21 @@ def test_what_is_said(codes: str, message: str, systems: Mapping[str, CodeSystem
     pairs = [("icd10cm", c) for c in codes.split()]
     found = check_codes(pairs, systems, setting="outpatient", service_date=DATE)
     assert sum(message in f.message for f in found) == 1
+
+
+def test_manifestations_are_those_of_the_medicare_code_editor(systems: Mapping[str, CodeSystem]) -> None:
+    """Nothing is called a manifestation that the official list does not have; most of the list is found without it."""
+    path = DATA / "official" / "rules" / "mce_edits.json"
+    if not path.exists():
+        pytest.skip("the Medicare Code Editor's lists are not among the reference data")
+    listed = {row["code"] for row in json.loads(path.read_bytes())["codes"]["manifestation_not_pdx"]}
+    icd = systems["icd10cm"]
+    found = set()
+    for i in np.flatnonzero(icd.billable_on("2026-04-01")).tolist():
+        if "classified elsewhere" in icd.title(i) or icd.codes[i].startswith((b"D63", b"E08", b"M90")):
+            said = check_codes([("icd10cm", icd.code(i))], systems, setting="outpatient", service_date="2026-04-01")
+            found |= {bytes(icd.codes[i]).decode() for f in said if f.rule == "manifestation_first"}
+    assert found <= listed and len(found) >= 369
 
 
 def test_severities() -> None:
