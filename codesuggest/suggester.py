@@ -154,6 +154,11 @@ class CodeSuggester:
         )
 
     @property
+    def forms(self) -> Mapping[str, str]:
+        """Known words of the code tables and their form."""
+        return self._forms
+
+    @property
     def systems(self) -> tuple[str, ...]:
         """Names of the code systems this model can suggest, in its order."""
         return tuple(self.engines)
@@ -297,7 +302,7 @@ class CodeSuggester:
         bar = engine.ranker.threshold if threshold is None else threshold
         best = np.lexsort((table.code, -score))
         best = best[confidence[best] >= self.config.confidence_floor][:limit]
-        out = []
+        out, release = [], engine.system.release_on(day)
         for row in best.tolist():
             evidence = self._evidence(reading, engine, hits, table, row)
             sure = any(e.basis == "text" for e in evidence)  # a bare laboratory value never suggests (I.A.19, III.B)
@@ -305,9 +310,9 @@ class CodeSuggester:
             out.append(
                 Suggestion(
                     system=engine.system.name,
-                    release=engine.system.release,
+                    release=release,
                     code=code.code,
-                    display=code.display,
+                    display=code.title_on(day) or code.code,
                     confidence=float(confidence[row]),
                     suggested=bool(confidence[row] >= bar) and sure,
                     score=float(score[row]),

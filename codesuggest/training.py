@@ -99,7 +99,7 @@ def train(
                 w
                 for e in entries.values()
                 for row in e
-                for t in (row.title, *row.terms)
+                for t in (row.title, *row.terms, *row.indexed)
                 for w in re.findall(r"[^\W_]+", t)
             }
         )

@@ -119,9 +119,12 @@ not_billable | silent | outpatient | I10
 
 not_valid_on_date | fires  | outpatient | C78.31
 not_valid_on_date | fires  | outpatient | I10 @2014-03-02
-not_valid_on_date | fires  | inpatient  | I42.0 @2026-10-01
+not_valid_on_date | fires  | inpatient  | S30.1XXA @2025-10-01
 not_valid_on_date | silent | inpatient  | C78.31 @2026-10-01
 not_valid_on_date | silent | inpatient  | I42.0 @2026-09-30
+not_billable      | fires  | inpatient  | I42.0 @2026-10-01
+not_billable      | fires  | outpatient | G35 @2025-10-01
+not_billable      | silent | outpatient | G35 @2025-09-30
 not_valid_on_date | silent | outpatient | I10
 not_valid_on_date | silent | outpatient | E11
 
