@@ -5,6 +5,7 @@ Files of one engine in a model folder, below its system's name:
     codes/*.npy      the CodeSystem's columns          concepts/*.npy    Concepts
     index/*.npy      TermIndex                         learned/*.npy     priors and associations
     ranker.json      weights by feature name, intercept, calibration knots, threshold
+    lines/*          what coded charge lines taught (`charges.py`), if there were any
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.charge_scoring import ChargeScorer
+from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import Concepts
 from codesuggest.errors import ModelFormatError
@@ -35,6 +38,12 @@ class Engine:
     index: TermIndex
     learned: Learned
     ranker: Ranker
+    lines: ChargeLines | None = None  #: None: no charge line was learned from
+
+    @cached_property
+    def scorer(self) -> ChargeScorer:
+        """For charge lines; without any learned from, by the table alone."""
+        return ChargeScorer(self.lines or from_table(self.system), self.system)
 
     @cached_property
     def static(self) -> Static:
@@ -80,6 +89,11 @@ class Engine:
             "knots_confidence": self.ranker.knots_confidence.tolist(),
             "threshold": self.ranker.threshold,
         }
+        if self.lines is not None:
+            for key, array in self.lines.arrays().items():
+                out[f"{name}/lines/{key}.npy"] = array
+            out[f"{name}/lines/grams.txt"] = "\n".join(self.lines.grams)
+            out[f"{name}/lines/ranker.json"] = self.lines.settings()
         about = {"system": name, "release": self.system.release, "source": list(self.system.source)}
         return about, out
 
@@ -100,6 +114,8 @@ class Engine:
     def _fits(self, forms: int) -> bool:
         """Whether every index points inside the array it is for, so that no note can run into a broken model."""
         concepts, index, learned = self.concepts, self.index, self.learned
+        if self.lines is not None and not self.lines.fits(self.system):
+            return False
         n_concepts, n_terms, n_codes = len(concepts.route), len(index), len(self.system)
         return bool(
             len(index.idf) == forms
@@ -140,12 +156,17 @@ class Engine:
             row["threshold"],
         )
         grams = folder.text(f"{name}/learned/grams.txt").split("\n")
+        lines = None
+        if folder.names(f"{name}/lines/"):
+            shown = folder.text(f"{name}/lines/grams.txt").split("\n")
+            lines = ChargeLines.from_parts(part("lines"), shown, folder.json(f"{name}/lines/ranker.json"))
         return cls(
             system,
             Concepts(**part("concepts")),
             TermIndex(**part("index")),
             Learned.from_arrays(part("learned"), tuple(g for g in grams if g)),
             ranker,
+            lines,
         )
 
 

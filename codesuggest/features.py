@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.care import CARE_FEATURES, care_features, is_drug, read_care
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, SIDES, Concepts, categories_of
 from codesuggest.learned import Learned
@@ -84,6 +85,7 @@ FEATURES: tuple[str, ...] = (
     "learned:association",
     "learned:association_best",
     "learned:mention_prior",
+    *CARE_FEATURES,  # of HCPCS only: what was given or provided, see `care`
     # filled in by `rivals`, from a first ranking without them
     "rival:same_words",
     "rival:same_category",
@@ -124,13 +126,16 @@ class Static:
     """What of a code system the features need, computed once at load.
 
     By concept (c,): category int32, dense id of the three-character category; letter int8, number of the first
-    character; title_term int32, the concept's title, -1 if none. By code (k,): code_length int8.
+    character; title_term int32, the concept's title, -1 if none; drug bool, in HCPCS only, else None. By code (k,):
+    code_length int8.
     """
 
     category: Ints
     letter: npt.NDArray[np.int8]
     title_term: Ints
     code_length: npt.NDArray[np.int8]
+    drug: Bools | None = None
+    sided: bool = True  #: whether any code names a side
 
     @classmethod
     def of(cls, system: CodeSystem, concepts: Concepts) -> Static:
@@ -142,7 +147,15 @@ class Static:
         title = np.full(len(first), -1, np.int32)
         terms = np.flatnonzero(concepts.term_kind == 0)[::-1]
         title[concepts.term_concept[terms]] = terms
-        return cls(category[first], letter[first], title, np.char.str_len(codes).astype(np.int8))
+        drug = is_drug(codes[first]) if system.name == "hcpcs" else None
+        return cls(
+            category[first],
+            letter[first],
+            title,
+            np.char.str_len(codes).astype(np.int8),
+            drug,
+            bool(concepts.side.any()),
+        )
 
 
 def features(
@@ -169,6 +182,8 @@ def features(
     _which_kind_of_term(sheet)
     _what_speaks_against(sheet, index)
     site = _what_the_code_is(sheet, index, static)
+    if static.drug is not None:
+        _who_provided_it(sheet, static.drug)
     return _codes(sheet, static, learned, allowed, site)
 
 
@@ -393,8 +408,21 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     headlined = sheet.x[:, COLUMN["match:headline_whole"]] > 0
     definite = ((sheet.best > 0.95) & headlined & ~symptom & ~status).any()
     sheet.put("code:symptom_with_diagnosis", symptom * float(definite))  # I.B.5, FY2026
+    if not static.sided:
+        return np.zeros((n, len(SIDES)), np.float32)
     weight = index.idf[forms] ** 2 / index.mass[safe][row]
     return _site_sides(judged.reading, row, forms, weight, n)
+
+
+def _who_provided_it(sheet: _Sheet, drug: Bools) -> None:
+    """Cues of giving, ordering, taking at home and refusing around the matches."""
+    judged, p = sheet.judged, sheet.plain
+    words, hits = judged.reading.words, judged.hits
+    care = read_care(judged.reading.text)
+    near = care.near(words.start[hits.first[p]], words.end[hits.last[p]])
+    first = COLUMN[CARE_FEATURES[0]]
+    own = care_features(near, sheet.row, judged.strength[p], drug[sheet.concept])
+    sheet.x[:, first : first + len(CARE_FEATURES)] = own
 
 
 def _ragged(count: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -453,7 +481,7 @@ def _codes(sheet: _Sheet, static: Static, learned: Learned, allowed: Bools, site
     row, offset = _ragged(stop - start)
     at = start[row] + offset
     code, side, extension = concepts.member[at], concepts.side[at], concepts.extension[at]
-    beside = _side_beside(sheet)
+    beside = _side_beside(sheet) if static.sided else np.zeros((len(ids), len(SIDES)), np.float32)
     has_both = np.zeros(len(ids), bool)
     has_both[row[side == BILATERAL]] = True
     # without a bilateral code both sides are coded (I.B.13, FY2026)

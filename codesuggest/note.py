@@ -7,7 +7,7 @@ what terms are matched against, so a negated word can never complete an affirmed
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -106,6 +106,7 @@ class Reading:
     says_family bool; derived bool, made from a laboratory value; cue int32 (index in cues, -1).
     side_word int32, side int8 (index in concepts.SIDES): the words that name a side, in order.
     known, weak: bool (V,), forms the note says of the patient; forms too general to name anything by themselves.
+    text: what was read, for cues that are no clinical words; a reading does not outlive the call.
     """
 
     document_type: str | None
@@ -132,6 +133,7 @@ class Reading:
     phrases: tuple[Phrase, ...]
     known: Bools
     weak: Bools
+    text: str = field(repr=False)
 
     @property
     def in_vocabulary(self) -> Bools:
@@ -280,6 +282,7 @@ class NoteReader:
             phrases=tuple(phrases),
             known=known,
             weak=self.weak,
+            text=text,
         )
 
     def _forms(self, forms: list[tuple[str, ...]]) -> tuple[Ints, Ints]:

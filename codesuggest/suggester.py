@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codesuggest import guideline, store
+from codesuggest.charges import lines_of
 from codesuggest.codes import as_day, licence
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import Code, CodeSystem
@@ -44,8 +45,11 @@ if TYPE_CHECKING:
 
 #: Where a document type comes from when nobody says (II, IV: the setting decides how uncertain diagnoses are coded).
 _SETTING_OF = {"discharge_summary": "inpatient"}
-#: Systems asked when nobody says; procedures of inpatients are coded in ICD-10-PCS.
-_INPATIENT_SYSTEMS = ("icd10cm", "icd10pcs")
+#: Systems asked when nobody says, of those the model holds: by document type, else by setting. Procedures of inpatients are
+#: coded in ICD-10-PCS, services and supplies of outpatients in HCPCS and CPT; an operative report alone may be either.
+_SYSTEMS = {"inpatient": ("icd10cm", "icd10pcs"), "outpatient": ("icd10cm", "hcpcs", "cpt")}
+_SYSTEMS_OF_TYPE = {"charge_line": ("hcpcs", "cpt"), "operative_report": ("icd10cm", "icd10pcs", "hcpcs")}
+CHARGE_LINE = "charge_line"
 STARTER = "starter"
 
 
@@ -200,8 +204,9 @@ class CodeSuggester:
 
         service_date: day of service (of discharge for inpatients), ISO or a date; decides which codes are valid; by
             default the model's release. setting: "inpatient" or "outpatient"; by default a discharge summary is
-            inpatient, all else outpatient. document_type: by default read from the note. systems: by default ICD-10-CM,
-            for inpatients also ICD-10-PCS. age in years and sex ("female", "male") serve the findings. limit:
+            inpatient, all else outpatient. document_type: by default read from the note. systems: by default
+            ICD-10-CM with HCPCS and CPT for outpatients and ICD-10-PCS for inpatients, HCPCS and CPT for a charge line, of
+            those the model holds. age in years and sex ("female", "male") serve the findings. limit:
             suggestions listed a system. threshold: confidence in [0, 1] from which a code counts as suggested.
 
         Raises NotTextError, TextTooLongError, OptionError; no message holds text of the note.
@@ -255,11 +260,12 @@ class CodeSuggester:
         threshold: float | None,
     ) -> NoteResult:
         place = setting or _SETTING_OF.get(reading.document_type or "", "outpatient")
-        chosen = tuple(systems) if systems else self._default_systems(place)
+        chosen = tuple(systems) if systems else self._default_systems(setting, place, reading.document_type)
         suggestions: list[Suggestion] = []
         claimed: list[tuple[int, int]] = []
         for name in chosen:
-            ranked, spans = self._rank(reading, self.engines[name], day, place, limit or self.config.limit, threshold)
+            rank = self._rank_lines if _by_lines(reading.document_type, name) else self._rank
+            ranked, spans = rank(reading, self.engines[name], day, place, limit or self.config.limit, threshold)
             suggestions += ranked
             claimed += spans
         withheld = self._withheld(reading, suggestions, claimed, place)
@@ -325,6 +331,21 @@ class CodeSuggester:
         starts, ends = reading.words.start[first].tolist(), reading.words.end[last].tolist()
         return out, list(zip(starts, ends, strict=True))
 
+    def _rank_lines(
+        self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
+    ) -> tuple[list[Suggestion], list[tuple[int, int]]]:
+        """The best codes of a list of charge lines; and the spans of the lines."""
+        lines = lines_of(reading.text)
+        out = engine.scorer.suggest(
+            lines,
+            engine.system.billable_on(day),
+            limit=limit,
+            floor=self.config.confidence_floor,
+            threshold=threshold,
+            places=self.config.evidence_per_suggestion,
+        )
+        return out, [(line.start, line.end) for line in lines]
+
     def _evidence(self, reading: Reading, engine: Engine, hits: Hits, table: Table, row: int) -> tuple[Evidence, ...]:
         """The places a suggestion rests on, best first, none inside another, in characters of the note."""
         words, found = reading.words, []
@@ -367,8 +388,11 @@ class CodeSuggester:
             out.append(Withheld(phrase.start, phrase.end, reason, phrase.section, phrase.cue))
         return tuple(sorted(out, key=lambda w: (w.start, w.end)))
 
-    def _default_systems(self, setting: str) -> tuple[str, ...]:
-        wanted = _INPATIENT_SYSTEMS if setting == "inpatient" else _INPATIENT_SYSTEMS[:1]
+    def _default_systems(self, said: str | None, setting: str, document_type: str | None) -> tuple[str, ...]:
+        """said: the setting the caller gave, if any: it decides for an operative report, but not for a charge line."""
+        wanted = _SYSTEMS[setting]
+        if document_type == CHARGE_LINE or said is None:
+            wanted = _SYSTEMS_OF_TYPE.get(document_type or "", wanted)
         return tuple(s for s in wanted if s in self.engines) or self.systems
 
     def _check(
@@ -594,6 +618,11 @@ class CodeSuggester:
             "why": {},
             "evidence": [],
         }
+
+
+def _by_lines(document_type: str | None, system: str) -> bool:
+    """Whether a document is a list of charges to this system: diagnoses are read as in any note."""
+    return document_type == CHARGE_LINE and not system.startswith("icd")
 
 
 def _claim_lines(codes: object, systems: Sequence[str]) -> list[ClaimLine]:

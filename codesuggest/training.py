@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest.coded import CodedDocument, read_coded, read_codiesp
+from codesuggest.charge_training import coded_line
+from codesuggest.charge_training import fit as fit_lines
+from codesuggest.charges import ChargeLines
+from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import Idiom, build, categories_of, entries_of
 from codesuggest.config import SuggestConfig
@@ -30,7 +33,7 @@ from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
-from codesuggest.suggester import CodeSuggester, starter_path
+from codesuggest.suggester import CHARGE_LINE, CodeSuggester, starter_path
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,8 +84,9 @@ def train(
     """A model from coded documents.
 
     documents: those with policy "billing" train the ranker, those with "mentions" (every mention is coded) teach
-        priors and associations only. systems: code tables to suggest from. idioms: by system name. min_groups: an n-gram
-        is kept only if it occurs in documents of so many groups (patients); a public corpus may set 1 (invariant 5).
+        priors and associations only; those of type "charge_line" are one charge each, apart from all notes.
+    systems: code tables to suggest from. idioms: by system name. min_groups: an n-gram is kept only if it occurs in
+        documents of so many groups (patients); a public corpus may set 1 (invariant 5).
         progress: told a line a step.
 
     Raises InputError without a document to train the ranker on. Same input and seed, same model, byte for byte.
@@ -90,6 +94,8 @@ def train(
     documents = list(documents)
     if not any(d.policy == "billing" for d in documents):
         raise InputError('no document with policy "billing" to train the ranker on; give at least a few dozen')
+    charges = [d for d in documents if d.document_type == CHARGE_LINE]
+    documents = [d for d in documents if d.document_type != CHARGE_LINE]
     config = config or SuggestConfig()
     words = WordReader()
     entries = {system.name: entries_of(system) for system in systems}
@@ -131,8 +137,24 @@ def train(
         engine = replace(engine, learned=counts.learned())
         ranker = fit_ranker(engine, counts, documents, readings, config, seed)
         progress(f"{engine.system.name}: threshold {ranker.threshold:.3f}")
-        trained.append(replace(engine, ranker=ranker))
+        lines = _charge_lines(engine.system, charges, min_groups, seed)
+        if lines is not None:
+            progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
+        trained.append(replace(engine, ranker=ranker, lines=lines))
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about)
+
+
+def _charge_lines(
+    system: CodeSystem, charges: Sequence[CodedDocument], min_groups: int, seed: int
+) -> ChargeLines | None:
+    """What the charge lines coded in this system teach, None without any; of each the first required code counts."""
+    rows = []
+    for document in charges:
+        codes = [c for c, tier in (document.labels(system.name) or {}).items() if tier == "required" and c in system]
+        row = coded_line(document.text, system.index_of(codes[0]), document.group or document.id) if codes else None
+        if row is not None:
+            rows.append(row)
+    return fit_lines(system, rows, calibrate=calibrate, min_groups=min_groups, seed=seed) if rows else None
 
 
 def fit_ranker(
@@ -293,7 +315,7 @@ def build_starter(
         raise InputError(f"{corpora} holds no notes/ and codes/: run from a checkout, or name its corpora folder")
     if data is None and out.resolve() == starter_path().resolve():
         raise InputError(f"{out} is the shipped model, which is trained on more; name another --out, or give --data")
-    systems = [packages.icd10cm(), packages.icd10pcs()]
+    systems = [packages.icd10cm(), packages.icd10pcs(), packages.hcpcs(corpora / "codes" / "hcpcs.tsv")]
     documents = read_coded(notes)
     made_from = [f"{len(documents)} invented notes of corpora/notes, CC0", f"{lists.name}, our own, {_digest(lists)}"]
     made_from += [
@@ -305,6 +327,9 @@ def build_starter(
         made_from.append(
             f"{len(visits)} visit notes of ACI-Bench (CC BY 4.0), coded for billing: weights and counts only"
         )
+        charges = read_charges(data / "charges" / "hcpcs_level2_phrases.tsv")
+        documents += charges
+        made_from.append(f"{len(charges)} charge descriptions of public price lists: weights of n-grams only")
         made_from.append(f"{len(mentions)} cases of CodiEsp train, English (CC BY 4.0): associations and counts only")
     model = train(
         documents,
@@ -317,6 +342,34 @@ def build_starter(
     )
     model.save(out)
     return model
+
+
+def read_charges(path: Path) -> list[CodedDocument]:
+    """Charge descriptions with their HCPCS code, a line each, under the header "description", "code".
+
+    Descriptions that are alike but for their numbers and first word (where a price list marks its department) share a group.
+    Raises InputError naming the file and line.
+    """
+    try:
+        lines = path.read_bytes().decode("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as charge lines ({type(error).__name__})") from None
+    if lines[0].rstrip("\r") != "description\tcode":
+        raise InputError(f"{path}, line 1: the header must be description, code")
+    out = []
+    for number, line in enumerate(lines[1:], 2):
+        if not line.strip():
+            continue
+        text, tab, code = line.rstrip("\r").partition("\t")
+        if not tab or not code or not text:
+            raise InputError(f"{path}, line {number}: not a description and its code")
+        words = re.findall("[a-z]+", text.lower())
+        label = Label("hcpcs", code.upper())
+        group = " ".join(words[1:6]) or text
+        out.append(
+            CodedDocument(f"charge{number}", text, (label,), group, systems=("hcpcs",), document_type=CHARGE_LINE)
+        )
+    return out
 
 
 def _digest(path: Path) -> str:

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import NOTES
+from conftest import NOTES, ROOT
 
 from codesuggest.coded import read_coded
+from codesuggest.codes import packages
+from codesuggest.codes.system import CodeSystem
 from codesuggest.guideline import SETTINGS
 from codesuggest.pipes.structure import DOCUMENT_TYPES
 from codesuggest.records import ASSERTIONS
-from codesuggest.suggester import CodeSuggester
+from codesuggest.suggester import CHARGE_LINE, CodeSuggester
+from codesuggest.units import billing_unit, units_of
 
 NAMES = sorted(p.stem for p in NOTES.glob("*.json"))
 KEYS = {
@@ -57,7 +60,7 @@ def test_every_note_has_its_gold_and_back() -> None:
 def test_there_are_enough_of_every_kind() -> None:
     assert len(NAMES) >= 24
     kinds = Counter(gold(n)["document_type"] for n in NAMES)
-    assert set(kinds) == set(DOCUMENT_TYPES) and min(kinds.values()) >= 4
+    assert set(kinds) == set(DOCUMENT_TYPES) - {CHARGE_LINE} and min(kinds.values()) >= 4
     assert len({gold(n)["hand"] for n in NAMES}) >= 6
     for kind in kinds:
         assert len({gold(n)["hand"] for n in NAMES if gold(n)["document_type"] == kind}) >= 3, kind
@@ -84,7 +87,8 @@ def test_gold_is_well_formed(name: str) -> None:
     codes = [(c["system"], c["code"]) for c in row["codes"]]
     assert len(set(codes)) == len(codes) and {s for s, _ in codes} <= set(row["systems"])
     for c in row["codes"]:
-        assert set(c) == {"system", "code", "tier", "alt_for", "evidence"}
+        assert set(c) - {"units"} == {"system", "code", "tier", "alt_for", "evidence"}
+        assert "units" not in c or (c["system"] == "hcpcs" and isinstance(c["units"], int) and c["units"] >= 1)
         assert c["tier"] in ("required", "acceptable")
         assert set(c["alt_for"]) <= {o["code"] for o in row["codes"] if o["tier"] == "required"} - {c["code"]}
         assert c["tier"] == "acceptable" or not c["alt_for"]
@@ -111,13 +115,31 @@ def test_offsets_lie_on_words(name: str) -> None:
     assert len(set(own)) == len(own)
 
 
+@functools.cache
+def hcpcs() -> CodeSystem:
+    return packages.hcpcs(ROOT / "corpora" / "codes" / "hcpcs.tsv")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_codes_are_billable_on_the_day(starter: CodeSuggester, name: str) -> None:
-    row = gold(name)
+    row, tables = gold(name), {**starter.tables, "hcpcs": hcpcs()}
     for c in row["codes"]:
-        code = starter.tables[c["system"]].get(c["code"])
+        code = tables[c["system"]].get(c["code"])
         assert code is not None and code.code == c["code"], c["code"]
         assert code.billable and code.valid_on(row["service_date"]), c["code"]
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if any("units" in c for c in gold(n)["codes"])])
+def test_units_are_what_the_documented_dose_comes_to(name: str) -> None:
+    """Counted from the words of the evidence, where these state a dose in the unit of the code."""
+    text = text_of(name)
+    for c in gold(name)["codes"]:
+        unit = billing_unit(hcpcs()[c["code"]].title) if "units" in c else None
+        if unit is None or len(c["evidence"]) > 1:
+            continue
+        start, end = c["evidence"][0]
+        found = units_of(text, unit, start, end)
+        assert found is None or found.value == c["units"], (c["code"], text[start:end], found)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -270,7 +270,8 @@ def the_birth_behind(claim: Claim, icd: CodeSystem, row: dict[str, Any]) -> Clai
 
 @plant("poisoning_order")
 def a_poisoning_behind(claim: Claim, icd: CodeSystem, row: dict[str, Any]) -> Claim | None:
-    return [*claim, *dx("T40.2X1A")] if codes_in(claim, "") and not obstetric(claim) else None
+    room = codes_in(claim, "") and not codes_in(claim, "T") and not obstetric(claim)
+    return [*claim, *dx("T40.2X1A")] if room else None
 
 
 @plant("acute_chronic")

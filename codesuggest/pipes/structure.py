@@ -34,7 +34,9 @@ __all__ = [
 ]  # fmt: skip
 
 #: The types ``Structure.document_type`` can take, in the order that breaks a tie.
-DOCUMENT_TYPES = ("visit_note", "ed_note", "discharge_summary", "operative_report", "radiology_report", "lab_report")
+DOCUMENT_TYPES = (
+    "visit_note", "ed_note", "discharge_summary", "operative_report", "radiology_report", "lab_report", "charge_line",
+)  # fmt: skip
 
 
 class Section(NamedTuple):
