@@ -69,6 +69,7 @@ ORDER = [
     "presence",
     "modifiers",
     "encounter",
+    "asked",
     "suggester",
     "export",
     "component",
