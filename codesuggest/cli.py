@@ -11,12 +11,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codesuggest import __version__
+from codesuggest import __version__, cli_releases
 from codesuggest.errors import CodeSuggestError, InputError, OptionError, TextTooLongError
 from codesuggest.terminal import (
     print_claim,
@@ -30,6 +31,7 @@ from codesuggest.terminal import (
 )
 
 if TYPE_CHECKING:
+    from codesuggest.codes.edits import Edits
     from codesuggest.suggester import CodeSuggester
 
 # pretty exceptions print local variables, and those are notes
@@ -37,10 +39,11 @@ _LOOK: dict[str, Any] = {"no_args_is_help": True, "add_completion": False, "pret
 app = typer.Typer(
     **_LOOK, help="Suggest codes for clinical notes, with the words they rest on. Nothing leaves this machine."
 )
-codes_app = typer.Typer(**_LOOK, help="Look codes up in the systems of a model.")
+codes_app = typer.Typer(**_LOOK, help="Look codes up in the systems of a model; keep releases of them.")
 model_app = typer.Typer(**_LOOK, help="Check, describe and build models.")
 app.add_typer(codes_app, name="codes")
 app.add_typer(model_app, name="model")
+cli_releases.register(codes_app, model_app)
 
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; without it the starter model.", metavar="DIR")]
 SettingOption = Annotated[str | None, typer.Option(help="inpatient or outpatient; decides on uncertain diagnoses.")]
@@ -150,6 +153,14 @@ def _read(file: str, fallback: str | None) -> str:
     return decode(raw, name, fallback=fallback)
 
 
+@cache
+def _edits(day: str) -> Edits:
+    """Payers' tables that are kept on this machine and in force on the day."""
+    from codesuggest.codes.releases import edits
+
+    return edits(day or None)
+
+
 def _open(model: Path | None) -> CodeSuggester:
     from codesuggest.suggester import CodeSuggester
 
@@ -213,7 +224,11 @@ def encounter(
             raise document.problem
         documents.append({**document.options, "id": document.id, "text": document.text})
     chosen = _chosen(setting, service_date, None, system, age, sex)
-    result = _open(model).suggest_encounter(documents, id=_encounter_name(files), threshold=threshold, **chosen)
+    suggester = _open(model)
+    edits = _edits(service_date or suggester.release_day)
+    result = suggester.suggest_encounter(
+        documents, id=_encounter_name(files), threshold=threshold, edits=edits, **chosen
+    )
     if html is not None:
         from codesuggest.export import encounter_to_html
 
@@ -340,7 +355,8 @@ def check(
     grave = False
     for claim in claims:
         options = {**chosen, **claim.options}
-        findings = suggester.check_claim(claim.lines, note=text, **options)
+        edits = _edits(str(options.get("service_date") or suggester.release_day))
+        findings = suggester.check_claim(claim.lines, note=text, edits=edits, **options)
         for problem in claim.problems:
             print(f"error[{problem.code}]: {' '.join(str(problem).split())}", file=sys.stderr)
         grave |= bool(claim.problems) or any(f.severity == "error" for f in findings)

@@ -56,6 +56,13 @@ class CodedDocument:
         return [frozenset({r.code} | {a.code for a in own if r.code in a.alt_for}) for r in own if r.tier == "required"]
 
 
+def notes_path() -> Path:
+    """The invented notes that ship with the package: beside the modules in a wheel, in `corpora/` of a checkout."""
+    here = Path(__file__).parent
+    installed = here / "corpora" / "notes"
+    return installed if installed.is_dir() else here.parent / "corpora" / "notes"
+
+
 def read_coded(path: str | Path, *, policy: str = "billing") -> list[CodedDocument]:
     """Coded documents of a JSON-lines file, or of a folder of `NAME.txt` with `NAME.json` beside it.
 

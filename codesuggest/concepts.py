@@ -61,6 +61,7 @@ class Entry:
     parent: int
     terms: tuple[str, ...]
     position: int = 0
+    indexed: tuple[str, ...] = ()  #: phrases of the Alphabetic Index and its tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,10 @@ def entries_of(system: CodeSystem) -> list[Entry]:
             title=system.title(i),
             billable=bool(system.billable[i]),
             parent=place.get(int(system.parent[i]), -1),
-            terms=tuple(text for _, text in system.terms_of(i)),
+            # the short titles of an order file are cut words, no way of writing
+            terms=tuple(text for kind, text in system.terms_of(i) if kind not in ("short", "index")),
             position=i,
+            indexed=tuple(text for kind, text in system.terms_of(i) if kind == "index"),
         )
         for i in kept
     ]
@@ -218,7 +221,7 @@ def default_child(position: int, entries: Sequence[Entry], children: dict[int, l
     complication*; a child that only adds an encounter is followed by its first extension; nothing else is guessed.
     """
     here = position
-    while here >= 0 and not entries[here].billable:
+    while here >= 0 and (here == position or not entries[here].billable):  # one billable once can be a header today
         here = default_of(children.get(here, []), entries)
     return here
 
@@ -272,14 +275,16 @@ def build(
         short = trimmed(title)
         if short != title:
             rows.append((c, 1, short))
+    header = KINDS.index("header")
     for i, e in enumerate(entries):
         if e.billable:
             rows += [(concept_of[i], 2, t) for t in e.terms]
-        else:
+            # as sure as a header's title, by measurement (`rebuild`): inclusion terms are chosen with more care
+            rows += [(concept_of[i], header, t) for t in e.indexed]
+        if not e.billable or i in children:
             target = default_child(i, entries, children)
             if target >= 0:
-                kind = KINDS.index("header")
-                rows += [(concept_of[target], kind, t) for t in (trimmed(e.title), *e.terms) if t]
+                rows += [(concept_of[target], header, t) for t in (trimmed(e.title), *e.terms, *e.indexed) if t]
             elif any(_extension(entries[c], entries) for c in children.get(i, [])):
                 first = children[i][0]
                 rows += [(concept_of[first], 2, t) for t in e.terms]

@@ -11,6 +11,8 @@ CodeSuggestError
 │   ├── ModelFormatError   foreign, newer or malformed          code "model_format"
 │   └── ModelDamagedError  a file is missing, cut or changed    code "model_damaged"
 ├── CodeFileError          a code table cannot be read          code "code_file"
+├── ReleaseError           a kept release cannot be used        code "release"
+├── FetchError             a published file cannot be fetched   code "fetch"
 ├── LexiconError           a word list cannot be read           code "lexicon"
 ├── MissingExtraError      an optional package is not there     code "missing_extra"
 └── BatchError             a batch cannot start or resume       code "batch"
@@ -75,6 +77,18 @@ class CodeFileError(CodeSuggestError, ValueError):
         where = "" if path is None else f"{path}, line {line}: " if line is not None else f"{path}: "
         super().__init__(where + message)
         self.path, self.line = path, line
+
+
+class ReleaseError(CodeSuggestError):
+    """A release is not kept, damaged, or cannot be kept; the message names the folder and the remedy."""
+
+    code = "release"
+
+
+class FetchError(CodeSuggestError):
+    """A published file cannot be fetched; the message names the address and the remedy."""
+
+    code = "fetch"
 
 
 class LexiconError(CodeSuggestError, ValueError):

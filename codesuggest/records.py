@@ -136,8 +136,10 @@ class Finding:
     severity: str  #: "error", "warning" or "info"
     message: str  #: one sentence in our words; no text of the note
     codes: tuple[str, ...]
-    source: str  #: guideline section and fiscal year
+    source: str  #: the authority in words: "ICD-10-CM Official Guidelines I.B.13, FY2026"
     evidence: tuple[tuple[int, int], ...] = ()
+    section: str = ""  #: of the source: "I.B.13"
+    fiscal_year: str = ""  #: of the guidelines, "2026"; empty for a law or a payer's table
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -146,6 +148,8 @@ class Finding:
             "message": self.message,
             "codes": list(self.codes),
             "source": self.source,
+            "section": self.section,
+            "fiscal_year": self.fiscal_year,
             "evidence": [{"start": a, "end": b} for a, b in self.evidence],
         }
 

@@ -82,6 +82,19 @@ class TermIndex:
         matrix.sort_indices()
         return cls(counter.idf_.astype(np.float32), matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32))
 
+    def widened(self, forms: int) -> TermIndex:
+        """The same terms over a vocabulary that has further forms at its end, which none of them holds."""
+        unused = np.log(np.float32(1 + len(self))) + np.float32(1)  # as smooth_idf has it for a document frequency of 0
+        more = np.full(forms - len(self.idf), unused, np.float32)
+        return TermIndex(np.concatenate([self.idf, more]), self.indptr, self.forms)
+
+    def weighed_as(self, other: TermIndex) -> TermIndex:
+        """The same terms, their forms as rare as in `other`, whose vocabulary this one's begins with, where it holds them:
+        weights that were fitted on one stay right for the other."""
+        idf, held = self.idf.copy(), np.unique(other.forms)
+        idf[held] = other.idf[held]
+        return TermIndex(idf, self.indptr, self.forms)
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"idf": self.idf, "indptr": self.indptr, "forms": self.forms}
 

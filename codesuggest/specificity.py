@@ -109,7 +109,7 @@ def explain(system: CodeSystem, code: str, day: int | None = None) -> tuple[Axis
     """
     i = system.index_of(code)
     when = system.release_day if day is None else day
-    if not system.billable[i]:
+    if _is_header(system, i, when):
         below = [int(j) for j in system.children_of(i)]
         axis = _axis(system, i, below, "", when, "")
         return (axis,) if axis else ()
@@ -124,6 +124,11 @@ def explain(system: CodeSystem, code: str, day: int | None = None) -> tuple[Axis
                 out.append(axis)
         node = up
     return tuple(out)
+
+
+def _is_header(system: CodeSystem, i: int, day: int) -> bool:
+    """Whether a code is a header on the day, though it may have been billable before; day 0: at any time."""
+    return not system.billable[i] or (day > 0 and system.state_on(i, day) == "header")
 
 
 def _grows_open(title: str, above: str) -> bool:
@@ -162,7 +167,7 @@ def _leads_to(system: CodeSystem, j: int, ending: str, day: int, own: str) -> in
         added = set(_words(same.title)) - set(_words(system.title(j)))
         if added <= set(_words(own)):
             return same.index if _valid(system, same.index, day) else None
-    while not system.billable[j]:
+    while _is_header(system, j, day):
         below = [int(k) for k in system.children_of(j) if _valid(system, int(k), day)]
         plain = [k for k in below if _OPEN.search(system.title(k)) or _PLAIN.search(system.title(k))]
         if len(below) == 1:

@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest.errors import ModelDamagedError, ModelFormatError, ModelNotFoundError
+from codesuggest.errors import ModelDamagedError, ModelError, ModelFormatError, ModelNotFoundError
 
 FORMAT = 1
 KIND = "codesuggest model"
 MANIFEST = "manifest.json"
 _REMEDY = "get the folder again, or rebuild it with `codesuggest model build`"
 
-Content = npt.NDArray[Any] | str | list[Any] | dict[str, Any]
+Content = npt.NDArray[Any] | str | bytes | list[Any] | dict[str, Any]
 
 
 def _bytes(name: str, content: Content) -> bytes:
@@ -41,21 +41,34 @@ def _bytes(name: str, content: Content) -> bytes:
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, np.ascontiguousarray(content), version=(1, 0), allow_pickle=False)
         return buffer.getvalue()
+    if isinstance(content, bytes):
+        return content
     if isinstance(content, str):
         return content.encode("utf-8")
     return (json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode("utf-8")
 
 
-def save(path: Path, about: Mapping[str, Any], files: Mapping[str, Content]) -> None:
-    """Write a folder: arrays as .npy, str as text, lists and dicts as JSON. The same content gives the same bytes.
+def save(path: Path, about: Mapping[str, Any], files: Mapping[str, Content], *, kind: str = KIND) -> None:
+    """Write a folder: arrays as .npy, str as text, bytes as they are, lists and dicts as JSON.
 
-    Written beside `path` and renamed when complete, so that no reader sees half a model. An existing folder is replaced
-    only if it is a model itself. Raises ModelFormatError otherwise.
+    The same content gives the same bytes. Written beside `path` and renamed when complete, so that no reader sees half
+    a model. An existing folder is replaced only if it is a model itself. Raises ModelFormatError otherwise, ModelError
+    where the disk is full or forbids it; nothing is left behind then.
     """
     path = Path(path)
     if path.exists() and not (path / MANIFEST).is_file() and any(path.iterdir()):
         raise ModelFormatError(f"{path} is there and is no model folder; choose another place")
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        _write(path, fresh, about, files, kind)
+    except OSError as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        recover(path)
+        why = error.strerror or type(error).__name__
+        raise ModelError(f"{path}: cannot be written ({why}); make room there, or choose another place") from error
+
+
+def _write(path: Path, fresh: Path, about: Mapping[str, Any], files: Mapping[str, Content], kind: str) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     listed: dict[str, dict[str, Any]] = {}
     for name in sorted(files):
@@ -64,13 +77,20 @@ def save(path: Path, about: Mapping[str, Any], files: Mapping[str, Content]) -> 
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         listed[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    manifest = {"kind": KIND, "format": FORMAT, **about, "files": listed}
+    manifest = {"kind": kind, "format": FORMAT, **about, "files": listed}
     (fresh / MANIFEST).write_bytes(_bytes(MANIFEST, manifest))
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     if path.exists():
         path.rename(old)
     fresh.rename(path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(path: Path) -> None:
+    """Put back a folder that `save` was about to replace when the process died between its two renames."""
+    left = sorted(path.parent.glob(f".{path.name}.*.old")) if not path.exists() else []
+    if left:
+        left[-1].rename(path)
 
 
 @dataclass(frozen=True)
@@ -115,7 +135,12 @@ class Folder:
             raise ModelDamagedError(f"{self.path}: the manifest lists no file {name}; {_REMEDY}")
 
 
-def _manifest(path: Path) -> tuple[dict[str, Any], str]:
+def read_manifest(path: Path, *, kind: str = KIND) -> dict[str, Any]:
+    """What the manifest of a folder says; the other files are not looked at. Raises ModelError's kinds."""
+    return _manifest(Path(path), kind)[0]
+
+
+def _manifest(path: Path, kind: str = KIND) -> tuple[dict[str, Any], str]:
     if not path.is_dir():
         raise ModelNotFoundError(f"{path}: no model folder there")
     if not (path / MANIFEST).is_file():
@@ -127,7 +152,7 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str]:
         manifest = json.loads(raw)
     except (ValueError, RecursionError):
         raise ModelDamagedError(f"{path / MANIFEST} is not JSON; {_REMEDY}") from None
-    if not isinstance(manifest, dict) or manifest.get("kind") != KIND or not isinstance(manifest.get("files"), dict):
+    if not isinstance(manifest, dict) or manifest.get("kind") != kind or not isinstance(manifest.get("files"), dict):
         raise ModelFormatError(f"{path / MANIFEST} is not the manifest of a codesuggest model; choose another folder")
     if manifest.get("format") != FORMAT:
         raise ModelFormatError(
@@ -137,13 +162,13 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str]:
     return manifest, hashlib.sha256(raw).hexdigest()
 
 
-def verify(path: Path) -> list[tuple[str, bool, str]]:
+def verify(path: Path, *, kind: str = KIND) -> list[tuple[str, bool, str]]:
     """(file, whether it is as listed, what is wrong or its size) for every file, listed or found.
 
     Raises ModelNotFoundError, ModelFormatError, ModelDamagedError if the manifest itself cannot be used.
     """
     path = Path(path)
-    manifest, _ = _manifest(path)
+    manifest, _ = _manifest(path, kind)
     rows: list[tuple[str, bool, str]] = []
     for name, entry in sorted(manifest["files"].items()):
         pure = PurePosixPath(name)
@@ -166,16 +191,16 @@ def verify(path: Path) -> list[tuple[str, bool, str]]:
     return rows
 
 
-def open_folder(path: Path, *, expect: str | None = None) -> Folder:
+def open_folder(path: Path, *, expect: str | None = None, kind: str = KIND) -> Folder:
     """Open a folder after checking every file against the manifest.
 
     expect: "sha256:..." of the manifest, for those who pin a model. Raises ModelError's kinds, naming the file.
     """
     path = Path(path)
-    manifest, digest = _manifest(path)
+    manifest, digest = _manifest(path, kind)
     if expect is not None and expect.removeprefix("sha256:").lower() != digest:
         raise ModelDamagedError(f"{path / MANIFEST} has sha256:{digest}, expected {expect}; it is another model")
-    for name, good, detail in verify(path):
+    for name, good, detail in verify(path, kind=kind):
         if not good:
             raise ModelDamagedError(f"{path / name}: {detail}; {_REMEDY}")
     return Folder(path, manifest, digest)

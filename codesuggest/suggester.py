@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codesuggest import guideline, store
+from codesuggest.asked import Asked, among, by_lines, claim_lines
 from codesuggest.charges import lines_of
 from codesuggest.codes import as_day, licence
 from codesuggest.codes.edits import Edits
@@ -25,7 +26,6 @@ from codesuggest.features import Table
 from codesuggest.lookup import Lookup
 from codesuggest.note import NoteReader, Reading, check_text
 from codesuggest.pipes.phrases import WordReader
-from codesuggest.pipes.structure import DOCUMENT_TYPES
 from codesuggest.records import (
     ASSERTIONS,
     ClaimLine,
@@ -43,13 +43,6 @@ from codesuggest.specificity import explain as explain_axes
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-#: Where a document type comes from when nobody says (II, IV: the setting decides how uncertain diagnoses are coded).
-_SETTING_OF = {"discharge_summary": "inpatient"}
-#: Systems asked when nobody says, of those the model holds: by document type, else by setting. Procedures of inpatients are
-#: coded in ICD-10-PCS, services and supplies of outpatients in HCPCS and CPT; an operative report alone may be either.
-_SYSTEMS = {"inpatient": ("icd10cm", "icd10pcs"), "outpatient": ("icd10cm", "hcpcs", "cpt")}
-_SYSTEMS_OF_TYPE = {"charge_line": ("hcpcs", "cpt"), "operative_report": ("icd10cm", "icd10pcs", "hcpcs")}
-CHARGE_LINE = "charge_line"
 STARTER = "starter"
 
 
@@ -158,6 +151,11 @@ class CodeSuggester:
         )
 
     @property
+    def forms(self) -> Mapping[str, str]:
+        """Known words of the code tables and their form."""
+        return self._forms
+
+    @property
     def systems(self) -> tuple[str, ...]:
         """Names of the code systems this model can suggest, in its order."""
         return tuple(self.engines)
@@ -207,7 +205,7 @@ class CodeSuggester:
         Raises NotTextError, TextTooLongError, OptionError; no message holds text of the note.
         """
         text = check_text(note)
-        day, wanted = self._check(
+        asked = self._asked(
             service_date=service_date,
             setting=setting,
             document_type=document_type,
@@ -217,9 +215,7 @@ class CodeSuggester:
             limit=limit,
             threshold=threshold,
         )
-        return self._result(
-            text, self.reader.read(text, document_type), id, day, setting, wanted, age, sex, limit, threshold
-        )
+        return self._result(text, self.reader.read(text, document_type), id, asked)
 
     def suggest_doc(
         self,
@@ -230,37 +226,28 @@ class CodeSuggester:
         systems: Sequence[str] | None = None,
     ) -> NoteResult:
         """As `suggest`, for a Doc that `codesuggest_structure` and `codesuggest_assertion` have read."""
-        day, wanted = self._check(service_date=service_date, setting=setting, systems=systems)
+        asked = self._asked(service_date=service_date, setting=setting, systems=systems)
         text = check_text(doc.text)
-        return self._result(
-            text, self.reader.read_doc(doc, None, text), "", day, setting, wanted, None, None, None, None
-        )
+        return self._result(text, self.reader.read_doc(doc, None, text), "", asked)
 
     def suggest_many(self, notes: Iterable[str], **options: Any) -> Iterator[NoteResult]:
         """`suggest` for every note, lazily and in order; `batch.py` is the way to many documents and processes."""
         for note in notes:
             yield self.suggest(note, **options)
 
-    def _result(
-        self,
-        text: str,
-        reading: Reading,
-        id: str,
-        day: str,
-        setting: str | None,
-        systems: Sequence[str] | None,
-        age: int | None,
-        sex: str | None,
-        limit: int | None,
-        threshold: float | None,
-    ) -> NoteResult:
-        place = setting or _SETTING_OF.get(reading.document_type or "", "outpatient")
-        chosen = tuple(systems) if systems else self._default_systems(setting, place, reading.document_type)
+    def _asked(self, **options: Any) -> Asked:
+        """Raises OptionError."""
+        return Asked.checked(self.systems, self.release_day, **options)
+
+    def _result(self, text: str, reading: Reading, id: str, asked: Asked) -> NoteResult:
+        place = asked.setting_for(reading.document_type)
+        chosen = asked.systems_for(reading.document_type, self.systems)
         suggestions: list[Suggestion] = []
         claimed: list[tuple[int, int]] = []
         for name in chosen:
-            rank = self._rank_lines if _by_lines(reading.document_type, name) else self._rank
-            ranked, spans = rank(reading, self.engines[name], day, place, limit or self.config.limit, threshold)
+            rank = self._rank_lines if by_lines(reading.document_type, name) else self._rank
+            limit = asked.limit or self.config.limit
+            ranked, spans = rank(reading, self.engines[name], asked.day, place, limit, asked.threshold)
             suggestions += ranked
             claimed += spans
         withheld = self._withheld(reading, suggestions, claimed, place)
@@ -268,16 +255,16 @@ class CodeSuggester:
             suggestions,
             self.tables,
             setting=place,
-            service_date=day,
+            service_date=asked.day,
             document_type=reading.document_type,
-            age=age,
-            sex=sex,
+            age=asked.age,
+            sex=asked.sex,
             said=guideline.Said(reading, self.reader.forms_of),
         )
         return NoteResult(
             model=self.name,
             setting=place,
-            service_date=day,
+            service_date=asked.day,
             document_type=reading.document_type,
             systems=chosen,
             suggestions=tuple(suggestions),
@@ -303,7 +290,7 @@ class CodeSuggester:
         bar = engine.ranker.threshold if threshold is None else threshold
         best = np.lexsort((table.code, -score))
         best = best[confidence[best] >= self.config.confidence_floor][:limit]
-        out = []
+        out, release = [], engine.system.release_on(day)
         for row in best.tolist():
             evidence = self._evidence(reading, engine, hits, table, row)
             sure = any(e.basis == "text" for e in evidence)  # a bare laboratory value never suggests (I.A.19, III.B)
@@ -311,9 +298,9 @@ class CodeSuggester:
             out.append(
                 Suggestion(
                     system=engine.system.name,
-                    release=engine.system.release,
+                    release=release,
                     code=code.code,
-                    display=code.display,
+                    display=code.title_on(day) or code.code,
                     confidence=float(confidence[row]),
                     suggested=bool(confidence[row] >= bar) and sure,
                     score=float(score[row]),
@@ -383,53 +370,6 @@ class CodeSuggester:
             out.append(Withheld(phrase.start, phrase.end, reason, phrase.section, phrase.cue))
         return tuple(sorted(out, key=lambda w: (w.start, w.end)))
 
-    def _default_systems(self, said: str | None, setting: str, document_type: str | None) -> tuple[str, ...]:
-        """said: the setting the caller gave, if any: it decides for an operative report, but not for a charge line."""
-        wanted = _SYSTEMS[setting]
-        if document_type == CHARGE_LINE or said is None:
-            wanted = _SYSTEMS_OF_TYPE.get(document_type or "", wanted)
-        return tuple(s for s in wanted if s in self.engines) or self.systems
-
-    def _check(
-        self,
-        *,
-        service_date: str | dt.date | None = None,
-        setting: str | None = None,
-        document_type: str | None = None,
-        systems: Sequence[str] | None = None,
-        age: int | None = None,
-        sex: str | None = None,
-        limit: int | None = None,
-        threshold: float | None = None,
-    ) -> tuple[str, tuple[str, ...] | None]:
-        """The day of service and the systems, after every option was checked. Raises OptionError."""
-        if isinstance(service_date, dt.date):
-            service_date = service_date.isoformat()[:10]
-        day = service_date if service_date is not None else self.release_day
-        try:
-            if not isinstance(day, str) or dt.date.fromisoformat(day).isoformat() != day:
-                raise ValueError
-        except ValueError:
-            raise OptionError("service_date must be a day as YYYY-MM-DD, or a datetime.date") from None
-        _among("setting", setting, guideline.SETTINGS)
-        _among("document_type", document_type, DOCUMENT_TYPES)
-        _among("sex", sex, ("female", "male"))
-        if systems is not None and (isinstance(systems, str) or not isinstance(systems, Iterable)):
-            raise OptionError("systems must be a list of names")
-        systems = None if systems is None else list(systems)
-        if systems is not None and not all(isinstance(name, str) for name in systems):
-            raise OptionError("systems must be a list of names")
-        for name in systems or ():
-            _among("systems", name, self.systems)
-        if age is not None and (not isinstance(age, int) or isinstance(age, bool) or not 0 <= age <= 130):
-            raise OptionError("age must be a whole number of years from 0 to 130")
-        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-            raise OptionError("limit must be a whole number of at least 1")
-        number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
-        if threshold is not None and not (number and 0 <= threshold <= 1):
-            raise OptionError("threshold must lie in [0, 1]")
-        return day, tuple(dict.fromkeys(systems)) if systems else None
-
     def suggest_encounter(
         self,
         documents: Iterable[Mapping[str, Any]],
@@ -479,8 +419,8 @@ class CodeSuggester:
         system: by default the model's first; a typed code is looked for in all of them. date: on which the codes are
         valid, by default the release's own. Raises OptionError, NotTextError.
         """
-        _among("system", system, self.systems)
-        self._check(limit=0 if limit is None else limit)
+        among("system", system, self.systems)
+        self._asked(limit=0 if limit is None else limit)
         check_text(text)
         for name in [system] if system else self.systems:
             if typed := self._lookups[name].typed(text, limit=limit, date=date):
@@ -517,22 +457,22 @@ class CodeSuggester:
 
         Raises as `suggest`; OptionError for a list of codes that is none.
         """
-        lines = _claim_lines(codes, self.systems)
-        day, _ = self._check(service_date=service_date, setting=setting, document_type=document_type, age=age, sex=sex)
+        lines = claim_lines(codes, self.systems)
+        asked = self._asked(service_date=service_date, setting=setting, document_type=document_type, age=age, sex=sex)
         said, listed, kind = None, None, document_type
         if note is not None:
             reading = self.reader.read(check_text(note), document_type)
             kind = reading.document_type
             said = guideline.Said(reading, self.reader.forms_of)
         procedures = any(line.system.startswith("icd10pcs") for line in lines)  # only inpatient claims have them
-        place = setting or _SETTING_OF.get(kind or "", "inpatient" if procedures else "outpatient")
+        place = asked.setting_for(kind, otherwise="inpatient" if procedures else "outpatient")
         if note is not None:
-            listed = self._listed(reading, lines, day, place)
+            listed = self._listed(reading, lines, asked.day, place)
         return guideline.check_codes(
             lines,
             self.tables,
             setting=place,
-            service_date=day,
+            service_date=asked.day,
             document_type=kind,
             age=age,
             sex=sex,
@@ -555,11 +495,11 @@ class CodeSuggester:
         note: its words that stand for the code are the query's indicators, quoted; without it the query says only what
         is missing. Raises as `suggest`; OptionError for a code the system does not hold.
         """
-        _among("system", system, self.systems)
+        among("system", system, self.systems)
         table = self.tables[system]
         if code not in table:
             raise OptionError(f"{system} of this model holds no code {code}")
-        day, _ = self._check(service_date=service_date, setting=setting)
+        day = self._asked(service_date=service_date, setting=setting).day
         wanted = table[code]
         axes = explain_axes(table, code, as_day(day))
         spans: list[tuple[int, int]] = []
@@ -586,13 +526,13 @@ class CodeSuggester:
         stage: "suggested", "listed", "ranked_low" (after the limit), "not_retrieved" (no term of it is near),
         "not_valid" (not billable on the day). Raises as `suggest`; OptionError for a code the system does not hold.
         """
-        _among("system", system, self.systems)
+        among("system", system, self.systems)
         table = self.engines[system].system
         if code not in table:
             raise OptionError(f"{system} of this model holds no code {code}")
         wanted = table[code]
         limit = options.pop("limit", None)
-        self._check(limit=limit)
+        self._asked(limit=limit)
         limit = self.config.limit if limit is None else limit
         result = self.suggest(note, systems=[system], limit=100_000, **options)
         for rank, s in enumerate(result.suggestions, 1):
@@ -613,37 +553,6 @@ class CodeSuggester:
             "why": {},
             "evidence": [],
         }
-
-
-def _by_lines(document_type: str | None, system: str) -> bool:
-    """Whether a document is a list of charges to this system: diagnoses are read as in any note."""
-    return document_type == CHARGE_LINE and not system.startswith("icd")
-
-
-def _claim_lines(codes: object, systems: Sequence[str]) -> list[ClaimLine]:
-    """The codes of a claim as lines. Raises OptionError for what is none, without repeating it."""
-    if isinstance(codes, str) or not isinstance(codes, Iterable):
-        raise OptionError('codes must be a list such as ["E11.9", ("icd10pcs", "0DTJ4ZZ")]')
-    lines = []
-    for given in codes:
-        if isinstance(given, str):
-            given = ClaimLine("icd10cm", given)
-        elif isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(part, str) for part in given):
-            given = ClaimLine(*given)
-        if not isinstance(given, ClaimLine) or not all(
-            isinstance(part, str) for part in (given.system, given.code, given.poa or "", *given.modifiers)
-        ):
-            raise OptionError('a code of a claim is "E11.9", ("icd10pcs", "0DTJ4ZZ") or a ClaimLine')
-        _among("system", given.system, (*systems, *(s for s in guideline.MAY_BE_ABSENT if s not in systems)))
-        if given.units is not None and (not isinstance(given.units, int) or given.units < 1):
-            raise OptionError("units must be a whole number of at least 1")
-        lines.append(given)
-    return lines
-
-
-def _among(what: str, value: str | None, allowed: Sequence[str]) -> None:
-    if value is not None and value not in allowed:
-        raise OptionError(f"{what} must be one of {', '.join(allowed)}")
 
 
 def _overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:

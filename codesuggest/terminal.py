@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from codesuggest.codes.diff import Diff
+    from codesuggest.codes.releases import Kept
     from codesuggest.codes.system import Code
+    from codesuggest.rebuild import Rebuilt
     from codesuggest.specificity import Specificity
     from codesuggest.suggester import CodeSuggester
 
@@ -314,6 +317,9 @@ def _print_code(console: Console, code: Code) -> None:
 
     console.print(Text.assemble((code.code, "bold"), "  ", (code.display, "bold")))
     state = "billable" if code.billable else "a heading, not billable"
+    headings = [era for era in code.eras if era.state == "header"] if code.billable else []
+    if headings:  # billable in some releases, a heading in others
+        state = f"billable, a heading {' and '.join(_days(era.first, era.last) for era in headings)}"
     about = (_SYSTEMS.get(code.system, code.system), f"release {code.release}", state, _validity(code))
     console.print(" \u00b7 ".join(filter(None, about)), style="dim" if code.billable else "yellow")
     table = _table(
@@ -336,6 +342,8 @@ def _about_code(code: Code) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     above = [(_place(name), title) for name, title in groups]
     above += [(up.code, up.display) for up in reversed(code.ancestors)]
     yield "in", [(name, "  " * depth + title) for depth, (name, title) in enumerate(above)]
+    former = [(era, era.title) for era in code.eras if era.title not in ("", code.title)]
+    yield "titled", [("", f"{title} ({_days(era.first, era.last)})") for era, title in former]
     yield "also", [("", text) for _, text in code.terms]
     sharper = code.more_specific
     yield "more specific", [(c.code, c.display) for c in sharper]
@@ -352,9 +360,67 @@ def _place(name: str) -> str:
 
 def _validity(code: Code) -> str:
     """The days on which a code is valid, as far as its table says."""
-    days = [(word, day) for word, day in (("from", code.valid_from), ("until", code.valid_to)) if day]
-    ends = [f"{word} {day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" for word, day in days]
-    return f"valid {' '.join(ends)}" if ends else ""
+    days = _days(code.valid_from, code.valid_to)
+    return f"valid {days}" if days else ""
+
+
+def _days(first: int, last: int) -> str:
+    """From when until when, of days as YYYYMMDD; 0 is open."""
+    days = [(word, day) for word, day in (("from", first), ("until", last)) if day]
+    return " ".join(f"{word} {day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" for word, day in days)
+
+
+def print_kept(rows: Iterable[Kept]) -> None:
+    """A line a release."""
+    left, right = {"no_wrap": True}, {"no_wrap": True, "justify": "right"}
+    table = _table(("System", left), ("Release", left), ("Size", right), ("Read from", {"ratio": 1}))
+    for k in rows:
+        release = f"{k.release} ({k.part})" if k.part else k.release
+        table.add_row(k.kind, release, f"{k.size:,}" if k.size else "", k.file)
+    with _printed() as console:
+        console.print(table)
+
+
+def print_diff(diff: Diff, most: int = 40) -> None:
+    """What changed between two releases: the counts, then up to `most` codes of each kind."""
+    from rich.text import Text
+
+    says = (
+        ("added", [f"{e.code}  {e.title}" for e in diff.added]),
+        ("deleted", [f"{e.code}  {e.title}" for e in diff.deleted]),
+        ("retitled", [f"{r.code}  {r.after}  (was: {r.before})" for r in diff.retitled]),
+        ("turned header", [f"{e.code}  {e.title}" for e in diff.turned_header]),
+        ("turned billable", [f"{e.code}  {e.title}" for e in diff.turned_billable]),
+    )
+    billable = {"added": diff.counts["added_billable"], "deleted": diff.counts["deleted_billable"]}
+    table = _table(("", {"no_wrap": True, "style": "bold"}), ("", {"ratio": 1}), header=False)
+    for name, lines in says:
+        of = f" ({billable[name]:,} billable)" if name in billable else ""
+        table.add_row(name, Text(f"{len(lines):,}{of}", "bold"))
+        for line in lines[:most]:
+            table.add_row("", line)
+        if len(lines) > most:
+            table.add_row("", Text(f"and {len(lines) - most:,} more (--json)", "dim"))
+    with _printed() as console:
+        console.print(f"{_SYSTEMS.get(diff.system, diff.system)}, from {diff.before} to {diff.after}", style="bold")
+        console.print(table)
+
+
+def print_rebuilt(rebuilt: Rebuilt) -> None:
+    """What a rebuilt model holds, and its figures on the invented notes before and after."""
+    left, right = {"no_wrap": True}, {"no_wrap": True, "justify": "right"}
+    table = _table(("System", left), ("Figure", left), ("Before", right), ("After", right), ("Change", right))
+    for row in rebuilt.figures:
+        before = "" if row.before is None else f"{row.before:.3f}"
+        change = "" if row.before is None else f"{row.after - row.before:+.3f}"
+        table.add_row(_SYSTEMS.get(row.system, row.system), row.name, before, f"{row.after:.3f}", change)
+    table.expand = False
+    with _printed() as console:
+        console.print(f"{rebuilt.path}", style="bold")
+        for line in rebuilt.changes:
+            console.print(line)
+        console.print(table)
+        console.print(f"on {rebuilt.documents} invented notes; {rebuilt.note}", style="dim")
 
 
 def print_model(suggester: CodeSuggester) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.asked import CHARGE_LINE
 from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
@@ -33,7 +34,7 @@ from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
-from codesuggest.suggester import CHARGE_LINE, CodeSuggester, starter_path
+from codesuggest.suggester import CodeSuggester, starter_path
 
 Floats = npt.NDArray[np.float64]
 
@@ -105,7 +106,7 @@ def train(
                 w
                 for e in entries.values()
                 for row in e
-                for t in (row.title, *row.terms)
+                for t in (row.title, *row.terms, *row.indexed)
                 for w in re.findall(r"[^\W_]+", t)
             }
         )

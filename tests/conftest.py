@@ -28,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees the releases that whoever runs the tests keeps."""
+    os.environ["CODESUGGEST_HOME"] = str(tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture(scope="session")
 def starter() -> CodeSuggester:
     return CodeSuggester.load()

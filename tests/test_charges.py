@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codesuggest.asked import CHARGE_LINE
 from codesuggest.charge_scoring import ChargeScorer
 from codesuggest.charge_training import KEPT, coded_line, fit
 from codesuggest.charges import (
@@ -28,7 +29,7 @@ from codesuggest.charges import (
 from codesuggest.coded import CodedDocument, Label
 from codesuggest.codes.system import CodeRow, CodeSystem
 from codesuggest.errors import InputError, ModelFormatError
-from codesuggest.suggester import CHARGE_LINE, CodeSuggester
+from codesuggest.suggester import CodeSuggester
 from codesuggest.training import calibrate, read_charges, train
 
 #: Invented codes of an invented list.

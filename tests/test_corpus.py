@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from conftest import NOTES, ROOT
 
+from codesuggest.asked import CHARGE_LINE
 from codesuggest.coded import read_coded
 from codesuggest.codes import packages
 from codesuggest.codes.system import CodeSystem
 from codesuggest.guideline import SETTINGS
 from codesuggest.pipes.structure import DOCUMENT_TYPES
 from codesuggest.records import ASSERTIONS
-from codesuggest.suggester import CHARGE_LINE, CodeSuggester
+from codesuggest.suggester import CodeSuggester
 from codesuggest.units import billing_unit, units_of
 
 NAMES = sorted(p.stem for p in NOTES.glob("*.json"))

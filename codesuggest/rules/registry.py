@@ -243,5 +243,8 @@ def findings(case: Case) -> tuple[Finding, ...]:
             spans = sorted({*hit.spans, *((e.start, e.end) for line in hit.lines for e in line.evidence)})
             message = text.sentence.format(**names, **hit.fields)
             codes = tuple(line.code for line in hit.lines)
-            out[Finding(name, text.severity, message, codes, text.authority, tuple(spans))] = None
+            made = Finding(
+                name, text.severity, message, codes, text.authority, tuple(spans), text.section, text.fiscal_year
+            )
+            out[made] = None
     return tuple(sorted(out, key=lambda f: (SEVERITIES.index(f.severity), f.rule, f.codes, f.message)))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from codesuggest.rules.registry import Case, Hit, Line, rule
 
+#: Families whose titles do not say "in diseases classified elsewhere", but whose notes do: code first the underlying disease.
+_MANIFESTATIONS = ("D630", "D631", "E08", "M906")
 _DEGREES = ("first degree", "second degree", "third degree")
 
 
@@ -17,10 +19,17 @@ def _manifestation_first(case: Case) -> Iterator[Hit]:
 
 
 def is_manifestation(case: Case, line: Line) -> bool:
-    """By its title, or by the Medicare Code Editor's list where that is loaded."""
+    """By its title, by the Medicare Code Editor's list where that is loaded, or one of the few families below.
+
+    Of the 422 codes on that list (July 2026) titles and families find 369, and none that is not on it.
+    """
     listed = case.edits.mce is not None and line.key in case.edits.mce.manifestation
     title = line.title.lower()
-    return listed or ("diseases classified elsewhere" in title and "cause of diseases" not in title)
+    return (
+        listed
+        or line.key.startswith(_MANIFESTATIONS)
+        or ("diseases classified elsewhere" in title and "cause of diseases" not in title)
+    )
 
 
 @rule("secondary_only", on=["order"])

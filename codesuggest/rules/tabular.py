@@ -8,6 +8,7 @@ from pathlib import Path
 
 from codesuggest.codes.system import CodeSystem
 from codesuggest.pipes.lexicon import read_lexicon
+from codesuggest.records import Evidence
 from codesuggest.rules.registry import Case, Hit, Line, rule
 from codesuggest.rules.sequence import is_manifestation
 
@@ -110,8 +111,16 @@ def _additional_documented(case: Case) -> Iterator[Hit]:
 
 
 def _affirmed(line: Line) -> bool:
-    said = any(e.assertion == "affirmed" and e.basis == "text" for e in line.evidence)
+    said = any(e.assertion == "affirmed" and e.basis == "text" and not _of_heading(line, e) for e in line.evidence)
     return line.diagnosis and said and line.confidence >= _DOCUMENTED and not line.key.startswith(_NO_WITNESS)
+
+
+def _of_heading(line: Line, evidence: Evidence) -> bool:
+    """Whether the words only name what stands above the code: "hypertension" is no word of resistant hypertension."""
+    code = None if line.table is None else line.table.get(line.code)
+    if code is None or "unspecified" in line.title.lower():
+        return False  # an unspecified code is what its heading means (I.A.18)
+    return any(up.title != code.title and up.title.startswith(evidence.term) for up in code.ancestors)
 
 
 @rule("long_term_drug", "code", on=["note"])

@@ -30,10 +30,15 @@ def _duplicate(case: Case) -> Iterator[Hit]:
 def _not_billable(case: Case) -> Iterator[Hit]:
     for line in case.chosen:
         table = line.table
-        if table is None or (line.index >= 0 and table.billable[line.index]):
+        if table is None or (line.index >= 0 and not _is_header(line, table, case.encounter.day)):
             continue
         name, examples = _why_not_billable(line, table, case.encounter.day)
         yield Hit(name, (line,), {"release": f"{table.name} {table.release}", "examples": any_of(examples, most=3)})
+
+
+def _is_header(line: Line, table: CodeSystem, day: int) -> bool:
+    """Whether a code of the table is a header on the day; one that was billable before, or will be, can be one too."""
+    return not table.billable[line.index] or table.state_on(line.index, day) == "header"
 
 
 def _why_not_billable(line: Line, table: CodeSystem, day: int) -> tuple[str, list[str]]:
@@ -54,10 +59,10 @@ def _why_not_billable(line: Line, table: CodeSystem, day: int) -> tuple[str, lis
 @rule("not_valid_on_date", "validity", on=["claim"])
 def _not_valid_on_date(case: Case) -> Iterator[Hit]:
     for line in case.chosen:
-        if line.table is None or line.index < 0 or not line.table.billable[line.index]:
+        if line.table is None or line.index < 0 or _is_header(line, line.table, case.encounter.day):
             continue
         first, last = int(line.table.valid_from[line.index]), int(line.table.valid_to[line.index])
-        if case.encounter.day < first or 0 < last < case.encounter.day:
+        if line.table.state_on(line.index, case.encounter.day) == "absent":
             # the code's own dates, not the patient's
             ends = [f"from {_date(first)}"] if first else []
             ends += [f"until {_date(last)}"] if last else []

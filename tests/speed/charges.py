@@ -5,7 +5,8 @@
 The 5,123 price-list descriptions of the reference data are clustered (cosine of character 3- and 4-grams of the letters, numbers
 dropped, at least `--similar`, linked singly), whole clusters are dealt to two halves by the seed, and the table of systems is
 printed: nearest neighbour (TF-IDF of character n-grams 2 to 5 within words, over training lines and official descriptions),
-the table alone, ours. All answer out of the October 2025 table, D codes and digit-first codes left out, with the ways of writing of our
+the table alone, ours. All answer out of the October 2025 table, D codes and digit-first codes left out, with the ways of
+writing of our
 own table as terms; `--starter` answers out of our own table instead.
 """
 
