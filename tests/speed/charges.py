@@ -39,13 +39,9 @@ def official() -> CodeSystem:
     """The October 2025 table, with what our own table adds: how its codes are written."""
     with (DATA / OFFICIAL).open(encoding="utf-8-sig", errors="replace", newline="") as handle:
         rows = [(row["Code"].strip(), row["Description"].strip()) for row in csv.DictReader(handle)]
-    own = packages.hcpcs(OWN)
-    kept = [
-        CodeRow(c, t, True, "", terms=own[c].terms if c in own else ())
-        for c, t in rows
-        if re.fullmatch(r"[A-CE-Z][0-9]{4}", c)
-    ]
-    return CodeSystem.from_rows(kept, name="hcpcs", release="2025-10-01")
+    kept = [CodeRow(c, t, True, "") for c, t in rows if re.fullmatch(r"[A-CE-Z][0-9]{4}", c)]
+    table = CodeSystem.from_rows(kept, name="hcpcs", release="2025-10-01")
+    return packages.with_hcpcs_terms(table, OWN)
 
 
 def charges() -> list[tuple[str, str]]:
