@@ -24,18 +24,18 @@ KEYS = {
     "expected_query",
 }  # fmt: skip
 #: Share of the gold assertions that our reading must agree with: a floor under what was measured (see the test).
-FLOOR = 0.77  # measured 367 of 466
-#: Measured: negated 224/246, family 50/52, uncertain 24/27, hypothetical 32/59, historical 25/52, other_person 9/27.
+FLOOR = 0.75  # measured 615 of 817
+#: Measured: negated 362/399, family 80/106, uncertain 31/38, hypothetical 80/115, historical 39/103, other_person 20/53.
 FLOORS = {
     "negated": 0.9,
-    "family": 0.94,
-    "uncertain": 0.85,
-    "hypothetical": 0.52,
-    "historical": 0.46,
-    "other_person": 0.3,
+    "family": 0.75,
+    "uncertain": 0.81,
+    "hypothetical": 0.69,
+    "historical": 0.37,
+    "other_person": 0.37,
 }
-#: Share of the document types recognised; measured 50 of 74. Raise all of these when the reading gets better.
-TYPES_FLOOR = 0.66
+#: Share of the document types recognised; measured 78 of 129. Raise all of these when the reading gets better.
+TYPES_FLOOR = 0.6
 
 
 @functools.cache
@@ -77,7 +77,8 @@ def test_the_hands_look_different() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_gold_is_well_formed(name: str) -> None:
     row, text = gold(name), text_of(name)
-    assert set(row) == KEYS and row["id"] == name and text.strip()
+    assert set(row) - {"split"} == KEYS and row["id"] == name and text.strip()
+    assert row.get("split", "train") in ("train", "test")
     assert row["document_type"] in DOCUMENT_TYPES and row["setting"] in SETTINGS
     assert dt.date.fromisoformat(row["service_date"]).isoformat() == row["service_date"]
     assert isinstance(row["age"], int) and 0 <= row["age"] <= 120 and row["sex"] in ("female", "male")
