@@ -81,7 +81,8 @@ def test_the_hands_look_different() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_gold_is_well_formed(name: str) -> None:
     row, text = gold(name), text_of(name)
-    assert set(row) == KEYS and row["id"] == name and text.strip()
+    assert set(row) - {"split"} == KEYS and row["id"] == name and text.strip()
+    assert row.get("split", "train") in ("train", "evaluation")
     assert row["document_type"] in DOCUMENT_TYPES and row["setting"] in SETTINGS
     assert dt.date.fromisoformat(row["service_date"]).isoformat() == row["service_date"]
     assert isinstance(row["age"], int) and 0 <= row["age"] <= 120 and row["sex"] in ("female", "male")
