@@ -94,5 +94,7 @@ class Ranker:
 
 
 def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> npt.NDArray[np.float64]:
-    # not a BLAS product, whose order of summation depends on threads and shape
-    return np.asarray(intercept + (x.astype(np.float64) * weights).sum(1))
+    # not a BLAS product, whose order of summation depends on threads and shape; over the features with a weight only, so
+    # that a feature a model does not know moves no bit of its scores
+    used = np.flatnonzero(weights)
+    return np.asarray(intercept + (x[:, used].astype(np.float64) * weights[used]).sum(1))
