@@ -62,9 +62,13 @@ class Taught:
         form_ids: Mapping[str, int],
         policies: tuple[str, ...],
         min_groups: int,
+        surgical: frozenset[str] = frozenset(),
     ) -> Taught:
+        """surgical: forms that associations are not made of."""
         counted = policies[-1]  # where both are fitted on, the many teach priors
-        found = [frozenset(grams(r)) if counted == "billing" else frozenset() for r in readings]
+        found = [frozenset[str]()] * len(readings)
+        if counted == "billing":
+            found = [frozenset(g for g in grams(r) if surgical.isdisjoint(g.split())) for r in readings]
         counts = Counts.of(engine.system, documents, found, min_groups=min_groups, fitted=counted)
         engine = replace(engine, learned=counts.learned())
         if counted == "billing":

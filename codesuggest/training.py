@@ -125,13 +125,18 @@ def train(
     form_ids = {form: i for i, form in enumerate(vocabulary)}
     engines = [draft.engine(vocabulary, form_ids, words) for draft in drafts]
     reader = NoteReader(form_ids, engines[0].index.idf, words)
+    # what only our list of surgeons' words holds is no word to learn diagnoses from
+    known = {f for own in words.known().values() for f in own.split()}.union(
+        *(d.forms for d in drafts if d.rest is None)
+    )
+    surgical = frozenset(vocabulary) - known
     readings = [reader.read(d.text, d.document_type) for d in documents]
     progress(f"read {len(documents)} documents")
     trained = []
     for engine in engines:
         policies = fitted[engine.system.name]
         if policies:
-            taught = Taught.of(engine, documents, readings, form_ids, policies, min_groups)
+            taught = Taught.of(engine, documents, readings, form_ids, policies, min_groups, surgical)
             ranker = fit_ranker(taught, documents, readings, config, seed)
             engine = replace(taught.engine, ranker=ranker)
         progress(f"{engine.system.name}: threshold {engine.ranker.threshold:.3f}")

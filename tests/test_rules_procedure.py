@@ -6,6 +6,8 @@ import pytest
 from pcs_system import SYSTEM
 
 from codesuggest.codes.system import CodeRow, CodeSystem
+from codesuggest.guideline import check
+from codesuggest.records import Evidence, Suggestion
 from codesuggest.rules.procedure import AXES, allowed
 
 DAY = 20260501
@@ -53,3 +55,33 @@ def test_a_code_that_is_gone_on_the_day_is_not_offered() -> None:
     system = CodeSystem.from_rows(rows, name="icd10pcs", release="2026-04-01")
     assert allowed(system, system.index_of("0DTJ0ZZ"), "approach", DAY) == []
     assert [c for c, _ in allowed(system, system.index_of("0DTJ0ZZ"), "approach", 20250901)] == ["0DTJ4ZZ"]
+
+
+def suggestion(code: str, *undocumented: str, suggested: bool = True) -> Suggestion:
+    return Suggestion(
+        system="icd10pcs", release="2026-04-01", code=code, display=SYSTEM.title(SYSTEM.index_of(code)), confidence=0.5,
+        suggested=suggested, score=0.0, intercept=0.0, why={}, evidence=(Evidence(3, 9, None, "affirmed", "words"),),
+        undocumented=undocumented,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fires", "suggestions"),
+    [
+        # appendectomy, nobody says how
+        (["approach"], [suggestion("0DTJ0ZZ", "approach")]),
+        # knee replacement without side, kind of hinge or cement
+        (["side", "device", "qualifier"], [suggestion("0SRC0J9", "side", "device", "qualifier")]),
+        # of two codes for one operation the better one speaks
+        (["approach"], [suggestion("0DTJ4ZZ", "approach"), suggestion("0DTJ0ZZ", "approach")]),
+        ([], [suggestion("0DTJ4ZZ")]),  # all documented
+        ([], [suggestion("0DTJ4ZZ", "approach", suggested=False)]),  # merely listed
+        ([], [suggestion("BW03ZZZ", "device")]),  # the table leaves no choice
+        ([], []),
+    ],
+)
+def test_when_the_finding_speaks(fires: list[str], suggestions: list[Suggestion]) -> None:
+    found = check(suggestions, {"icd10pcs": SYSTEM}, setting="inpatient", service_date="2026-05-01")
+    assert {f.rule for f in found} == ({"pcs_axis_undocumented"} if fires else set())
+    assert sorted(a for f in found for a in AXES if AXES[a][1] in f.message) == sorted(fires)
+    assert all(f.codes == (suggestions[0].code,) and f.evidence == ((3, 9),) and f.severity == "info" for f in found)
