@@ -22,17 +22,8 @@ from codesuggest.learned import Counts, grams
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import TermIndex
 from codesuggest.suggester import CodeSuggester
-from codesuggest.training import (
-    FOLDS,
-    Taught,
-    _folds,
-    build_starter,
-    example_of,
-    policies_of,
-    read_idioms,
-    stands_for,
-    train,
-)
+from codesuggest.taught import Taught, policies_of, stands_for
+from codesuggest.training import FOLDS, _folds, build_starter, example_of, read_idioms, train
 
 
 def files_of(path: Path) -> dict[str, bytes]:
