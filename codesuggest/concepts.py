@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from codesuggest.codes.system import CodeSystem
 Ints = npt.NDArray[np.int32]
 
 #: Ways a term came to name its concept. The ranker weighs them apart.
-KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug")
+KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug", "operation", "learned")
 _KIND_OF = {"idiom": "idiom", "lay": "idiom", "abbrev": "abbreviation", "drug": "drug"}  # of our lists
 #: Of two terms with the same forms, the kind that stands first here is kept.
 _KEPT = ("title", "idiom", "trimmed", "inclusion", "header", "abbreviation", "drug")
@@ -125,6 +125,26 @@ def entries_of(system: CodeSystem) -> list[Entry]:
 def categories_of(system: CodeSystem) -> Ints:
     """Dense number of the three-character category of each code, int32 (k,), in code order from 0."""
     return np.unique(np.asarray(system.codes).astype("S3"), return_inverse=True)[1].astype(np.int32)
+
+
+def concept_of_codes(concepts: Concepts, codes: int) -> Ints:
+    """The concept of every code by its position, -1 for headers. int32 (codes,)."""
+    out = np.full(codes, -1, np.int32)
+    out[concepts.member] = np.repeat(np.arange(len(concepts.route)), np.diff(concepts.member_indptr))
+    return out
+
+
+def with_learned(concepts: Concepts, terms: Sequence[tuple[str, ...]], concept: Ints) -> Concepts:
+    """The concepts with more terms at the end, of kind "learned": the forms of each and the concept it belongs to."""
+    texts = [" ".join(forms).encode() for forms in terms]
+    end = int(concepts.text_offset[-1])
+    return replace(
+        concepts,
+        term_concept=np.append(concepts.term_concept, concept).astype(np.int32),
+        term_kind=np.append(concepts.term_kind, np.full(len(terms), KINDS.index("learned"))).astype(np.int8),
+        text_offset=np.append(concepts.text_offset, end + np.cumsum([len(t) for t in texts], dtype=np.int64)),
+        text_blob=np.append(concepts.text_blob, np.frombuffer(b"".join(texts), np.uint8)),
+    )
 
 
 def trimmed(title: str) -> str:

@@ -4,6 +4,7 @@ Files of one engine in a model folder, below its system's name:
 
     codes/*.npy      the CodeSystem's columns          concepts/*.npy    Concepts
     index/*.npy      TermIndex                         learned/*.npy     priors and associations
+    axes/*.npy       Axes, of ICD-10-PCS
     ranker.json      weights by feature name, intercept, calibration knots, threshold
     lines/*          what coded charge lines taught (`charges.py`), if there were any
 """
@@ -21,14 +22,19 @@ import numpy.typing as npt
 from codesuggest.charge_scoring import ChargeScorer
 from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import Concepts
+from codesuggest.concepts import KINDS, Concepts
 from codesuggest.errors import ModelFormatError
 from codesuggest.features import FEATURES, Static, Table, features
 from codesuggest.learned import Learned
 from codesuggest.note import Reading
+from codesuggest.procedures import Axes
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.store import Content, Folder
+
+WIDER = (
+    4  #: an operation has many neighbours (each body part) and learned terms beside them: more are asked of the index
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Engine:
     learned: Learned
     ranker: Ranker
     lines: ChargeLines | None = None  #: None: no charge line was learned from
+    axes: Axes | None = None  #: of ICD-10-PCS
 
     @cached_property
     def scorer(self) -> ChargeScorer:
@@ -50,20 +57,37 @@ class Engine:
         return Static.of(self.system, self.concepts)
 
     def candidates(
-        self, reading: Reading, allowed: npt.NDArray[np.bool_], *, inpatient: bool, top: int, floor: float
+        self,
+        reading: Reading,
+        allowed: npt.NDArray[np.bool_],
+        *,
+        inpatient: bool,
+        top: int,
+        floor: float,
+        reliability: npt.NDArray[np.float32] | None = None,
     ) -> tuple[Hits, Table]:
-        """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service."""
+        """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service. reliability:
+        of the learned terms when it is not the model's own, as in training (the other documents' counts)."""
         hits = self.index.search(
             reading.form,
             reading.word,
             reading.segment_of_word,
             len(reading.first),
             weak=reading.weak,
-            top=top,
+            top=top if self.axes is None else WIDER * top,
             floor=floor,
         )
         table = features(
-            reading, hits, self.concepts, self.index, self.static, self.learned, inpatient=inpatient, allowed=allowed
+            reading,
+            hits,
+            self.concepts,
+            self.index,
+            self.static,
+            self.learned,
+            inpatient=inpatient,
+            allowed=allowed,
+            axes=self.axes,
+            reliability=reliability,
         )
         self.ranker.complete(table, hits)
         return hits, table
@@ -79,6 +103,8 @@ class Engine:
                 out[f"{name}/{part}/{key}.npy"] = array
         for key, array in self.learned.arrays().items():
             out[f"{name}/learned/{key}.npy"] = array
+        for key, array in (self.axes.arrays() if self.axes is not None else {}).items():
+            out[f"{name}/axes/{key}.npy"] = array
         out[f"{name}/learned/grams.txt"] = "\n".join(self.learned.grams)
         out[f"{name}/ranker.json"] = {
             "first": {f: float(w) for f, w in zip(FEATURES, self.ranker.first, strict=True) if w},
@@ -131,6 +157,11 @@ class Engine:
             and len(learned.grams) == len(learned.gram_indptr) - 1
             and len(learned.gram_code) == len(learned.gram_weight)
             and len(learned.code_prior) == len(learned.mention_prior) == n_codes
+            and np.array_equal(
+                np.flatnonzero(concepts.term_kind == KINDS.index("learned")),
+                np.arange(n_terms - len(learned.reliability), n_terms),
+            )
+            and (self.axes is None or self.axes.fit_in(n_codes, n_terms, forms))
         )
 
     @classmethod
@@ -167,6 +198,7 @@ class Engine:
             Learned.from_arrays(part("learned"), tuple(g for g in grams if g)),
             ranker,
             lines,
+            Axes(**axes) if (axes := part("axes")) else None,
         )
 
 

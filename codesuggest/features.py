@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest import axes as pcs
 from codesuggest.care import CARE_FEATURES, care_features, is_drug, read_care
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, SIDES, Concepts, categories_of
 from codesuggest.learned import Learned
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
+from codesuggest.procedures import Axes
 from codesuggest.retrieve import Hits, TermIndex
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
@@ -27,9 +29,29 @@ Bools = npt.NDArray[np.bool_]
 
 MAX_CONCEPTS = 300  #: candidates kept a note before codes are chosen; the evaluation sets need at most 200 codes
 FULL = 0.995  #: coverage from which a term counts as wholly said
+LEAST, LEAST_OPERATION = (
+    0.6,
+    0.7,
+)  #: coverage from which a term counts as said in part; wordings of operations are short
 TIGHT = 0.5  #: compactness from which its words count as said together
+WINDOW = 6  #: words within which all of a learned term must stand
 
 BILATERAL, UNSPECIFIED = SIDES.index("bilateral"), SIDES.index("unspecified")
+#: Features whose weight may differ where every mention is coded: a document of that policy repeats them as "mentions:...",
+#: so that it can train a ranker together with billed documents. No note that is read has them.
+OF_POLICY = (
+    *(f"chapter:{c}" for c in "BCDFGHIJKLMNOQ"),
+    "learned:term",
+    "learned:terms",
+    "learned:operation_prior",
+    "learned:code_prior",
+    "learned:category_prior",
+    "operation:integral_inspection",
+    "match:none",
+    "full:none",
+    "match:best",
+    "against:historical_only",
+)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 FEATURES: tuple[str, ...] = (
     *(f"match:{g}" for g in GROUPS),
@@ -92,6 +114,14 @@ FEATURES: tuple[str, ...] = (
     "rival:same_concept",
     "rival:same_words_and_category",
     "rival:place",
+    # of what documents with every mention coded taught (`mentions.py`)
+    "learned:term",
+    "learned:terms",
+    "learned:term_in_headline",
+    "learned:term_and_match",
+    "learned:operation_prior",
+    *pcs.COLUMNS,
+    *(f"mentions:{name}" for name in ("document", *OF_POLICY)),
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -112,6 +142,10 @@ class Table:
     lead: Ints
     usable: Bools
     worth: Floats
+
+    def undocumented(self, row: int) -> tuple[str, ...]:
+        """Axes of an ICD-10-PCS code whose value the note does not tell, () in any other system."""
+        return tuple(axis for axis in pcs.OPEN if self.x[row, COLUMN[f"axis:{axis}_open"]])
 
     def evidence_of(self, row: int, hits: Hits, term_concept: Ints) -> npt.NDArray[np.int64]:
         """Hits that speak for a candidate: not much weaker than its best one, strongest and then first in the note."""
@@ -143,7 +177,8 @@ class Static:
         codes = np.asarray(system.codes)
         category = categories_of(system)
         raw = codes.view(np.uint8).reshape(len(codes), -1)[:, 0]
-        letter = np.where(raw >= 65, raw - 65, raw - 48).astype(np.int8)
+        # ICD-10-PCS has sections 0 to 9: they take the letters from I on, of which it uses none but X
+        letter = np.where(raw >= 65, raw - 65, raw - 48 + 8).astype(np.int8)
         title = np.full(len(first), -1, np.int32)
         terms = np.flatnonzero(concepts.term_kind == 0)[::-1]
         title[concepts.term_concept[terms]] = terms
@@ -168,12 +203,18 @@ def features(
     *,
     inpatient: bool,
     allowed: Bools,
+    axes: Axes | None = None,
+    reliability: Floats | None = None,
 ) -> Table:
     """Candidates with their features. allowed: bool (k,), codes that may be suggested: billable and valid on the day.
+    axes: of ICD-10-PCS, whose members are chosen by them. reliability: of the learned terms, by default `learned`'s.
 
     The rival features are left at 0 for `rivals`.
     """
-    judged = _Judged.of(reading, hits, concepts, inpatient=inpatient)
+    trust = learned.reliability if reliability is None else reliability
+    judged = _Judged.of(
+        reading, hits, concepts, trust, inpatient=inpatient, least=LEAST if axes is None else LEAST_OPERATION
+    )
     sheet = _Sheet.of(judged, index, static)
     if not len(sheet.concept):
         none = np.zeros(0, np.int32)
@@ -184,7 +225,8 @@ def features(
     site = _what_the_code_is(sheet, index, static)
     if static.drug is not None:
         _who_provided_it(sheet, static.drug)
-    return _codes(sheet, static, learned, allowed, site)
+    _what_was_learned(sheet)
+    return _codes(sheet, index, static, learned, allowed, site, axes)
 
 
 def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floats:
@@ -200,7 +242,8 @@ class _Judged:
 
     concept: int32. status: index in ASSERTIONS. strength: float32 in [0, 1], coverage * compactness^(1/4). full: the whole
     term, its words together. usable: speaks of this patient, in a way its concept can be coded from. drug: a drug's name
-    that hints at a status code. dominated: inside a longer full match, as "pain" in "knee pain". worth: as evidence.
+    that hints at a status code. dominated: inside a longer full match, as "pain" in "knee pain". worth: as evidence. trust:
+    float32, reliability of a learned term, 0 for every other.
     """
 
     reading: Reading
@@ -215,21 +258,28 @@ class _Judged:
     drug: Bools
     dominated: Bools
     worth: Floats
+    trust: Floats
 
     @classmethod
-    def of(cls, reading: Reading, hits: Hits, concepts: Concepts, *, inpatient: bool) -> _Judged:
+    def of(
+        cls, reading: Reading, hits: Hits, concepts: Concepts, trust: Floats, *, inpatient: bool, least: float
+    ) -> _Judged:
         segment = hits.segment
         status = reading.status[segment]
         concept = concepts.term_concept[hits.term]
         kind = concepts.term_kind[hits.term]
-        drug = kind == KINDS.index("drug")
+        learned = kind == KINDS.index("learned")
+        drug = (kind == KINDS.index("drug")) | learned  # neither names its concept
+        trusted = np.zeros(len(hits), np.float32)
+        trusted[learned] = trust[hits.term[learned] - (len(concepts.term_kind) - len(trust))]
         strength = (hits.coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
         full = (hits.coverage >= FULL) & (hits.compact >= TIGHT)
         # uncertain diagnoses are coded at the end of an inpatient stay only (II.H, III.C; IV.H)
         own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient)
         relative = (status == FAMILY) | ((status == AFFIRMED) & reading.says_family[segment])
         usable = np.where(concepts.route[concept] == 1, relative, own)
-        usable &= (hits.coverage >= 0.6) | (strength >= 0.5)
+        usable &= (hits.coverage >= least) | ((strength >= 0.5) & (least <= LEAST))
+        usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (hits.last - hits.first < WINDOW))
         dominated = np.zeros(len(hits), bool)
         strong = np.flatnonzero(full & own & ~drug)
         first = np.searchsorted(segment, segment[strong])  # hits are sorted by segment: pairs within one only
@@ -244,8 +294,10 @@ class _Judged:
         )
         dominated[inner[inside]] = True
         in_diagnosis = reading.group[segment] == GROUPS.index("assessment")
-        worth = (strength - 0.3 * dominated + 0.15 * in_diagnosis).astype(np.float32)
-        return cls(reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth)
+        worth = np.where(learned, trusted, strength - 0.3 * dominated + 0.15 * in_diagnosis).astype(np.float32)
+        return cls(
+            reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth, trusted
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +328,7 @@ class _Sheet:
         promise = judged.strength[use] * np.log1p(index.mass[judged.hits.term[use]])
         promise = promise * np.where(judged.dominated[use], 0.5, 1.0)
         promise += 0.3 * judged.concepts.common[concept][slot] * judged.full[use]
+        promise = np.where(judged.trust[use] > 0, 5 * judged.trust[use], promise)
         if len(concept) > MAX_CONCEPTS:
             most = _max_by(slot, promise, len(concept))
             kept = np.sort(np.lexsort((concept, -most))[:MAX_CONCEPTS])
@@ -431,6 +484,15 @@ def _ragged(count: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     return row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
 
 
+def _spoken(sheet: _Sheet) -> pcs.Spoken:
+    judged, use = sheet.judged, sheet.use
+    strength = np.where(judged.trust[use] > 0, judged.trust[use], judged.strength[use])
+    whole = judged.full[use] & ~judged.drug[use]
+    return pcs.Spoken(
+        sheet.slot, judged.hits.term[use], judged.hits.segment[use], strength, whole, judged.hits.matched[use]
+    )
+
+
 def _site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, weight: Floats, n: int) -> Floats:
     """How the side words near the words of a concept's title divide among the sides: float32 (n, sides), rows sum to 0 or 1.
 
@@ -453,8 +515,8 @@ def _site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, weight: Fl
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-9), np.float32)
 
 
-def _side_beside(sheet: _Sheet) -> Floats:
-    """How strongly a match stands beside a side word of its segment: float32 (n, sides)."""
+def _side_beside(sheet: _Sheet, weight: Floats) -> Floats:
+    """How strongly a match stands beside a side word of its segment: float32 (n, sides). weight (p,): of each match."""
     judged, p = sheet.judged, sheet.plain
     reading, hits = judged.reading, judged.hits
     out = np.zeros((len(sheet.concept), len(SIDES)), np.float32)
@@ -468,12 +530,31 @@ def _side_beside(sheet: _Sheet) -> Floats:
         word = reading.side_word[j]
         there &= reading.segment_of_word[word] == hits.segment[p]
         gap = np.maximum(0, np.maximum(hits.first[p] - word, word - hits.last[p]))
-        score = judged.strength[p] * np.select([gap <= 1, gap <= 3, gap <= 6], [1.0, 0.7, 0.5], 0.3)
+        score = judged.strength[p] * np.select([gap <= 1, gap <= 3, gap <= 6], [1.0, 0.7, 0.5], 0.3) * weight
         np.maximum.at(out, (sheet.row[there], reading.side[j][there]), score[there])
     return out
 
 
-def _codes(sheet: _Sheet, static: Static, learned: Learned, allowed: Bools, site: Floats) -> Table:
+def _what_was_learned(sheet: _Sheet) -> None:
+    """The best of the learned terms said, and all of them as independent witnesses (each form set counts once)."""
+    judged, n = sheet.judged, len(sheet.concept)
+    trust = judged.trust[sheet.use]
+    own = np.flatnonzero(trust > 0)
+    if not len(own):
+        return
+    best = _max_by(sheet.slot[own], trust[own], n)
+    sheet.put("learned:term", best)
+    once = np.unique(judged.hits.term[sheet.use[own]], return_index=True)[1]  # a term belongs to one concept
+    doubt = -np.log1p(-np.minimum(trust[own][once], 0.95))
+    sheet.put("learned:terms", np.minimum(np.bincount(sheet.slot[own][once], doubt, minlength=n), 6) / 3)
+    headline = judged.reading.headline[judged.hits.segment[sheet.use[own]]]
+    sheet.put("learned:term_in_headline", _max_by(sheet.slot[own], trust[own] * headline, n))
+    sheet.put("learned:term_and_match", best * sheet.best)
+
+
+def _codes(
+    sheet: _Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None
+) -> Table:
     """From concepts to codes: the sides the note speaks of, and the encounter its words point to."""
     judged, ids = sheet.judged, sheet.concept
     reading, concepts = judged.reading, judged.concepts
@@ -481,17 +562,33 @@ def _codes(sheet: _Sheet, static: Static, learned: Learned, allowed: Bools, site
     row, offset = _ragged(stop - start)
     at = start[row] + offset
     code, side, extension = concepts.member[at], concepts.side[at], concepts.extension[at]
-    beside = _side_beside(sheet) if static.sided else np.zeros((len(ids), len(SIDES)), np.float32)
+    weight = np.ones(len(sheet.plain), np.float32)
+    if axes is not None:  # the side that was operated on, not the one of last year
+        weight = pcs.side_weight(reading, judged.hits.segment[sheet.plain])
+    beside = _side_beside(sheet, weight) if static.sided else np.zeros((len(ids), len(SIDES)), np.float32)
     has_both = np.zeros(len(ids), bool)
     has_both[row[side == BILATERAL]] = True
     # without a bilateral code both sides are coded (I.B.13, FY2026)
     beside[:, 1:3] = np.maximum(beside[:, 1:3], np.where(has_both, 0, beside[:, BILATERAL])[:, None])
+    if axes is not None:
+        alone = beside.max(1) == 0
+        beside[alone] = pcs.side_of_note(reading)
     both = (beside[:, 1] > 0) & (beside[:, 2] > 0)
     said = (beside[row, side] > 0) | (site[row, side] > 0) | (side == 0) | (side == UNSPECIFIED)
     said |= (side == BILATERAL) & both[row]
+    heard = np.zeros(len(ids), bool)
+    heard[row[said & (side > 0)]] = True
+    if axes is not None:  # ICD-10-PCS has no code for an unspecified side: without a word of it, each may be meant
+        said |= ~heard[row]
     keep = allowed[code] & said & reading.extension_fits(extension)
     row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
+    columns: dict[str, Floats] = {}
+    if axes is not None:
+        keep, columns = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard[row] & (side > 0))
+        row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
     x = sheet.x[row]
+    for name, values in columns.items():
+        x[:, COLUMN[name]] = values[keep]
 
     def put(name: str, values: Any) -> None:
         x[:, COLUMN[name]] = values
@@ -516,6 +613,8 @@ def _codes(sheet: _Sheet, static: Static, learned: Learned, allowed: Bools, site
     put("learned:code_prior", learned.code_prior[code])
     put("learned:category_prior", learned.category_prior[sheet.category[row]])
     put("learned:mention_prior", learned.mention_prior[code])
+    if len(learned.concept_prior):
+        put("learned:operation_prior", learned.concept_prior[ids][row])
     association = learned.associate(reading)
     if association is not None:
         own = association[code]

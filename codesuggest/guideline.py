@@ -19,7 +19,7 @@ from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import OptionError
 from codesuggest.records import ClaimLine, Finding, Suggestion
-from codesuggest.rules import evidence, payer, sequence, specific, tabular, together, validity
+from codesuggest.rules import evidence, payer, procedure, sequence, specific, tabular, together, validity
 from codesuggest.rules.registry import (
     RULES_FILE,
     SETTINGS,
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 #: The modules whose import registers the rules.
-FAMILIES: tuple[ModuleType, ...] = (evidence, payer, sequence, specific, tabular, together, validity)
+FAMILIES: tuple[ModuleType, ...] = (evidence, payer, procedure, sequence, specific, tabular, together, validity)
 #: Systems of procedures and supplies that a claim may name without their being loaded: a finding says so.
 MAY_BE_ABSENT = ("icd10pcs", "hcpcs", "cpt")
 
@@ -121,7 +121,9 @@ def _suggested(s: Suggestion, table: CodeSystem | None, *, chosen: bool | None =
     title = "" if s.display == s.code else s.display
     index = -1 if code is None else code.index
     key = normalise(s.system, s.code)
-    return Line(s.system, s.code, key, title, suggested, s.evidence, table, index, confidence=s.confidence)
+    return Line(
+        s.system, s.code, key, title, suggested, s.evidence, table, index, None, (), None, s.confidence, s.undocumented
+    )
 
 
 def _claimed(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,8 @@ class Learned:
     """code_prior, mention_prior: float32 (k,) by code position. category_prior: float32 (q,) by category.
 
     grams: n-grams, forms joined by spaces; gram_indptr (g+1,), gram_code, gram_weight (float32 in [0, 1]): their codes.
+    reliability: float32 (r,) in [0, 1], of the last r terms of the index, which are learned ones (`mentions.py`).
+    concept_prior: float32 (c,), how often each concept was coded there; empty for a system that billed documents teach.
     """
 
     code_prior: Floats
@@ -45,6 +47,8 @@ class Learned:
     gram_indptr: Ints
     gram_code: Ints
     gram_weight: Floats
+    reliability: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    concept_prior: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @classmethod
     def nothing(cls, codes: int, categories: int) -> Learned:
@@ -133,8 +137,9 @@ class Counts:
         found: Sequence[frozenset[str]],
         *,
         min_groups: int,
+        fitted: str = "billing",
     ) -> Counts:
-        """found: the n-grams of each document."""
+        """found: the n-grams of each document. fitted: the policy of the documents that the ranker is fitted on."""
         category = categories_of(system)
         billed, mentioned = np.zeros(len(system)), np.zeros(len(system))
         billed_category = np.zeros(int(category.max()) + 1)
@@ -142,11 +147,13 @@ class Counts:
         rows: list[tuple[frozenset[str], str, frozenset[str]]] = []
         for document, own in zip(documents, found, strict=True):
             labels = document.labels(system.name) or {}
-            if document.policy == "mentions":
+            if document.policy == "mentions" and fitted == "billing":
                 for code in labels:
                     if code in system:
                         mentioned[system.index_of(code)] += 1
                 rows.append((own, document.group or document.id, frozenset(labels)))
+                continue
+            if document.policy != fitted:
                 continue
             mine = {system.index_of(c): 0.5 if t == "acceptable" else 1.0 for c, t in labels.items() if c in system}
             per_code, per_category = share[document.group or document.id]

@@ -94,5 +94,8 @@ class Ranker:
 
 
 def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> npt.NDArray[np.float64]:
-    # not a BLAS product, whose order of summation depends on threads and shape
-    return np.asarray(intercept + (x.astype(np.float64) * weights).sum(1))
+    # not a BLAS product, whose order of summation depends on threads and shape; over the features with a weight only, so
+    # that a feature a model does not know moves no bit of its scores
+    used = np.flatnonzero(weights)
+    # in rows, as a choice of columns is not by itself: the order of summation follows the layout
+    return np.asarray(intercept + (np.ascontiguousarray(x[:, used], np.float64) * weights[used]).sum(1))

@@ -92,6 +92,8 @@ class Suggestion:
     intercept: float
     why: Mapping[str, float]
     evidence: tuple[Evidence, ...]
+    #: of ICD-10-PCS: axes whose value the note does not tell ("side", "approach", "device", "qualifier")
+    undocumented: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -105,6 +107,7 @@ class Suggestion:
             "intercept": self.intercept,
             "why": dict(self.why),
             "evidence": [e.to_dict() for e in self.evidence],
+            **({"undocumented": list(self.undocumented)} if self.undocumented else {}),
         }
 
 
@@ -226,7 +229,14 @@ class NoteResult:
             document_type=row["document_type"],
             systems=tuple(row["systems"]),
             suggestions=tuple(
-                Suggestion(**{**s, "evidence": tuple(_evidence(e) for e in s["evidence"])}) for s in row["suggestions"]
+                Suggestion(
+                    **{
+                        **s,
+                        "evidence": tuple(_evidence(e) for e in s["evidence"]),
+                        "undocumented": tuple(s.get("undocumented", ())),
+                    }
+                )
+                for s in row["suggestions"]
             ),
             withheld=tuple(Withheld(**{**w, "cue": _cue(w["cue"])}) for w in row["withheld"]),
             findings=tuple(_finding(f) for f in row["findings"]),

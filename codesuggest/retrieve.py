@@ -95,6 +95,14 @@ class TermIndex:
         idf[held] = other.idf[held]
         return TermIndex(idf, self.indptr, self.forms)
 
+    def with_terms(self, terms: Sequence[tuple[int, ...]]) -> TermIndex:
+        """The index with more terms at its end, given by form ids; the weights of the forms stay what they are."""
+        sizes = np.cumsum([len(forms) for forms in terms], dtype=np.int32)
+        more = np.array([f for forms in terms for f in sorted(forms)], np.int32)
+        return TermIndex(
+            self.idf, np.append(self.indptr, self.indptr[-1] + sizes).astype(np.int32), np.append(self.forms, more)
+        )
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"idf": self.idf, "indptr": self.indptr, "forms": self.forms}
 

@@ -307,6 +307,7 @@ class CodeSuggester:
                     intercept=engine.ranker.intercept,
                     why=engine.ranker.why(table.x[row]),
                     evidence=evidence,
+                    undocumented=table.undocumented(row),
                 )
             )
         first, last = hits.first[table.usable], hits.last[table.usable]

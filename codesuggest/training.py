@@ -23,18 +23,19 @@ from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import Idiom, build, categories_of, entries_of
+from codesuggest.concepts import Idiom, entries_of
 from codesuggest.config import SuggestConfig
+from codesuggest.draft import Draft
 from codesuggest.engine import Engine
 from codesuggest.errors import CodeFileError, InputError
-from codesuggest.features import COLUMN, Table
-from codesuggest.learned import Counts, Learned, grams
+from codesuggest.features import COLUMN, OF_POLICY, Table
 from codesuggest.note import NoteReader, Reading
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.rank import Ranker
-from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.retrieve import Hits
 from codesuggest.suggester import CodeSuggester, starter_path
+from codesuggest.taught import Taught, policies_of, stands_for
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,6 +44,8 @@ ACCEPTABLE_WEIGHT = 0.3
 #: Inverse strength of the L2 penalty over features scaled to unit deviation; flat between 0.02 and 2 in cross-validation.
 STRENGTH = 0.3
 FOLDS = 8
+#: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
+BILLED_WEIGHT = 8.0
 _RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:")]
 _IDIOM_COLUMNS = ("code", "phrase", "kind", "common", "source")
 
@@ -84,19 +87,23 @@ def train(
 ) -> CodeSuggester:
     """A model from coded documents.
 
-    documents: those with policy "billing" train the ranker, those with "mentions" (every mention is coded) teach
-        priors and associations only; those of type "charge_line" are one charge each, apart from all notes.
+    documents: those with policy "billing" train the ranker of a system, those with "mentions" (every mention is coded)
+        teach priors and associations only; but a system in which nothing was billed is trained on mentions, and
+        ICD-10-PCS on both where few documents were. Those of type "charge_line" are one charge each, apart from all notes.
     systems: code tables to suggest from. idioms: by system name. min_groups: an n-gram is kept only if it occurs in
         documents of so many groups (patients); a public corpus may set 1 (invariant 5).
         progress: told a line a step.
 
-    Raises InputError without a document to train the ranker on. Same input and seed, same model, byte for byte.
+    Raises InputError without a document coded in one of the systems. Same input and seed, same model, byte for byte.
     """
     documents = list(documents)
-    if not any(d.policy == "billing" for d in documents):
-        raise InputError('no document with policy "billing" to train the ranker on; give at least a few dozen')
     charges = [d for d in documents if d.document_type == CHARGE_LINE]
     documents = [d for d in documents if d.document_type != CHARGE_LINE]
+    fitted = {system.name: policies_of(documents, system) for system in systems}
+    if not any(fitted.values()):
+        raise InputError(
+            "no document is coded in a system of this model; give at least a few dozen to train the ranker on"
+        )
     config = config or SuggestConfig()
     words = WordReader()
     entries = {system.name: entries_of(system) for system in systems}
@@ -111,37 +118,32 @@ def train(
             }
         )
     )
-    built = {}
-    for system in systems:
-        built[system.name] = build(entries[system.name], words.forms_of, (idioms or {}).get(system.name, ()))
-        progress(f"{system.name}: {len(built[system.name][0].route):,} concepts, {len(built[system.name][1]):,} terms")
-    vocabulary = sorted({form for _, terms in built.values() for forms in terms for form in forms})
-    engines = []
-    for system in systems:
-        concepts, terms = built[system.name]
-        categories = int(categories_of(system).max()) + 1
-        engines.append(
-            Engine(
-                system,
-                concepts,
-                TermIndex.build(terms, vocabulary),
-                Learned.nothing(len(system), categories),
-                Ranker.nothing(),
-            )
-        )
-    reader = NoteReader({form: i for i, form in enumerate(vocabulary)}, engines[0].index.idf, words)
+    drafts = [Draft.of(system, entries[system.name], words, (idioms or {}).get(system.name, ())) for system in systems]
+    for draft in drafts:
+        progress(f"{draft.system.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
+    vocabulary = sorted({form for draft in drafts for form in draft.forms})
+    form_ids = {form: i for i, form in enumerate(vocabulary)}
+    engines = [draft.engine(vocabulary, form_ids, words) for draft in drafts]
+    reader = NoteReader(form_ids, engines[0].index.idf, words)
+    # what only our list of surgeons' words holds is no word to learn diagnoses from
+    known = {f for own in words.known().values() for f in own.split()}.union(
+        *(d.forms for d in drafts if d.rest is None)
+    )
+    surgical = frozenset(vocabulary) - known
     readings = [reader.read(d.text, d.document_type) for d in documents]
     progress(f"read {len(documents)} documents")
     trained = []
     for engine in engines:
-        counts = Counts.of(engine.system, documents, [frozenset(grams(r)) for r in readings], min_groups=min_groups)
-        engine = replace(engine, learned=counts.learned())
-        ranker = fit_ranker(engine, counts, documents, readings, config, seed)
-        progress(f"{engine.system.name}: threshold {ranker.threshold:.3f}")
+        policies = fitted[engine.system.name]
+        if policies:
+            taught = Taught.of(engine, documents, readings, form_ids, policies, min_groups, surgical)
+            ranker = fit_ranker(taught, documents, readings, config, seed)
+            engine = replace(taught.engine, ranker=ranker)
+        progress(f"{engine.system.name}: threshold {engine.ranker.threshold:.3f}")
         lines = _charge_lines(engine.system, charges, min_groups, seed)
         if lines is not None:
             progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
-        trained.append(replace(engine, ranker=ranker, lines=lines))
+        trained.append(replace(engine, lines=lines))
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about)
 
 
@@ -159,21 +161,22 @@ def _charge_lines(
 
 
 def fit_ranker(
-    engine: Engine,
-    counts: Counts,
+    taught: Taught,
     documents: Sequence[CodedDocument],
     readings: Sequence[Reading],
     config: SuggestConfig,
     seed: int,
 ) -> Ranker:
-    """Weights from all billed documents; knots and threshold from scores of documents the weights had not seen.
+    """Weights from all documents of the policies; knots and threshold from scores of documents the weights had not seen.
 
-    The folds keep the documents of one group together.
+    The folds keep the documents of one group together. With billed documents among them, confidence is that of a billed
+    code.
     """
+    engine = taught.engine
     examples = [
-        example_of(engine, counts, d, r, config)
+        example_of(taught, d, r, config)
         for d, r in zip(documents, readings, strict=True)
-        if d.policy == "billing" and d.labels(engine.system.name) is not None
+        if d.policy in taught.policies and d.labels(engine.system.name) is not None
     ]
     if not any(e.right.any() for e in examples):
         return Ranker.nothing()
@@ -185,30 +188,49 @@ def fit_ranker(
             if f == k:
                 ranker.complete(examples[i].table, examples[i].hits)
                 scores[i] = ranker.score(examples[i].table.x)
+    ranker = _fit(examples)
+    judged = [(e, s) for e, s in zip(examples, scores, strict=True) if e.document.policy == taught.policies[0]]
+    examples, scores = [e for e, _ in judged], [s for _, s in judged]
     knots = calibrate(np.concatenate(scores), np.concatenate([e.right for e in examples]))
-    ranker = replace(_fit(examples), knots_score=knots[0], knots_confidence=knots[1])
+    ranker = replace(ranker, knots_score=knots[0], knots_confidence=knots[1])
     return replace(ranker, threshold=_best_threshold(examples, [ranker.confidence(s) for s in scores], engine))
 
 
-def example_of(
-    engine: Engine, counts: Counts, document: CodedDocument, reading: Reading, config: SuggestConfig
-) -> Example:
-    """Candidates of one document, with priors from the other documents, and which are right."""
-    labels = document.labels(engine.system.name) or {}
+def example_of(taught: Taught, document: CodedDocument, reading: Reading, config: SuggestConfig) -> Example:
+    """Candidates of one document, with what the other documents teach, and which are right.
+
+    In a document with every mention coded, every code that one of its stems begins is right.
+    """
+    engine, group = taught.engine, document.group or document.id
+    system = engine.system
+    labels = document.labels(system.name) or {}
     hits, table = engine.candidates(
         reading,
-        engine.system.billable_on(document.service_date),
+        system.billable_on(document.service_date),
         inpatient=document.setting == "inpatient",
         top=config.terms_per_segment,
         floor=config.coverage_floor,
+        reliability=taught.learned.reliability(group) if taught.learned else None,
     )
     category = engine.static.category[table.concept]
-    code, per_category = counts.priors_without(document)
+    code, per_category = taught.counts.priors_without(document)
     table.x[:, COLUMN["learned:code_prior"]] = code[table.code]
     table.x[:, COLUMN["learned:category_prior"]] = per_category[category]
-    right = {engine.system.index_of(c): tier for c, tier in labels.items() if c in engine.system}
+    if taught.learned:
+        table.x[:, COLUMN["learned:operation_prior"]] = taught.learned.prior(group)[table.concept]
+    if document.policy == "billing":
+        right = {system.index_of(c): tier for c, tier in labels.items() if c in system}
+    else:
+        right = {i: tier for c, tier in labels.items() for i in stands_for(system, c)}
     tiers = [right.get(int(i)) for i in table.code]
     weight = np.array([ACCEPTABLE_WEIGHT if t == "acceptable" else 1.0 for t in tiers])
+    if len(taught.policies) > 1:
+        if document.policy == "billing":
+            weight *= BILLED_WEIGHT
+        else:
+            table.x[:, COLUMN["mentions:document"]] = 1
+            for name in OF_POLICY:
+                table.x[:, COLUMN[f"mentions:{name}"]] = table.x[:, COLUMN[name]]
     return Example(document, hits, table, np.array([t is not None for t in tiers], bool), weight)
 
 
@@ -274,9 +296,8 @@ def _best_threshold(examples: Sequence[Example], confidence: Sequence[Floats], e
         best = {int(i): float(v) for i, v in zip(e.table.code, c, strict=True)}
         for group in e.document.required(engine.system.name):
             need += 1
-            found_at.append(
-                max((best.get(engine.system.index_of(k), 0.0) for k in group if k in engine.system), default=0.0)
-            )
+            places = [i for k in group for i in stands_for(engine.system, k)]
+            found_at.append(max((best.get(i, 0.0) for i in places), default=0.0))
     grid = np.round(np.linspace(0.05, 0.9, 86), 3)
     reached = np.array(found_at)
 

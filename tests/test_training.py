@@ -10,14 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import TINY_NOTES
+from pcs_system import SYSTEM as PCS
+from pcs_system import documents as pcs_documents
 
 from codesuggest.coded import CodedDocument, Label, read_coded
 from codesuggest.codes.system import CodeSystem
 from codesuggest.config import SuggestConfig
 from codesuggest.errors import CodeFileError, InputError
+from codesuggest.features import COLUMN, FEATURES
 from codesuggest.learned import Counts, grams
+from codesuggest.rank import Ranker
+from codesuggest.retrieve import TermIndex
 from codesuggest.suggester import CodeSuggester
-from codesuggest.training import FOLDS, _folds, build_starter, read_idioms, train
+from codesuggest.taught import Taught, policies_of, stands_for
+from codesuggest.training import FOLDS, _folds, build_starter, example_of, read_idioms, train
 
 
 def files_of(path: Path) -> dict[str, bytes]:
@@ -189,12 +195,123 @@ def test_grams_stay_within_what_is_said_of_the_patient(tiny: CodeSuggester) -> N
     assert all(len(g.split()) <= 3 for g in found)
 
 
+# ---- documents of which every mention was coded
+
+
+def test_mentions_alone_train_a_ranker(tiny_system: CodeSystem) -> None:
+    documents = [mentions(n, text, *codes) for n, (codes, text) in enumerate(TINY_NOTES)]
+    model = train(documents, systems=[tiny_system], min_groups=1)
+    assert model.engines["icd10cm"].ranker.threshold < 1
+    for codes, text in TINY_NOTES:
+        assert {s.code for s in model.suggest(text).suggestions[: len(codes)]} == set(codes)
+
+
+def test_the_model_of_mentions_is_the_same_twice_and_after_loading(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        train(pcs_documents(), systems=[PCS], min_groups=1).save(tmp_path / name)
+    first, second = files_of(tmp_path / "one"), files_of(tmp_path / "two")
+    assert first == second and "icd10pcs/axes/letter.npy" in first
+    trained, loaded = train(pcs_documents(), systems=[PCS], min_groups=1), CodeSuggester.load(tmp_path / "one")
+    for document in pcs_documents():
+        a, b = trained.suggest(document.text), loaded.suggest(document.text)
+        assert [s.to_dict() for s in a.suggestions] == [s.to_dict() for s in b.suggestions]
+
+
+@pytest.mark.parametrize(
+    ("code", "stands_for_codes"),
+    [
+        ("0DTJ4ZZ", ["0DTJ4ZZ"]),
+        ("0DTJ", ["0DTJ0ZZ", "0DTJ4ZZ", "0DTJ8ZZ"]),
+        ("0DTJ7ZZ", ["0DTJ0ZZ", "0DTJ4ZZ", "0DTJ8ZZ"]),  # gone: its operation and body part
+        ("0SRC01", ["0SRC019", "0SRC01A"]),
+        ("9ZZZ", []),
+    ],
+)
+def test_what_a_code_of_another_release_stands_for(code: str, stands_for_codes: list[str]) -> None:
+    assert [PCS.code(i) for i in stands_for(PCS, code)] == stands_for_codes
+
+
+def test_a_header_of_a_diagnosis_stands_for_its_codes_and_a_gone_one_for_none(tiny_system: CodeSystem) -> None:
+    assert [tiny_system.code(i) for i in stands_for(tiny_system, "Q10")] == ["Q10.1", "Q10.2", "Q10.9"]
+    assert stands_for(tiny_system, "Q10.7") == []
+
+
+def test_which_documents_the_ranker_is_fitted_on(tiny_system: CodeSystem) -> None:
+    billed = CodedDocument("b", "", (Label("icd10pcs", "0DTJ4ZZ"),), systems=("icd10pcs",))
+    assert policies_of(pcs_documents(), PCS) == ("mentions",)
+    assert policies_of([*pcs_documents(), billed], PCS) == ("billing", "mentions"), "one alone would teach little"
+    assert policies_of([billed] * 500 + pcs_documents(), PCS) == ("billing",)
+    assert policies_of([billed], PCS) == ("billing",)
+    diagnosis = CodedDocument("d", "", (Label("icd10cm", "Q11"),))
+    assert policies_of([diagnosis, mentions(1, "", "Q11")], tiny_system) == ("billing",)
+    assert policies_of([], PCS) == ()
+
+
+def test_no_document_teaches_its_own_example() -> None:
+    """The features of a training example are those of a model that never saw its document."""
+    rest = [
+        mentions(n, "Nothing new.", group=f"r{n}") for n in range(20)
+    ]  # so that no code is in every fourth document
+    rest = [dataclasses.replace(d, codes=(Label("icd10pcs", "0DJDXZZ"),), systems=("icd10pcs",)) for d in rest]
+    documents = pcs_documents() + rest
+    model = train(documents, systems=[PCS], min_groups=1)
+    readings = [model.reader.read(d.text) for d in documents]
+    ids = {form: i for i, form in enumerate(model.vocabulary)}
+    bare = dataclasses.replace(model.engines["icd10pcs"], ranker=Ranker.nothing())
+    n = len(bare.learned.reliability)
+    untaught = dataclasses.replace(
+        bare,
+        concepts=dataclasses.replace(
+            bare.concepts,
+            term_concept=bare.concepts.term_concept[:-n],
+            term_kind=bare.concepts.term_kind[:-n],
+            text_offset=bare.concepts.text_offset[:-n],
+        ),
+        index=TermIndex(bare.index.idf, bare.index.indptr[:-n], bare.index.forms[: bare.index.indptr[-n - 1]]),
+        axes=dataclasses.replace(
+            bare.axes, term_pattern=bare.axes.term_pattern[:-n], term_place=bare.axes.term_place[:-n]
+        )
+        if bare.axes
+        else None,
+    )
+    assert n
+    taught = Taught.of(untaught, documents, readings, ids, ("mentions",), 1)
+    column = [
+        COLUMN[f"learned:{name}"] for name in ("term", "terms", "operation_prior", "code_prior", "category_prior")
+    ]
+    differ = 0
+    for k, document in enumerate(documents):
+        others = [d for d in documents if d is not document]
+        their = [r for d, r in zip(documents, readings, strict=True) if d is not document]
+        without = Taught.of(untaught, others, their, ids, ("mentions",), 1)
+        own = example_of(taught, document, readings[k], SuggestConfig())
+        blind = example_of(without, dataclasses.replace(document, id="new"), readings[k], SuggestConfig())
+        found = {int(c): own.table.x[i, column].tolist() for i, c in enumerate(own.table.code)}
+        expected = {int(c): blind.table.x[i, column].tolist() for i, c in enumerate(blind.table.code)}
+        assert found.keys() == expected.keys()
+        assert all(found[c] == pytest.approx(expected[c], abs=1e-4) for c in found)
+        _, seen = taught.engine.candidates(
+            readings[k], PCS.billable_on("2026-05-01"), inpatient=False, top=30, floor=0.45
+        )
+        differ += any(seen.x[i, column].tolist() != found.get(int(c)) for i, c in enumerate(seen.code))
+    assert differ > 3, "with its own labels a document would look otherwise"
+
+
+def test_features_of_the_other_policy_are_never_set_on_a_note_that_is_read() -> None:
+    model = train(pcs_documents(), systems=[PCS], min_groups=1)
+    engine = model.engines["icd10pcs"]
+    reading = model.reader.read("Laparoscopic appendectomy. Chest film clear.")
+    _, table = engine.candidates(reading, PCS.billable_on("2026-05-01"), inpatient=True, top=30, floor=0.45)
+    assert len(table.code) and not table.x[:, [COLUMN[f] for f in FEATURES if f.startswith("mentions:")]].any()
+
+
 # ---- what cannot be trained on
 
 
-def test_without_a_billed_document_there_is_nothing_to_train(tiny_system: CodeSystem) -> None:
-    for documents in ([], [mentions(1, "Giddiness.", "Q26")]):
-        with pytest.raises(InputError, match="billing"):
+def test_without_a_coded_document_there_is_nothing_to_train(tiny_system: CodeSystem) -> None:
+    other = CodedDocument("a", "Giddiness.", (Label("hcpcs", "Q26"),), systems=("hcpcs",))
+    for documents in ([], [other]):
+        with pytest.raises(InputError, match="no document is coded"):
             train(documents, systems=[tiny_system])
 
 

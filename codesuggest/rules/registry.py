@@ -58,6 +58,7 @@ class Line:
     modifiers: tuple[str, ...] = ()
     poa: str | None = None
     confidence: float = 1.0  #: probability in [0, 1]; 1 for what a person chose
+    undocumented: tuple[str, ...] = ()  #: axes of a suggested ICD-10-PCS code that the note does not tell
 
     @property
     def name(self) -> str:

@@ -1,0 +1,273 @@
+"""Approach, device and qualifier of an operation, read from a note: which members of a concept it speaks of.
+
+`procedures.py` says what the members of a concept differ in. Here each gets features (what of it the note says, near the
+operation or anywhere), and of every operation and side the `MEMBERS` that fit best are kept. The order of fit is fixed and
+plain, not learned: a wording that names the value, the approach said nearest, the words of device and qualifier said, the
+value that says nothing ("no device") before one the note does not name, and open before other approaches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest.concepts import SIDES
+from codesuggest.note import AFFIRMED, GROUPS, HISTORICAL, Reading
+from codesuggest.procedures import ALPHABET as _ALPHABET
+from codesuggest.procedures import APPROACHES, Axes
+
+Ints = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+MEMBERS = 4  #: codes kept of one operation on one side
+#: Columns filled in here, all in [0, 1]. The three last mark an axis whose value the note does not tell.
+COLUMNS = (
+    *(f"axis:approach_{value}" for value in APPROACHES),
+    "axis:wording",
+    "axis:wording_against",
+    "axis:approach_said",
+    "axis:other_approach_said",
+    "axis:rest_said",
+    "axis:rest_unsaid",
+    "axis:plain",
+    "axis:chance",
+    "axis:side_open",
+    "axis:approach_open",
+    "axis:device_open",
+    "axis:qualifier_open",
+    "operation:listed",
+    "operation:listed_first",
+    "operation:in_title",
+    "operation:integral_inspection",
+    "operation:usual_meaning",
+    "operation:other_meaning",
+)
+#: Weight of an approach said in the sentence of the operation, where procedures are told, and elsewhere in the note.
+OPEN = ("side", "approach", "device", "qualifier")  #: axes that may be left open, columns "axis:..._open"
+_NEAR, _TOLD, _ANYWHERE = 1.0, 0.4, 0.15
+_LISTS = ("procedure",)  # sections that name what was done; the description tells how
+#: Body systems whose operations hold the inspection of another (B3.11a, ICD-10-PCS guidelines FY2026).
+_INSPECTED = {"W": "DFGTUVW7", "T": "TUV", "D": "DFW", "F": "DFW", "R": "RLM", "S": "SLM", "C": "C9", "9": "9C"}
+_J = 18
+_SAID = 0.5  # share of a device's words from which it counts as told
+_Z, _FIFTH, _SIXTH, _SEVENTH = 33, 4, 5, 6
+_LETTER_OF_APPROACH = np.array([int(v) if v.isdigit() else {"F": 15, "X": 31}[v] for v in APPROACHES])
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The matches of the candidate operations. row, term, segment: (u,); strength: float32 in [0, 1]; whole: bool, the
+    whole term was said; words: how many."""
+
+    row: Ints
+    term: Ints
+    segment: Ints
+    strength: Floats
+    whole: Bools
+    words: Ints
+
+
+def choose(
+    axes: Axes, reading: Reading, idf: Floats, spoken: Spoken, row: Ints, code: Ints, side: Ints, side_open: Bools
+) -> tuple[Bools, dict[str, Floats]]:
+    """Which members to keep, and the columns of all.
+
+    row, code, side: (n,), candidate operation (ascending), position of the member code, its side. side_open: bool (n,).
+    """
+    letter = axes.letter[code]
+    fit, against, fixed = _wording(axes, spoken, row, code)
+    approach = np.full(256, -1, np.int64)
+    approach[_LETTER_OF_APPROACH] = np.arange(len(APPROACHES))
+    has = np.isin(letter[:, 0], [0, 1, 2, 3, 4, 7, 8, 9, 31])
+    own = np.where(has, approach[letter[:, _FIFTH]], -1)
+    heard = _approaches(axes, reading, spoken, int(row.max()) + 1 if len(row) else 0)
+    offered = np.zeros_like(heard, dtype=bool)
+    offered[row[own >= 0], own[own >= 0]] = True
+    said = np.where(own >= 0, heard[row, np.maximum(own, 0)], 0)
+    rival = np.where(offered, heard, 0)[row]
+    rival[np.arange(len(row)), np.maximum(own, 0)] = 0
+    other = np.where(own >= 0, rival.max(1, initial=0), 0)
+    rest_share = _rests(axes, reading, idf)[axes.rest[code]]
+    told, untold = np.where(axes.rest[code] > 0, rest_share, 0), np.where(axes.rest[code] > 0, 1 - rest_share, 0)
+    plain = axes.rest[code] == 0
+    score = 2.5 * fit - 2.5 * against + 1.5 * said - 1.0 * other + 1.5 * told - 0.8 * untold + 0.2 * plain
+    score += np.where(own == 0, 0.3, 0) - 0.02 * np.maximum(own, 0)
+    keep, chance = _best(row * 5 + side, score, code)
+    columns: dict[str, Any] = {f"axis:approach_{v}": own == i for i, v in enumerate(APPROACHES)}
+    columns |= (
+        _where_named(reading, spoken, row)
+        | _meaning(axes, reading, spoken, row)
+        | {"operation:integral_inspection": _integral(letter, row, spoken, reading)}
+    )
+    columns |= {
+        "axis:wording": fit,
+        "axis:wording_against": against,
+        "axis:approach_said": said,
+        "axis:other_approach_said": other,
+        "axis:rest_said": told,
+        "axis:rest_unsaid": untold,
+        "axis:plain": plain,
+        "axis:chance": chance,
+        "axis:side_open": side_open,
+    }
+    open_rest = (axes.rest[code] > 0) & (rest_share < _SAID)
+    columns["axis:approach_open"] = (own >= 0) & (said == 0) & ~fixed[:, 0] & (offered.sum(1)[row] > 1)
+    columns["axis:device_open"] = open_rest & (letter[:, _SIXTH] != _Z) & ~fixed[:, 1] & _varies(row, letter, _SIXTH)
+    columns["axis:qualifier_open"] = (
+        open_rest & (letter[:, _SEVENTH] != _Z) & ~fixed[:, 2] & _varies(row, letter, _SEVENTH)
+    )
+    return keep, {name: np.asarray(values, np.float32) for name, values in columns.items()}
+
+
+def _wording(axes: Axes, spoken: Spoken, row: Ints, code: Ints) -> tuple[Floats, Floats, Bools]:
+    """For each member, the best wording said that allows it, the best that does not, and whether a wording fixes each of
+    the three last axes."""
+    pattern = axes.term_pattern[spoken.term]
+    use = np.flatnonzero((pattern >= 0) & spoken.whole)
+    first = np.searchsorted(row, spoken.row[use])
+    count = np.searchsorted(row, spoken.row[use], side="right") - first
+    hit = np.repeat(use, count)
+    member = np.repeat(first, count) + np.arange(len(hit)) - np.repeat(np.cumsum(count) - count, count)
+    value = (spoken.strength * (0.5 + 0.1 * np.minimum(spoken.words, 5)))[hit].astype(np.float32)
+    fits = axes.fits(pattern[hit], code[member])
+    out = np.zeros((2, len(code)), np.float32)
+    np.maximum.at(out[0], member[fits], value[fits])
+    np.maximum.at(out[1], member[~fits], value[~fits])
+    fixed = np.zeros((len(code), 3), bool)
+    narrow = axes.allow[pattern[hit]][:, _FIFTH:]
+    single = (narrow & (narrow - np.uint64(1))) == 0  # one bit: the list names the value
+    for axis in range(3):
+        fixed[member[fits & single[:, axis]], axis] = True
+    return out[0], np.maximum(out[1] - out[0], 0), fixed
+
+
+def _approaches(axes: Axes, reading: Reading, spoken: Spoken, n: int) -> Floats:
+    """How far the note says each approach of each operation: float32 (n, approaches)."""
+    out = np.zeros((n, len(APPROACHES)), np.float32)
+    if not len(axes.cue_form) or not n:
+        return out
+    segments = len(reading.first)
+    by_form = np.full(len(reading.known), -1, np.int64)
+    order = np.argsort(axes.cue_form, kind="stable")
+    forms, start = np.unique(axes.cue_form[order], return_index=True)
+    by_form[forms] = start
+    ends = np.append(start[1:], len(order))
+    number = np.full(len(reading.known), 0, np.int64)
+    number[forms] = ends - start
+    segment = reading.segment_of_word[reading.word]
+    there = (segment >= 0) & (by_form[reading.form] >= 0)
+    there[there] = np.isin(reading.status[segment[there]], (AFFIRMED, HISTORICAL))
+    form, at = reading.form[there], segment[there]
+    count = number[form]
+    cue = np.repeat(by_form[form], count) + np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+    heard = np.zeros((segments, len(APPROACHES)), bool)
+    heard[np.repeat(at, count), axes.cue_approach[order][cue]] = True
+    affirmed = reading.status == AFFIRMED
+    told = affirmed & (reading.group == GROUPS.index("procedure"))
+    out[:] = np.maximum(_ANYWHERE * heard[affirmed].any(0), _TOLD * heard[told].any(0))
+    use = spoken.strength >= 0.6
+    np.maximum.at(out, spoken.row[use], _NEAR * heard[spoken.segment[use]].astype(np.float32))
+    return out
+
+
+def _where_named(reading: Reading, spoken: Spoken, row: Ints) -> dict[str, Floats]:
+    """Whether the operation is named in the list of procedures, in its first lines, and in the document's first lines."""
+    n = int(row.max()) + 1 if len(row) else 0
+    current = reading.status[spoken.segment] == AFFIRMED
+    listed = np.array([name in _LISTS for name in reading.section], bool)
+    place = np.cumsum(listed)
+    named = spoken.whole & current & listed[spoken.segment]
+    first = named & (place[spoken.segment] <= 3)
+    top = spoken.whole & current & (spoken.segment < 3)
+    out = {}
+    for name, chosen in (("listed", named), ("listed_first", first), ("in_title", top)):
+        best = np.zeros(n, np.float32)
+        np.maximum.at(best, spoken.row[chosen], spoken.strength[chosen])
+        out[f"operation:{name}"] = best[row]
+    return out
+
+
+def _meaning(axes: Axes, reading: Reading, spoken: Spoken, row: Ints) -> dict[str, Floats]:
+    """Whether a wording of the list was said that usually means the operation, or one that may mean it too."""
+    n = int(row.max()) + 1 if len(row) else 0
+    chosen = spoken.whole & (axes.term_pattern[spoken.term] >= 0) & (reading.status[spoken.segment] == AFFIRMED)
+    usual, other = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    first = axes.term_place[spoken.term] == 0
+    np.maximum.at(usual, spoken.row[chosen & first], spoken.strength[chosen & first])
+    np.maximum.at(other, spoken.row[chosen & ~first], spoken.strength[chosen & ~first])
+    return {"operation:usual_meaning": usual[row], "operation:other_meaning": np.where(usual > 0, 0, other)[row]}
+
+
+def _integral(letter: npt.NDArray[np.uint8], row: Ints, spoken: Spoken, reading: Reading) -> Bools:
+    """Inspections of what another operation named in the note looks at anyway: not coded separately (B3.11a, FY2026)."""
+    named = np.zeros(int(row.max()) + 1 if len(row) else 0, bool)
+    named[spoken.row[spoken.whole & (reading.status[spoken.segment] == AFFIRMED)]] = True
+    surgical = letter[:, 0] == 0
+    inspection = surgical & (letter[:, 2] == _J)
+    other = {_ALPHABET[i] for i in np.unique(letter[surgical & ~inspection & named[row], 1]).tolist()}
+    covered = [i for i, c in enumerate(_ALPHABET) if other & set(_INSPECTED.get(c, c))]
+    return np.asarray(inspection & np.isin(letter[:, 1], covered))
+
+
+def side_weight(reading: Reading, segment: Ints) -> Floats:
+    """How far a side said in a segment is the side of what was done: named in the list of procedures, told, or past."""
+    listed = np.array([name in _LISTS for name in reading.section], bool)
+    told = (reading.group == GROUPS.index("procedure")) | np.array(
+        [name in (None, "title") for name in reading.section], bool
+    )
+    weight = np.where(listed, 1.0, np.where(told, 0.8, 0.6)) * np.where(reading.status == AFFIRMED, 1.0, 0.5)
+    return np.asarray(weight[segment], np.float32)
+
+
+def side_of_note(reading: Reading) -> Floats:
+    """The one side that diagnoses and procedures of the note name, for operations named without one: float32 (sides,)."""
+    out = np.zeros(len(SIDES), np.float32)
+    segment = reading.segment_of_word[reading.side_word]
+    there = segment >= 0
+    where = np.isin(reading.group[segment], [GROUPS.index(g) for g in ("assessment", "reason", "procedure")])
+    there &= (where | (segment < 3)) & (reading.status[segment] == AFFIRMED)
+    said = np.unique(reading.side[there])
+    if len(said) == 1:
+        out[said[0]] = 0.3
+    return out
+
+
+def _rests(axes: Axes, reading: Reading, idf: Floats) -> Floats:
+    """Share of the words of each device and qualifier that the note says of the patient: float32 (r,)."""
+    weight = (idf**2)[axes.rest_form]
+    start = axes.rest_indptr[:-1]
+
+    def total(values: Floats) -> Floats:
+        summed = np.add.reduceat(np.append(values, np.float32(0)), start)
+        return np.where(np.diff(axes.rest_indptr) > 0, summed, 0)
+
+    whole = total(weight)
+    return np.asarray(total(weight * reading.known[axes.rest_form]) / np.maximum(whole, 1e-6), np.float32)
+
+
+def _varies(row: Ints, letter: npt.NDArray[np.uint8], axis: int) -> Bools:
+    """Whether the members of the operation take more than one value of the axis."""
+    n = int(row.max()) + 1 if len(row) else 0
+    low, high = np.full(n, 255), np.zeros(n, np.int64)
+    np.minimum.at(low, row, letter[:, axis])
+    np.maximum.at(high, row, letter[:, axis])
+    return np.asarray((low != high)[row])
+
+
+def _best(group: Ints, score: Floats, code: Ints) -> tuple[Bools, Floats]:
+    """The MEMBERS best of each group, ties by code; and each member's share of exp(2 score) in its group."""
+    order = np.lexsort((code, -score, group))
+    sorted_group = group[order]
+    place = np.arange(len(order)) - np.searchsorted(sorted_group, sorted_group)
+    keep = np.zeros(len(order), bool)
+    keep[order[place < MEMBERS]] = True
+    size = int(group.max()) + 1 if len(group) else 0
+    top = np.full(size, -np.inf)
+    np.maximum.at(top, group, score)
+    raised = np.exp(2 * (score - top[group]))
+    total = np.bincount(group, raised, minlength=size)
+    return keep, np.asarray(raised / np.maximum(total[group], 1e-12), np.float32)

@@ -1,0 +1,68 @@
+"""A system before its words are numbered: concepts and terms, and of ICD-10-PCS what its axes are made from.
+
+The word forms of all systems of a model share one numbering, so that a note is read once: each system is drafted first, and
+an `Engine` is made of each draft when the vocabulary of all is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest import procedures
+from codesuggest.codes.system import CodeSystem
+from codesuggest.concepts import Concepts, Entry, Idiom, build, categories_of
+from codesuggest.engine import Engine
+from codesuggest.learned import Learned
+from codesuggest.pipes.phrases import WordReader
+from codesuggest.rank import Ranker
+from codesuggest.retrieve import TermIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A system's concepts and terms before the words of all systems are numbered. The rest is of ICD-10-PCS only."""
+
+    system: CodeSystem
+    concepts: Concepts
+    terms: list[tuple[str, ...]]
+    rest: npt.NDArray[np.int32] | None = None
+    rests: Sequence[tuple[str, ...]] = ()
+    meaning: Sequence[tuple[int, int]] = ()
+    patterns: Sequence[tuple[str, ...]] = ()
+    cues: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, system: CodeSystem, entries: Sequence[Entry], words: WordReader, idioms: Sequence[Idiom]) -> Draft:
+        if not procedures.has_axes(system):
+            return cls(system, *build(entries, words.forms_of, idioms))
+        concepts, terms, meaning, patterns = procedures.build(
+            entries, words.forms_of, procedures.read_procedures(), procedures.read_body_parts()
+        )
+        rest, rests = procedures.rests_of(entries, len(system), words.forms_of)
+        cues = [form for word, _ in procedures.read_approaches() for form in words.forms_of(word)]
+        return cls(system, concepts, terms, rest, rests, meaning, patterns, cues)
+
+    @property
+    def forms(self) -> set[str]:
+        return {form for forms in (*self.terms, *self.rests, self.cues) for form in forms}
+
+    def engine(self, vocabulary: Sequence[str], form_ids: Mapping[str, int], words: WordReader) -> Engine:
+        """An engine that has been taught nothing."""
+        axes = None
+        if self.rest is not None:
+            axes = procedures.axes_of(
+                self.system.codes, self.rest, self.rests, self.meaning, self.patterns, form_ids, words.forms_of
+            )
+        categories = int(categories_of(self.system).max()) + 1
+        return Engine(
+            self.system,
+            self.concepts,
+            TermIndex.build(self.terms, vocabulary),
+            Learned.nothing(len(self.system), categories),
+            Ranker.nothing(),
+            axes=axes,
+        )

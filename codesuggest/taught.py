@@ -1,0 +1,131 @@
+"""What coded documents teach a system before its ranker is fitted, counted so that a document's own share can be taken out.
+
+Documents are coded by one of two policies: "billing", the codes a coder would bill, and "mentions", a code for whatever is
+mentioned. Where billed documents teach a system, those of mentions add associations (`learned.py`); where none does, they
+teach it alone, and their words become terms (`mentions.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest import procedures
+from codesuggest.coded import CodedDocument
+from codesuggest.codes import normalise
+from codesuggest.codes.system import CodeSystem
+from codesuggest.concepts import concept_of_codes, with_learned
+from codesuggest.engine import Engine
+from codesuggest.learned import Counts, grams
+from codesuggest.mentions import TermCounts, terms_of
+from codesuggest.note import Reading
+
+ENOUGH = 200  #: billed documents of ICD-10-PCS from which on those of mentions are not needed
+
+
+def policies_of(documents: Sequence[CodedDocument], system: CodeSystem) -> tuple[str, ...]:
+    """The policies of the documents that the ranker of a system is fitted on: billing if there are any, else mentions.
+
+    Few billed documents of ICD-10-PCS, whose features the two policies share, are helped out by those of mentions.
+    """
+    count = Counter(d.policy for d in documents if d.labels(system.name))
+    if not count["billing"]:
+        return ("mentions",) if count["mentions"] else ()
+    if procedures.has_axes(system) and count["mentions"] and count["billing"] < ENOUGH:
+        return ("billing", "mentions")
+    return ("billing",)
+
+
+@dataclass(frozen=True)
+class Taught:
+    """An engine with what documents taught it, and the counts, so that a document's own can be taken out again.
+
+    policies: of the documents the ranker is fitted on. learned: the terms of those with every mention coded, if they are
+    among them.
+    """
+
+    engine: Engine
+    counts: Counts
+    policies: tuple[str, ...]
+    learned: TermCounts | None = None
+
+    @classmethod
+    def of(
+        cls,
+        engine: Engine,
+        documents: Sequence[CodedDocument],
+        readings: Sequence[Reading],
+        form_ids: Mapping[str, int],
+        policies: tuple[str, ...],
+        min_groups: int,
+        surgical: frozenset[str] = frozenset(),
+    ) -> Taught:
+        """surgical: forms that associations are not made of."""
+        counted = policies[-1]  # where both are fitted on, the many teach priors
+        found = [frozenset[str]()] * len(readings)
+        if counted == "billing":
+            found = [frozenset(g for g in grams(r) if surgical.isdisjoint(g.split())) for r in readings]
+        counts = Counts.of(engine.system, documents, found, min_groups=min_groups, fitted=counted)
+        engine = replace(engine, learned=counts.learned())
+        if counted == "billing":
+            return cls(engine, counts, policies)
+        concept_of = concept_of_codes(engine.concepts, len(engine.system))
+        own = [
+            (d, r)
+            for d, r in zip(documents, readings, strict=True)
+            if d.policy == counted and d.labels(engine.system.name)
+        ]
+        learned = TermCounts.of(
+            [terms_of(r) for _, r in own],
+            [_concepts_given(d, engine.system, concept_of) for d, _ in own],
+            [d.group or d.id for d, _ in own],
+            n_concepts=len(engine.concepts.route),
+            min_groups=min_groups,
+        )
+        ids = [tuple(form_ids[f] for f in term) for term in learned.terms]
+        axes = engine.axes
+        if axes is not None:
+            axes = axes.with_terms(len(ids))
+        engine = replace(
+            engine,
+            index=engine.index.with_terms(ids),
+            concepts=with_learned(engine.concepts, learned.terms, learned.concept),
+            axes=axes,
+            learned=replace(engine.learned, reliability=learned.reliability(), concept_prior=learned.prior()),
+        )
+        return cls(engine, counts, policies, learned)
+
+
+def stands_for(system: CodeSystem, code: str) -> list[int]:
+    """Positions of the billable codes that a code of a document stands for: itself, or those it begins.
+
+    Documents of other releases hold codes that are headers or gone by now; a gone ICD-10-PCS code stands for the codes of
+    its operation and body part, its first four characters.
+    """
+    if code in system and system[code].billable:
+        return [system.index_of(code)]
+    key = normalise(system.name, code).encode()
+    codes = np.asarray(system.codes)
+    for begin in (key, key[: procedures.STEM]) if system.name.startswith("icd10pcs") else (key,):
+        low, high = np.searchsorted(codes, [begin, begin + b"~"]).tolist()
+        found = [i for i in range(low, high) if system.billable[i]]
+        if found:
+            return found
+    return []
+
+
+#: A code that stands for codes of more concepts than this says too little to learn words from.
+_MOST_CONCEPTS = 8
+
+
+def _concepts_given(document: CodedDocument, system: CodeSystem, concept_of: npt.NDArray[np.int32]) -> frozenset[int]:
+    out: set[int] = set()
+    for code in document.labels(system.name) or {}:
+        found = {int(c) for c in concept_of[stands_for(system, code)] if c >= 0}
+        if len(found) <= _MOST_CONCEPTS:
+            out |= found
+    return frozenset(out)
