@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pcs_system import SYSTEM as PCS
+from pcs_system import TITLES
+from pcs_system import documents as pcs_documents
 
 from codesuggest.coded import CodedDocument, notes_path, read_coded
 from codesuggest.codes import releases
@@ -327,3 +330,33 @@ def test_an_index_over_more_words() -> None:
 def test_the_notes_that_ship() -> None:
     documents = read_coded(notes_path())
     assert len(documents) > 50 and json.dumps([d.id for d in documents])
+
+
+# ---- ICD-10-PCS
+
+
+def test_procedures_keep_what_documents_taught(tmp_path: Path) -> None:
+    """The axes are made anew for the new table; learned terms and priors of operations stand where their codes are."""
+    base = train(pcs_documents(), systems=[PCS], min_groups=1, name="pcs")
+    base.save(tmp_path / "base")
+    titles = {**TITLES, "00A00ZZ": "Kazoo Removal of Thumb, Open Approach"}
+    lines = [f"{n:05} {key:7} 1 {titles[key][:60]:60} {titles[key]}\n" for n, key in enumerate(sorted(titles), 1)]
+    (tmp_path / "icd10pcs_order_2030.txt").write_text("".join(lines))
+    releases.add("icd10pcs", tmp_path / "icd10pcs_order_2030.txt")
+    model = rebuild(tmp_path / "out", model=tmp_path / "base").model
+    one, two = base.engines["icd10pcs"], model.engines["icd10pcs"]
+    assert two.axes is not None and len(two.system) == len(one.system) + 1
+    assert len(one.learned.reliability)
+    assert two.learned.reliability.tolist() == one.learned.reliability.tolist()
+    assert two.learned.concept_prior.sum() == pytest.approx(one.learned.concept_prior.sum())
+    for text in ("Chest film was clear.", "Abdominal echo picture with stones.", "Laparoscopic appendectomy."):
+        before, after = (
+            [
+                (s.code, round(s.score, 4))
+                for s in m.suggest(text, systems=["icd10pcs"], service_date="2026-04-01").suggestions
+            ]
+            for m in (base, model)
+        )
+        assert before and before == after
+    after = model.suggest("Kazoo removal of thumb.", systems=["icd10pcs"], service_date="2029-10-01")
+    assert "00A00ZZ" in [s.code for s in after.suggestions]
