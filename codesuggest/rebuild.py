@@ -102,8 +102,8 @@ def rebuild(
     made = _assemble(base, plans, progress)
     made.save(out)
     made = CodeSuggester.load(out)
-    documents = read_coded(notes_path())
-    progress(f"measuring on {len(documents)} invented notes")
+    documents = [d for d in read_coded(notes_path()) if d.split == "evaluation"]
+    progress(f"measuring on {len(documents)} invented notes that the starter was not trained on")
     return Rebuilt(made, Path(out), tuple(changes), tuple(_figures(base, made, documents)), len(documents))
 
 
