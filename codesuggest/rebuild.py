@@ -35,14 +35,14 @@ from codesuggest.codes import releases, with_terms
 from codesuggest.codes.index_terms import index_terms, neoplasm_terms, system_with_terms
 from codesuggest.codes.releases import Kept
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import KINDS, Concepts, Idiom, build, categories_of, entries_of
+from codesuggest.concepts import KINDS, Concepts, Idiom, entries_of
+from codesuggest.draft import Draft, with_learned_terms_of
 from codesuggest.engine import Engine
 from codesuggest.errors import OptionError
 from codesuggest.evaluation import evaluate
 from codesuggest.learned import Learned
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.rank import Ranker
-from codesuggest.retrieve import TermIndex
 from codesuggest.suggester import CodeSuggester
 
 #: Systems whose table in a base model is the whole release, so that a kept one joins it; of others it takes its place.
@@ -168,7 +168,7 @@ def _names_of(kept: Sequence[Kept]) -> str:
 
 
 #: The parts of an engine that `_engine` knows how to make or to keep.
-_PARTS = ("system", "concepts", "index", "learned", "ranker")
+_PARTS = ("system", "concepts", "index", "learned", "ranker", "axes")
 
 
 def _fixed(engine: Engine) -> str:
@@ -220,16 +220,16 @@ def _assemble(base: CodeSuggester, plans: Sequence[_Plan], progress: Callable[[s
     built = {}
     for plan in changed:
         idioms = _idioms(plan.base, plan.table) if plan.base is not None else ()
-        built[plan.name] = build(entries_of(plan.table), words.forms_of, idioms)
-        concepts, terms = built[plan.name]
-        progress(f"{plan.name}: {len(concepts.route):,} concepts, {len(terms):,} terms")
+        draft = built[plan.name] = Draft.of(plan.table, entries_of(plan.table), words, idioms)
+        progress(f"{plan.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
     seen = set(base.vocabulary)
-    new = sorted({form for _, terms in built.values() for forms in terms for form in forms} - seen)
+    new = sorted({form for draft in built.values() for form in draft.forms} - seen)
     vocabulary = (*base.vocabulary, *new)
     engines = []
     for plan in plans:
         if plan.name in built:
-            engines.append(_engine(plan, *built[plan.name], vocabulary, base))
+            ids = {form: i for i, form in enumerate(vocabulary)}
+            engines.append(_engine(plan, built[plan.name].engine(vocabulary, ids, words), base))
         elif plan.base is not None:
             engines.append(replace(plan.base, index=plan.base.index.widened(len(vocabulary))))
     about = {k: v for k, v in base.about.items() if k not in ("kind", "format", "files", "systems", "config", "name")}
@@ -244,21 +244,25 @@ def _texts(table: CodeSystem) -> Iterator[str]:
         yield from (entry.title, *entry.terms, *entry.indexed)
 
 
-def _engine(
-    plan: _Plan, concepts: Concepts, terms: list[tuple[str, ...]], vocabulary: Sequence[str], base: CodeSuggester
-) -> Engine:
-    index = TermIndex.build(terms, vocabulary)
+def _engine(plan: _Plan, new: Engine, base: CodeSuggester) -> Engine:
+    """The new engine with what the base was taught."""
     if plan.base is not None:
-        index = index.weighed_as(plan.base.index)
+        index = new.index.weighed_as(plan.base.index)
         old = plan.base.system
         more: dict[str, Any] = {f.name: getattr(plan.base, f.name) for f in fields(plan.base) if f.name not in _PARTS}
         moved: dict[str, Any] = {
             name: part if part is None else part.moved(old, plan.table) for name, part in more.items()
         }
         learned = _moved(plan.base.learned, old, plan.table)
-        return replace(plan.base, system=plan.table, concepts=concepts, index=index, learned=learned, **moved)
-    categories = int(categories_of(plan.table).max()) + 1
-    return Engine(plan.table, concepts, index, Learned.nothing(len(plan.table), categories), _borrowed(base))
+        made: dict[str, Any] = {
+            "system": new.system,
+            "concepts": new.concepts,
+            "index": index,
+            "axes": new.axes,
+            "learned": learned,
+        }
+        return with_learned_terms_of(plan.base, replace(plan.base, **made, **moved))
+    return replace(new, ranker=_borrowed(base))
 
 
 def _borrowed(base: CodeSuggester) -> Ranker:

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pcs_system import SYSTEM as PCS
+from pcs_system import documents as pcs_documents
 
 from codesuggest.coded import CodedDocument, notes_path, read_coded
 from codesuggest.codes import releases
 from codesuggest.codes.system import CodeRow, CodeSystem
-from codesuggest.concepts import KINDS, Idiom
+from codesuggest.concepts import KINDS, Idiom, concept_of_codes
 from codesuggest.engine import Engine
 from codesuggest.errors import OptionError, ReleaseError
 from codesuggest.learned import Learned
@@ -327,3 +329,36 @@ def test_an_index_over_more_words() -> None:
 def test_the_notes_that_ship() -> None:
     documents = read_coded(notes_path())
     assert len(documents) > 50 and json.dumps([d.id for d in documents])
+
+
+def test_learned_terms_of_operations_move_to_the_concepts_of_their_codes(tmp_path: Path) -> None:
+    model = train(pcs_documents(), systems=[PCS], min_groups=1)
+    model.save(tmp_path / "base")
+    base = CodeSuggester.load(tmp_path / "base")
+    titles = {PCS.code(i): PCS.title(i) for i in range(len(PCS))}
+    gone = {code for code in titles if code.startswith("BW40")}
+    rows = [CodeRow(code, title) for code, title in titles.items() if code not in gone]
+    rows += [CodeRow("0DTK0ZZ", "Removal Whole of Second Pouch, Open Approach")]
+    table = CodeSystem.from_rows(rows, name="icd10pcs", release="2026-10-01")
+    made = _assemble(base, [_Plan(table, base.engines["icd10pcs"], (), ())], lambda _: None)
+    made.save(tmp_path / "out")
+    new = CodeSuggester.load(tmp_path / "out").engines["icd10pcs"]
+    old = base.engines["icd10pcs"]
+
+    def taught(engine: Engine) -> dict[tuple[str, str], float]:
+        of: dict[int, str] = {}
+        for place, c in enumerate(concept_of_codes(engine.concepts, len(engine.system)).tolist()):
+            of.setdefault(c, engine.system.code(place))
+        n, r = len(engine.index), len(engine.learned.reliability)
+        return {
+            (engine.concepts.text(t), of[int(engine.concepts.term_concept[t])]): float(
+                engine.learned.reliability[t - n + r]
+            )
+            for t in range(n - r, n)
+        }
+
+    assert taught(new) == {key: value for key, value in taught(old).items() if key[1] not in gone}
+    assert any(code in gone for _, code in taught(old)), "the test needs terms of a code that is gone"
+    note = "PROCEDURE: Laparoscopic appendectomy. Right total knee replacement, cemented plastic hinge."
+    found = [s.code for s in made.suggest(note).suggestions]
+    assert {"0DTJ4ZZ", "0SRC0J9"} <= set(found) and not gone & set(found)
