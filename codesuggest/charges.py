@@ -265,6 +265,32 @@ class ChargeLines:
         inside = not t or 0 <= int(self.text_code.min()) <= int(self.text_code.max()) < codes
         return whole and inside and len(self.idf) == g and len(self.text_mass) == t and len(self.prior) == codes
 
+    def moved(self, old: CodeSystem, new: CodeSystem) -> ChargeLines:
+        """What was learned, for another table of the same system: codes that both hold keep their weights, the texts are the new
+        table's. N-grams keep their idf; those that only the new table holds get it from there."""
+        table = from_table(new)
+        grams = tuple(sorted({*self.grams, *table.grams}))
+        number = {gram: i for i, gram in enumerate(grams)}
+        row = np.array([number[g] for g in self.grams], np.int64)
+        idf = np.zeros(len(grams), np.float32)
+        idf[np.array([number[g] for g in table.grams], np.int64)] = table.idf
+        idf[row] = self.idf
+        column = _columns_in(old, new)
+        k = len(old)
+        base = replace(table, grams=grams, idf=idf)
+        words = [words_in(text) for _, text in texts_of(new)]
+        parts = csr_of("text", base.vectors(words).T.tocsr())
+        for part, size in (("weight", columns_of(new)[2]), ("like", len(new)), ("vote", len(new))):
+            matrix = self.matrix(part, columns_of(old)[2] if part == "weight" else k).tocoo()
+            to = column[matrix.col]
+            held = to >= 0
+            shape = (len(grams), size)
+            parts |= csr_of(part, _csr_array(matrix.data[held], row[matrix.row[held]], to[held], shape))
+        prior = np.zeros(len(new), np.float32)
+        prior[column[:k][column[:k] >= 0]] = self.prior[column[:k] >= 0]
+        kept = {f: getattr(self, f) for f in ("weights", "intercept", "knots_score", "knots_confidence", "threshold")}
+        return replace(base, text_mass=_masses(base, words), prior=prior, **parts, **kept)
+
     @cached_property
     def number(self) -> dict[str, int]:
         return {gram: i for i, gram in enumerate(self.grams)}
@@ -331,9 +357,34 @@ def from_table(
         np.array([TABLE_ONLY.get(f, 0.0) for f in LINE_FEATURES]), TABLE_ONLY_INTERCEPT,
         np.array([-6.0, 0.0, 4.0]), np.array([0.01, 0.5, 0.9]), 0.5,
     )  # fmt: skip
-    own = [{base.number[f"={w}"] for w in text if f"={w}" in base.number} for text in words]
-    mass = [sum(float(idf[g]) ** 2 for g in sorted(numbers)) for numbers in own]
-    return replace(base, **csr_of("text", base.vectors(words).T.tocsr()), text_mass=np.array(mass, np.float32))
+    return replace(base, **csr_of("text", base.vectors(words).T.tocsr()), text_mass=_masses(base, words))
+
+
+def _masses(lines: ChargeLines, texts: Sequence[Sequence[str]]) -> Floats:
+    """Sum of idf^2 of the words of each text."""
+    number, idf = lines.number, lines.idf
+    own = [sorted({number[f"={w}"] for w in text if f"={w}" in number}) for text in texts]
+    return np.array([sum(float(idf[g]) ** 2 for g in numbers) for numbers in own], np.float32)
+
+
+def _columns_in(old: CodeSystem, new: CodeSystem) -> npt.NDArray[np.int64]:
+    """For each column of the regression over the old table its column over the new, -1 for a code, chapter or family gone."""
+    out = np.full(columns_of(old)[2], -1, np.int64)
+    place = {bytes(code): i for i, code in enumerate(new.codes)}
+    chapter, family, _ = columns_of(new)
+    chapters = {bytes(code)[:1]: int(c) for code, c in zip(new.codes, chapter, strict=True)}
+    families = {bytes(code)[:3]: int(f) for code, f in zip(new.codes, family, strict=True)}
+    for i, (raw, c, f) in enumerate(zip(old.codes, *columns_of(old)[:2], strict=True)):
+        code = bytes(raw)
+        out[i] = place.get(code, -1)
+        out[c], out[f] = chapters.get(code[:1], -1), families.get(code[:3], -1)
+    return out
+
+
+def _csr_array(values: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:
+    from scipy import sparse
+
+    return sparse.csr_array((values, (rows, columns)), shape=shape)
 
 
 def _vocabulary(
