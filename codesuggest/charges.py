@@ -266,30 +266,27 @@ class ChargeLines:
         return whole and inside and len(self.idf) == g and len(self.text_mass) == t and len(self.prior) == codes
 
     def moved(self, old: CodeSystem, new: CodeSystem) -> ChargeLines:
-        """What was learned, for another table of the same system: codes that both hold keep their weights, the texts are the new
-        table's. N-grams keep their idf; those that only the new table holds get it from there."""
-        table = from_table(new)
-        grams = tuple(sorted({*self.grams, *table.grams}))
-        number = {gram: i for i, gram in enumerate(grams)}
-        row = np.array([number[g] for g in self.grams], np.int64)
-        idf = np.zeros(len(grams), np.float32)
-        idf[np.array([number[g] for g in table.grams], np.int64)] = table.idf
-        idf[row] = self.idf
-        column = _columns_in(old, new)
-        k = len(old)
-        base = replace(table, grams=grams, idf=idf)
-        words = [words_in(text) for _, text in texts_of(new)]
-        parts = csr_of("text", base.vectors(words).T.tocsr())
-        for part, size in (("weight", columns_of(new)[2]), ("like", len(new)), ("vote", len(new))):
-            matrix = self.matrix(part, columns_of(old)[2] if part == "weight" else k).tocoo()
-            to = column[matrix.col]
-            held = to >= 0
-            shape = (len(grams), size)
-            parts |= csr_of(part, _csr_array(matrix.data[held], row[matrix.row[held]], to[held], shape))
+        """The same over another table of the system: what lines taught stays with its codes, the texts are the new table's.
+
+        What was learned of a code that is gone is left out. n-grams that only the new table holds come to the end, as rare
+        as the rarest, for no line was seen with them.
+        """
+        place = _places(np.asarray(old.codes), np.asarray(new.codes))
+        column = np.concatenate([place, *_regions(old, new)])
+        parts: dict[str, Any] = {}
+        for part, at in (("weight", column), ("like", place), ("vote", place)):
+            indptr, old_column, value = (getattr(self, f"{part}_{name}") for name in ("indptr", "column", "value"))
+            parts |= _renumbered(part, indptr, old_column, value, at)
         prior = np.zeros(len(new), np.float32)
-        prior[column[:k][column[:k] >= 0]] = self.prior[column[:k] >= 0]
-        kept = {f: getattr(self, f) for f in ("weights", "intercept", "knots_score", "knots_confidence", "threshold")}
-        return replace(base, text_mass=_masses(base, words), prior=prior, **parts, **kept)
+        prior[place[place >= 0]] = self.prior[place >= 0]
+        texts = texts_of(new)
+        words = [words_in(text) for _, text in texts]
+        more = [gram for gram in _vocabulary((), (), words, 1)[0] if gram not in self.number]
+        for part in ("weight", "like", "vote"):
+            indptr = parts[f"{part}_indptr"]
+            parts[f"{part}_indptr"] = np.append(indptr, np.full(len(more), indptr[-1])).astype(np.int32)
+        idf = np.append(self.idf, np.full(len(more), self.idf.max(initial=1.0))).astype(np.float32)
+        return _with_texts(replace(self, grams=(*self.grams, *more), idf=idf, prior=prior, **parts), texts)
 
     @cached_property
     def number(self) -> dict[str, int]:
@@ -357,34 +354,51 @@ def from_table(
         np.array([TABLE_ONLY.get(f, 0.0) for f in LINE_FEATURES]), TABLE_ONLY_INTERCEPT,
         np.array([-6.0, 0.0, 4.0]), np.array([0.01, 0.5, 0.9]), 0.5,
     )  # fmt: skip
-    return replace(base, **csr_of("text", base.vectors(words).T.tocsr()), text_mass=_masses(base, words))
+    return _with_texts(base, texts)
 
 
-def _masses(lines: ChargeLines, texts: Sequence[Sequence[str]]) -> Floats:
-    """Sum of idf^2 of the words of each text."""
-    number, idf = lines.number, lines.idf
-    own = [sorted({number[f"={w}"] for w in text if f"={w}" in number}) for text in texts]
-    return np.array([sum(float(idf[g]) ** 2 for g in numbers) for numbers in own], np.float32)
+def _with_texts(lines: ChargeLines, texts: Sequence[tuple[int, str]]) -> ChargeLines:
+    """The lines with these texts of codes, (position, text), in place of those they have."""
+    words = [words_in(text) for _, text in texts]
+    own = [{lines.number[f"={w}"] for w in text if f"={w}" in lines.number} for text in words]
+    mass = [sum(float(lines.idf[g]) ** 2 for g in sorted(numbers)) for numbers in own]
+    return replace(
+        lines,
+        **csr_of("text", lines.vectors(words).T.tocsr()),
+        text_code=np.array([i for i, _ in texts], np.int32),
+        text_mass=np.array(mass, np.float32),
+    )
 
 
-def _columns_in(old: CodeSystem, new: CodeSystem) -> npt.NDArray[np.int64]:
-    """For each column of the regression over the old table its column over the new, -1 for a code, chapter or family gone."""
-    out = np.full(columns_of(old)[2], -1, np.int64)
-    place = {bytes(code): i for i, code in enumerate(new.codes)}
-    chapter, family, _ = columns_of(new)
-    chapters = {bytes(code)[:1]: int(c) for code, c in zip(new.codes, chapter, strict=True)}
-    families = {bytes(code)[:3]: int(f) for code, f in zip(new.codes, family, strict=True)}
-    for i, (raw, c, f) in enumerate(zip(old.codes, *columns_of(old)[:2], strict=True)):
-        code = bytes(raw)
-        out[i] = place.get(code, -1)
-        out[c], out[f] = chapters.get(code[:1], -1), families.get(code[:3], -1)
+def _places(old: npt.NDArray[np.bytes_], new: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
+    """Where each of the old keys stands among the new, both ascending; -1 where it does not."""
+    at = np.minimum(np.searchsorted(new, old), max(0, len(new) - 1))
+    return np.asarray(np.where(new[at] == old, at, -1))
+
+
+def _regions(old: CodeSystem, new: CodeSystem) -> list[npt.NDArray[np.int64]]:
+    """Where the columns of chapters and of families of one table stand among those of another; see `columns_of`."""
+    out, first = [], len(new)
+    for size in ("S1", "S3"):
+        before, after = (np.unique(np.asarray(table.codes).astype(size)) for table in (old, new))
+        at = _places(before, after)
+        out.append(np.where(at >= 0, at + first, -1))
+        first += len(after)
     return out
 
 
-def _csr_array(values: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:
-    from scipy import sparse
-
-    return sparse.csr_array((values, (rows, columns)), shape=shape)
+def _renumbered(part: str, indptr: Ints, column: Ints, value: Floats, at: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """A sparse matrix with its columns at other places, those at -1 left out, under the names of ChargeLines."""
+    row = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    moved = at[column]
+    keep = moved >= 0
+    order = np.lexsort((moved[keep], row[keep]))
+    count = np.bincount(row[keep], minlength=len(indptr) - 1)
+    return {
+        f"{part}_indptr": np.concatenate([[0], np.cumsum(count)]).astype(np.int32),
+        f"{part}_column": moved[keep][order].astype(np.int32),
+        f"{part}_value": value[keep][order],
+    }
 
 
 def _vocabulary(

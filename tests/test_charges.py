@@ -336,3 +336,39 @@ def test_reading_charges(tmp_path: Path) -> None:
 def test_the_contract_of_a_batch_line_holds(model: CodeSuggester) -> None:
     row = json.loads(json.dumps(model.suggest("WOBBLEMYCIN INJ", document_type=CHARGE_LINE).to_dict()))
     assert row["suggestions"][0]["code"] == "J9901" and row["suggestions"][0]["evidence"][0]["section"] is None
+
+
+# ---- another table of the system
+
+
+def test_what_lines_taught_follows_its_codes(system: CodeSystem, model: CodeSuggester) -> None:
+    lines = model.engines["hcpcs"].lines
+    assert lines is not None
+    same = lines.moved(system, system)
+    for key, array in lines.arrays().items():
+        assert np.allclose(same.arrays()[key], array) and same.arrays()[key].dtype == array.dtype, key
+    rows = [row for row in system.rows() if row.code != "C9902"]
+    rows += [
+        CodeRow("A0001", "Aerial tram, each ride", True, ""),
+        CodeRow("J9904", "Wobblemycin (rectal, 250 mg)", True, ""),
+    ]
+    wider = CodeSystem.from_rows(rows, name="hcpcs", release="2026-01-01")
+    moved = lines.moved(system, wider)
+    assert moved.fits(wider) and not moved.fits(system)
+    for part, columns in (("like", len(wider)), ("vote", len(wider)), ("weight", columns_of(wider)[2])):
+        before, after = lines.matrix(part, columns_of(system)[2]), moved.matrix(part, columns)[: len(lines.grams)]
+        for code in ("J9901", "E9902", "A9901"):
+            i, j = system.index_of(code), wider.index_of(code)
+            assert (before[:, [i]].toarray() == after[:, [j]].toarray()).all()
+    for old, new in zip(columns_of(system)[:2], columns_of(wider)[:2], strict=True):  # chapters, families
+        a, b = old[system.index_of("J9901")], new[wider.index_of("J9901")]
+        total = columns_of(system)[2], columns_of(wider)[2]
+        before, after = lines.matrix("weight", total[0]), moved.matrix("weight", total[1])[: len(lines.grams)]
+        assert (before[:, [a]].toarray() == after[:, [b]].toarray()).all()
+    assert sorted({int(i) for i in moved.text_code}) == np.flatnonzero(wider.billable).tolist()
+    scorer = ChargeScorer(moved, wider)
+    for text, code in (("HC LUNAR WALKER BOOT SM", "E9902"), ("INJ WOBBLEMYCIN SODIUM 2 G", "J9901")):
+        (scored,) = scorer.candidates(lines_of(text), wider.billable)
+        assert wider.code(int(scored.code[int(moved.score(scored.x).argmax())])) == code, text
+    (scored,) = scorer.candidates(lines_of("AERIAL TRAM"), wider.billable)
+    assert "A0001" in [wider.code(int(i)) for i in scored.code], "words that only the new table holds are read"
