@@ -31,7 +31,7 @@ class CodedDocument:
 
     group: documents of one patient (or one family of invented notes) share it; they are never split. policy: "billing",
     the codes a coder would bill, or "mentions", a code for whatever is mentioned. systems: those it was coded in, also
-    when it got none of their codes.
+    when it got none of their codes. split: "evaluation" for a document that no model may be trained on, else "train".
     """
 
     id: str
@@ -43,6 +43,7 @@ class CodedDocument:
     setting: str | None = None
     document_type: str | None = None
     service_date: str | None = None
+    split: str = "train"
 
     def labels(self, system: str) -> dict[str, str] | None:
         """code -> tier in one system, None if the document was not coded in it."""
@@ -67,7 +68,7 @@ def read_coded(path: str | Path, *, policy: str = "billing") -> list[CodedDocume
     """Coded documents of a JSON-lines file, or of a folder of `NAME.txt` with `NAME.json` beside it.
 
     A row is {"id", "text", "codes": [{"system"?, "code", "tier"?, "alt_for"?, "evidence"?}], "group"?, "policy"?,
-    "systems"?, "setting"?, "document_type"?, "service_date"?}; in a folder the text stands in the .txt. `system` is
+    "systems"?, "setting"?, "document_type"?, "service_date"?, "split"?}; in a folder the text stands in the .txt. `system` is
     "icd10cm" unless given. Raises InputError naming the file and line, never quoting a note.
     """
     path = Path(path)
@@ -112,6 +113,7 @@ def _coded(where: str, row: Mapping[str, Any], policy: str) -> CodedDocument:
             setting=row.get("setting"),
             document_type=row.get("document_type"),
             service_date=row.get("service_date"),
+            split=row.get("split", "train"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(

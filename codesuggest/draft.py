@@ -7,14 +7,14 @@ an `Engine` is made of each draft when the vocabulary of all is known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from codesuggest import procedures
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import Concepts, Entry, Idiom, build, categories_of
+from codesuggest.concepts import Concepts, Entry, Idiom, build, categories_of, concept_of_codes, with_learned
 from codesuggest.engine import Engine
 from codesuggest.learned import Learned
 from codesuggest.pipes.phrases import WordReader
@@ -66,3 +66,31 @@ class Draft:
             Ranker.nothing(),
             axes=axes,
         )
+
+
+def with_learned_terms_of(old: Engine, new: Engine) -> Engine:
+    """The engine of another table of the same system with the learned terms of the old one, at the concepts that now hold the
+    codes of theirs. The word forms of the old engine keep their numbers. A concept that is gone takes its terms along.
+    """
+    n = len(old.learned.reliability)
+    now = concept_of_codes(new.concepts, len(new.system))
+    moved = np.full(len(old.concepts.route), -1, np.int32)
+    for place, c in enumerate(concept_of_codes(old.concepts, len(old.system)).tolist()):
+        if c >= 0 and moved[c] < 0 and (code := old.system.code(place)) in new.system:
+            moved[c] = now[new.system.index_of(code)]
+    first = len(old.index) - n
+    concept = moved[old.concepts.term_concept[first:]]
+    kept = np.flatnonzero(concept >= 0)
+    bounds = old.index.indptr
+    ids = [tuple(old.index.forms[bounds[t] : bounds[t + 1]].tolist()) for t in (first + kept).tolist()]
+    texts = [tuple(old.concepts.text(t).split(" ")) for t in (first + kept).tolist()]
+    prior = np.zeros(len(new.concepts.route), np.float32)
+    if len(old.learned.concept_prior):
+        prior[moved[moved >= 0]] = old.learned.concept_prior[moved >= 0]
+    return replace(
+        new,
+        index=new.index.with_terms(ids),
+        concepts=with_learned(new.concepts, texts, concept[kept]),
+        axes=new.axes.with_terms(len(ids)) if new.axes is not None else None,
+        learned=replace(new.learned, reliability=old.learned.reliability[kept], concept_prior=prior),
+    )

@@ -35,8 +35,8 @@ from codesuggest.codes import releases, with_terms
 from codesuggest.codes.index_terms import index_terms, neoplasm_terms, system_with_terms
 from codesuggest.codes.releases import Kept
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import KINDS, Concepts, Idiom, concept_of_codes, entries_of, with_learned
-from codesuggest.draft import Draft
+from codesuggest.concepts import KINDS, Concepts, Idiom, entries_of
+from codesuggest.draft import Draft, with_learned_terms_of
 from codesuggest.engine import Engine
 from codesuggest.errors import OptionError
 from codesuggest.evaluation import evaluate
@@ -102,8 +102,8 @@ def rebuild(
     made = _assemble(base, plans, progress)
     made.save(out)
     made = CodeSuggester.load(out)
-    documents = read_coded(notes_path())
-    progress(f"measuring on {len(documents)} invented notes")
+    documents = [d for d in read_coded(notes_path()) if d.split == "evaluation"]
+    progress(f"measuring on {len(documents)} invented notes that the starter was not trained on")
     return Rebuilt(made, Path(out), tuple(changes), tuple(_figures(base, made, documents)), len(documents))
 
 
@@ -217,18 +217,19 @@ def _assemble(base: CodeSuggester, plans: Sequence[_Plan], progress: Callable[[s
     words.know(base.forms)
     changed = [plan for plan in plans if plan.changed]
     words.learn(sorted({w for plan in changed for text in _texts(plan.table) for w in re.findall(r"[^\W_]+", text)}))
-    drafts = {}
+    built = {}
     for plan in changed:
         idioms = _idioms(plan.base, plan.table) if plan.base is not None else ()
-        drafts[plan.name] = draft = Draft.of(plan.table, entries_of(plan.table), words, idioms)
+        draft = built[plan.name] = Draft.of(plan.table, entries_of(plan.table), words, idioms)
         progress(f"{plan.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
-    new = sorted({form for draft in drafts.values() for form in draft.forms} - set(base.vocabulary))
+    seen = set(base.vocabulary)
+    new = sorted({form for draft in built.values() for form in draft.forms} - seen)
     vocabulary = (*base.vocabulary, *new)
-    form_ids = {form: i for i, form in enumerate(vocabulary)}
     engines = []
     for plan in plans:
-        if plan.name in drafts:
-            engines.append(_engine(plan, drafts[plan.name].engine(vocabulary, form_ids, words), base))
+        if plan.name in built:
+            ids = {form: i for i, form in enumerate(vocabulary)}
+            engines.append(_engine(plan, built[plan.name].engine(vocabulary, ids, words), base))
         elif plan.base is not None:
             engines.append(replace(plan.base, index=plan.base.index.widened(len(vocabulary))))
     about = {k: v for k, v in base.about.items() if k not in ("kind", "format", "files", "systems", "config", "name")}
@@ -243,52 +244,25 @@ def _texts(table: CodeSystem) -> Iterator[str]:
         yield from (entry.title, *entry.terms, *entry.indexed)
 
 
-def _engine(plan: _Plan, fresh: Engine, base: CodeSuggester) -> Engine:
-    """The engine of the new table, taught what the base's was. fresh: it, taught nothing."""
-    if plan.base is None:
-        return replace(fresh, ranker=_borrowed(base))
-    old = plan.base.system
-    more: dict[str, Any] = {f.name: getattr(plan.base, f.name) for f in fields(plan.base) if f.name not in _PARTS}
-    moved: dict[str, Any] = {name: part if part is None else part.moved(old, plan.table) for name, part in more.items()}
-    taught = replace(
-        plan.base,
-        system=plan.table,
-        concepts=fresh.concepts,
-        index=fresh.index.weighed_as(plan.base.index),
-        learned=_moved(plan.base.learned, old, plan.table),
-        axes=fresh.axes,
-        **moved,
-    )
-    return _with_learned_terms(taught, plan.base)
-
-
-def _with_learned_terms(engine: Engine, base: Engine) -> Engine:
-    """The engine with the terms that documents taught the base, each at the concept that its codes have now."""
-    of_code = concept_of_codes(engine.concepts, len(engine.system))
-    place = _places(base.system.codes, engine.system.codes)
-    concept = np.full(len(base.concepts.route), -1, np.int64)
-    for c in range(len(concept)):
-        members = place[base.concepts.member[base.concepts.member_indptr[c] : base.concepts.member_indptr[c + 1]]]
-        found = of_code[members[members >= 0]]
-        concept[c] = found[found >= 0][0] if (found >= 0).any() else -1
-    prior = np.zeros(len(engine.concepts.route) if len(base.learned.concept_prior) else 0, np.float32)
-    if len(prior):
-        np.maximum.at(prior, concept[concept >= 0], base.learned.concept_prior[concept >= 0])
-    first = len(base.index) - len(base.learned.reliability)
-    kept = [t for t in range(first, len(base.index)) if concept[base.concepts.term_concept[t]] >= 0]
-    ids = [tuple(base.index.forms[base.index.indptr[t] : base.index.indptr[t + 1]].tolist()) for t in kept]
-    terms = [tuple(base.concepts.text(t).split(" ")) for t in kept]
-    return replace(
-        engine,
-        index=engine.index.with_terms(ids),
-        concepts=with_learned(engine.concepts, terms, concept[base.concepts.term_concept[kept]].astype(np.int32)),
-        axes=None if engine.axes is None else engine.axes.with_terms(len(kept)),
-        learned=replace(
-            engine.learned,
-            reliability=base.learned.reliability[[t - first for t in kept]],
-            concept_prior=prior,
-        ),
-    )
+def _engine(plan: _Plan, new: Engine, base: CodeSuggester) -> Engine:
+    """The new engine with what the base was taught."""
+    if plan.base is not None:
+        index = new.index.weighed_as(plan.base.index)
+        old = plan.base.system
+        more: dict[str, Any] = {f.name: getattr(plan.base, f.name) for f in fields(plan.base) if f.name not in _PARTS}
+        moved: dict[str, Any] = {
+            name: part if part is None else part.moved(old, plan.table) for name, part in more.items()
+        }
+        learned = _moved(plan.base.learned, old, plan.table)
+        made: dict[str, Any] = {
+            "system": new.system,
+            "concepts": new.concepts,
+            "index": index,
+            "axes": new.axes,
+            "learned": learned,
+        }
+        return with_learned_terms_of(plan.base, replace(plan.base, **made, **moved))
+    return replace(new, ranker=_borrowed(base))
 
 
 def _borrowed(base: CodeSuggester) -> Ranker:

@@ -338,7 +338,7 @@ def build_starter(
     if data is None and out.resolve() == starter_path().resolve():
         raise InputError(f"{out} is the shipped model, which is trained on more; name another --out, or give --data")
     systems = [packages.icd10cm(), packages.icd10pcs(), packages.hcpcs(corpora / "codes" / "hcpcs.tsv")]
-    documents = read_coded(notes)
+    documents = [d for d in read_coded(notes) if d.split != "evaluation"]
     made_from = [f"{len(documents)} invented notes of corpora/notes, CC0", f"{lists.name}, our own, {_digest(lists)}"]
     made_from += [
         f"{s['package']} {s['version']} ({s['licence']}), {s['sha256'][:16]}" for t in systems for s in t.source

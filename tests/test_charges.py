@@ -264,6 +264,39 @@ def test_weights_are_sparse_and_columns_add_up(model: CodeSuggester, system: Cod
     assert np.bincount(lines.weight_column).max() <= 1.2 * KEPT  # ties at the end are all kept
 
 
+def test_what_was_learned_follows_the_codes_to_another_table(model: CodeSuggester, system: CodeSystem) -> None:
+    """A code gone, a code new, a title said otherwise: the others keep what was learned of them."""
+    lines = model.engines["hcpcs"].lines
+    assert lines is not None
+    same = lines.moved(system, system)
+    for name, array in lines.arrays().items():
+        assert np.allclose(array, same.arrays()[name], atol=1e-6), name
+    rows = [r for r in system.rows() if r.code != "E9901"]
+    rows = [dataclasses.replace(r, title="Pipe for ponds", terms=()) if r.code == "C9901" else r for r in rows]
+    full = CodeSystem.from_rows(
+        [
+            *rows,
+            CodeRow("B9901", "Bagpipe, inflated", True, ""),
+            CodeRow("J9904", "Plonkite (injection, 5 mg)", True, ""),
+        ],
+        name="hcpcs",
+        release="2026-01-01",
+    )
+    moved = lines.moved(system, full)
+    assert moved.fits(full)
+    scorer = ChargeScorer(moved, full)
+
+    def best(text: str) -> str:
+        (scored,) = scorer.candidates(lines_of(text), np.ones(len(full), bool))
+        return full.code(int(scored.code[np.lexsort((scored.code, -moved.score(scored.x)))[0]]))
+
+    assert best("HC CATH DRN POND 12FR") == "C9901"  # by what was learned: its words left the table
+    assert best("STENT GLASS 5.0X30 CTD") == "C9902"
+    (scored,) = scorer.candidates(lines_of("BAGPIPE INFLATED"), np.ones(len(full), bool))
+    assert full.index_of("B9901") in scored.code
+    assert "E9901" not in {best(t) for t in SAID["E9901"]}
+
+
 def test_charge_lines_do_not_train_the_reading_of_notes(model: CodeSuggester) -> None:
     engine = model.engines["hcpcs"]
     assert not engine.ranker.weights.any() and not engine.learned.code_prior.any() and not engine.learned.grams

@@ -24,6 +24,7 @@ from codesuggest.units import billing_unit, units_of
 
 NAMES = sorted(p.stem for p in NOTES.glob("*.json"))
 KEYS = {
+    "split",
     "id", "document_type", "setting", "service_date", "age", "sex", "hand", "group", "systems", "codes", "assertions",
     "expected_query",
 }  # fmt: skip
@@ -81,8 +82,8 @@ def test_the_hands_look_different() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_gold_is_well_formed(name: str) -> None:
     row, text = gold(name), text_of(name)
-    assert set(row) - {"split"} == KEYS and row["id"] == name and text.strip()
-    assert row.get("split", "train") in ("train", "evaluation")
+    assert set(row) == KEYS and row["id"] == name and text.strip()
+    assert row["split"] in ("train", "evaluation")
     assert row["document_type"] in DOCUMENT_TYPES and row["setting"] in SETTINGS
     assert dt.date.fromisoformat(row["service_date"]).isoformat() == row["service_date"]
     assert isinstance(row["age"], int) and 0 <= row["age"] <= 120 and row["sex"] in ("female", "male")

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from codesuggest.codes import packages
-from codesuggest.codes.system import CodeRow, CodeSystem
+from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError, LexiconError
 from codesuggest.pipes.lexicon import Row, read_lexicon
 
@@ -88,20 +88,6 @@ def test_a_wrong_row_is_named_with_its_line(tmp_path: Path, row: str, told: str)
     file.write_text("\t".join(COLUMNS) + "\n" + row + "\n", encoding="utf-8")
     with pytest.raises((CodeFileError, LexiconError), match=told):
         packages.hcpcs(file)
-
-
-def test_a_full_release_takes_over_our_ways_of_writing(system: CodeSystem) -> None:
-    rows = [
-        CodeRow("J0696", "Injection of wobblemycin", True, "", terms=(("short", "Rocephin"),)),
-        CodeRow("Z9999", "Not in ours", True, ""),
-    ]
-    full = CodeSystem.from_rows(rows, name="hcpcs", release="2026-01-01")
-    joined = packages.with_hcpcs_terms(full, TABLE)
-    assert (joined.release, len(joined), joined["J0696"].title) == ("2026-01-01", 2, "Injection of wobblemycin")
-    assert joined["Z9999"].terms == ()
-    terms = joined["J0696"].terms
-    assert terms[0] == ("short", "Rocephin") and ("idiom", "ceftriaxone im") in terms
-    assert len({text.lower() for _, text in terms}) == len(terms)
 
 
 # ---- beside the CMS release of October 2025

@@ -179,22 +179,6 @@ def hcpcs(path: str | Path) -> CodeSystem:
     return CodeSystem.from_rows(rows, name="hcpcs", release=HCPCS_RELEASE, groups=groups, source=[source])
 
 
-def with_hcpcs_terms(system: CodeSystem, path: str | Path) -> CodeSystem:
-    """A full release of HCPCS with the ways of writing of our own table: what `hcpcs` knows of a code the release holds.
-
-    path: `corpora/codes/hcpcs.tsv`. Raises as `hcpcs`.
-    """
-    own = hcpcs(path)
-    rows = []
-    for row in system.rows():
-        ours = own.get(row.code)
-        known = {text.lower() for _, text in row.terms}
-        more = tuple(term for term in (ours.terms if ours else ()) if term[1].lower() not in known)
-        rows.append(dataclasses.replace(row, terms=(*row.terms, *more)))
-    source = [*system.source, *own.source]
-    return CodeSystem.from_rows(rows, name=system.name, release=system.release, groups=system.groups(), source=source)
-
-
 def find(package: str) -> Path:
     """Path of a file of `SOURCES`. Raises CodeFileError naming the pip command that puts it there."""
     version, name = SOURCES[package]

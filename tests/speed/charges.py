@@ -5,9 +5,9 @@
 The 5,123 price-list descriptions of the reference data are clustered (cosine of character 3- and 4-grams of the letters, numbers
 dropped, at least `--similar`, linked singly), whole clusters are dealt to two halves by the seed, and the table of systems is
 printed: nearest neighbour (TF-IDF of character n-grams 2 to 5 within words, over training lines and official descriptions),
-the table alone, ours. All answer out of the October 2025 table, D codes and digit-first codes left out, with the ways of
-writing of our
-own table as terms; `--starter` answers out of our own table instead.
+the table alone, ours. All answer out of the October 2025 table, D codes and digit-first codes left out; the last two have our own
+table's titles and ways of writing for its codes, as a model rebuilt with the full release has. `--starter` answers out of our own
+table instead.
 """
 
 from __future__ import annotations
@@ -39,9 +39,13 @@ def official() -> CodeSystem:
     """The October 2025 table, with what our own table adds: how its codes are written."""
     with (DATA / OFFICIAL).open(encoding="utf-8-sig", errors="replace", newline="") as handle:
         rows = [(row["Code"].strip(), row["Description"].strip()) for row in csv.DictReader(handle)]
-    kept = [CodeRow(c, t, True, "") for c, t in rows if re.fullmatch(r"[A-CE-Z][0-9]{4}", c)]
-    table = CodeSystem.from_rows(kept, name="hcpcs", release="2025-10-01")
-    return packages.with_hcpcs_terms(table, OWN)
+    own = packages.hcpcs(OWN)
+    kept = [
+        CodeRow(c, t, True, "", terms=(("synonym", own[c].title), *own[c].terms) if c in own else ())
+        for c, t in rows
+        if re.fullmatch(r"[A-CE-Z][0-9]{4}", c)
+    ]
+    return CodeSystem.from_rows(kept, name="hcpcs", release="2025-10-01")
 
 
 def charges() -> list[tuple[str, str]]:
