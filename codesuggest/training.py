@@ -100,7 +100,7 @@ def train(
     charges = [d for d in documents if d.document_type == CHARGE_LINE]
     documents = [d for d in documents if d.document_type != CHARGE_LINE]
     fitted = {system.name: policies_of(documents, system) for system in systems}
-    if not any(fitted.values()):
+    if not any(fitted.values()) and not any(d.labels(system.name) for d in charges for system in systems):
         raise InputError(
             "no document is coded in a system of this model; give at least a few dozen to train the ranker on"
         )

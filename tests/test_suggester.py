@@ -14,12 +14,10 @@ from typing import Any
 
 import pytest
 
-from codesuggest.coded import CodedDocument, Label
-from codesuggest.codes.system import CodeRow, CodeSystem
+from codesuggest.asked import Asked
 from codesuggest.errors import CodeSuggestError, NotTextError, OptionError
 from codesuggest.records import WITHHELD_REASONS, ClaimLine, NoteResult
 from codesuggest.suggester import CodeSuggester
-from codesuggest.training import train
 
 ROOT = Path(__file__).parent.parent
 NOTE = "CC: left knee pain\nHPI: denies chest pain. Possible gout.\nAssessment:\n- Type 2 diabetes\n- Hypertension\n"
@@ -35,19 +33,6 @@ def withheld(text: str, result: NoteResult) -> dict[str, str]:
 
 def held(suggester: CodeSuggester, *systems: str) -> tuple[str, ...]:
     return tuple(s for s in systems if s in suggester.systems)
-
-
-@pytest.fixture(scope="module")
-def four() -> CodeSuggester:
-    """A model of four systems, each of one invented code."""
-    rows = (
-        ("icd10cm", "Q11", "Gout"),
-        ("icd10pcs", "0QQ", "Toe repair"),
-        ("hcpcs", "E9901", "Toe cap"),
-        ("cpt", "0000Z", "Toe visit"),
-    )
-    systems = [CodeSystem.from_rows([CodeRow(c, t, True, "")], name=n, release="2026-01-01") for n, c, t in rows]
-    return train([CodedDocument("d", "gout", (Label("icd10cm", "Q11"),))], systems=systems, min_groups=1)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +52,11 @@ def four() -> CodeSuggester:
         ({"document_type": "charge_line", "systems": ["icd10cm"]}, ("icd10cm",)),
     ],
 )
-def test_default_systems_follow_setting_and_document_type(
-    four: CodeSuggester, options: dict[str, Any], systems: tuple[str, ...]
-) -> None:
-    assert four.suggest("toe", **options).systems == systems
+def test_default_systems_follow_setting_and_document_type(options: dict[str, Any], systems: tuple[str, ...]) -> None:
+    four = ("icd10cm", "icd10pcs", "hcpcs", "cpt")
+    asked = Asked.checked(four, "2026-01-01", **options)
+    assert asked.systems_for(options.get("document_type"), four) == systems
+    assert asked.systems_for(options.get("document_type"), ("site",)) in (("site",), asked.systems)
 
 
 def test_a_model_without_the_default_systems_asks_its_own(tiny: CodeSuggester) -> None:
