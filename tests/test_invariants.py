@@ -113,7 +113,8 @@ def check(suggester: CodeSuggester, text: str, result: NoteResult) -> None:
     for s in result.suggestions:
         code = suggester.tables[s.system][s.code]
         assert code.code == s.code and code.billable and code.valid_on(result.service_date)
-        assert s.release == code.release and s.display == code.display and s.display
+        assert s.release == suggester.tables[s.system].release_on(result.service_date)
+        assert s.display == (code.title_on(result.service_date) or code.code)
         assert 0 <= s.confidence <= 1 and s.evidence
         assert all(e.assertion in ASSERTIONS and e.basis in ("text", "result") and e.term for e in s.evidence)
         if s.suggested:

@@ -214,8 +214,10 @@ def test_every_suggestion_is_billable_and_valid_on_the_day(starter: CodeSuggeste
     result = starter.suggest(text, service_date=day, systems=["icd10cm", "icd10pcs"])
     assert {s.system for s in result.suggestions} == {"icd10cm", "icd10pcs"}
     for s in result.suggestions:
-        code = starter.tables[s.system][s.code]
-        assert code.billable and code.valid_on(day) and code.title == s.display and s.release == code.release
+        table = starter.tables[s.system]
+        code = table[s.code]
+        assert code.billable and code.valid_on(day)
+        assert s.display == code.title_on(day) and s.release == table.release_on(day)
 
 
 # ---- what the note says of it
