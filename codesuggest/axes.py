@@ -18,6 +18,7 @@ from codesuggest.concepts import SIDES
 from codesuggest.note import AFFIRMED, GROUPS, HISTORICAL, Reading
 from codesuggest.procedures import ALPHABET as _ALPHABET
 from codesuggest.procedures import APPROACHES, Axes
+from codesuggest.retrieve import Hits
 
 Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -121,6 +122,14 @@ def choose(
         open_rest & (letter[:, _SEVENTH] != _Z) & ~fixed[:, 2] & _varies(row, letter, _SEVENTH)
     )
     return keep, {name: np.asarray(values, np.float32) for name, values in columns.items()}
+
+
+def names_operation(axes: Axes, reading: Reading, hits: Hits) -> Bools:
+    """Which matches hold the word that names the operation: "lower leg" alone is no MRI of it. bool, shape of the hits."""
+    verb = axes.term_verb[hits.term].astype(np.int64)
+    size = np.int64(len(reading.known))
+    said = np.unique(reading.segment_of_word[reading.word].astype(np.int64) * size + reading.form)
+    return np.asarray((verb < 0) | np.isin(hits.segment * size + verb, said))
 
 
 def _wording(axes: Axes, spoken: Spoken, row: Ints, code: Ints) -> tuple[Floats, Floats, Bools]:

@@ -31,7 +31,7 @@ class Draft:
     terms: list[tuple[str, ...]]
     rest: npt.NDArray[np.int32] | None = None
     rests: Sequence[tuple[str, ...]] = ()
-    meaning: Sequence[tuple[int, int]] = ()
+    meaning: Sequence[procedures.Meaning] = ()
     patterns: Sequence[tuple[str, ...]] = ()
     cues: Sequence[str] = ()
 

@@ -213,7 +213,7 @@ def features(
     """
     trust = learned.reliability if reliability is None else reliability
     judged = _Judged.of(
-        reading, hits, concepts, trust, inpatient=inpatient, least=LEAST if axes is None else LEAST_OPERATION
+        reading, hits, concepts, trust, inpatient=inpatient, least=LEAST if axes is None else LEAST_OPERATION, axes=axes
     )
     sheet = _Sheet.of(judged, index, static)
     if not len(sheet.concept):
@@ -262,7 +262,15 @@ class _Judged:
 
     @classmethod
     def of(
-        cls, reading: Reading, hits: Hits, concepts: Concepts, trust: Floats, *, inpatient: bool, least: float
+        cls,
+        reading: Reading,
+        hits: Hits,
+        concepts: Concepts,
+        trust: Floats,
+        *,
+        inpatient: bool,
+        least: float,
+        axes: Axes | None = None,
     ) -> _Judged:
         segment = hits.segment
         status = reading.status[segment]
@@ -279,6 +287,8 @@ class _Judged:
         relative = (status == FAMILY) | ((status == AFFIRMED) & reading.says_family[segment])
         usable = np.where(concepts.route[concept] == 1, relative, own)
         usable &= (hits.coverage >= least) | ((strength >= 0.5) & (least <= LEAST))
+        if axes is not None:
+            usable &= pcs.names_operation(axes, reading, hits)
         usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (hits.last - hits.first < WINDOW))
         dominated = np.zeros(len(hits), bool)
         strong = np.flatnonzero(full & own & ~drug)

@@ -14,7 +14,7 @@ ICD-10-PCS Reference Manual (CMS, public domain).
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -108,8 +108,8 @@ class Axes:
     letter: uint8 (k, 7), index in the alphabet of codes of each character, 34 for none. rest (k,): int32, number of what a
     title says besides operation, body part and approach (0: nothing). rest_indptr (r+1,), rest_form: its word forms.
     allow: uint64 (p, 7), bit a character of an axis for each pattern of the list. term_pattern (t,): int32, the pattern of
-    a term, -1 none; term_place (t,): int8, its place among the meanings of its wording, 0 the
-    usual one. cue_form, cue_approach (q,): word forms that tell an approach, index in APPROACHES.
+    a term, -1 none; term_place (t,): int8, its place among the meanings of its wording, 0 the usual one; term_verb (t,):
+    int32, the form of it that names the operation, -1 where the whole term does. cue_form, cue_approach (q,): word forms that tell an approach, index in APPROACHES.
     """
 
     letter: npt.NDArray[np.uint8]
@@ -119,6 +119,7 @@ class Axes:
     allow: npt.NDArray[np.uint64]
     term_pattern: Ints
     term_place: npt.NDArray[np.int8]
+    term_verb: Ints
     cue_form: Ints
     cue_approach: npt.NDArray[np.int8]
 
@@ -131,7 +132,8 @@ class Axes:
         return bool(
             self.letter.shape == (codes, 7)
             and len(self.rest) == codes
-            and len(self.term_pattern) == len(self.term_place) == terms
+            and len(self.term_pattern) == len(self.term_place) == len(self.term_verb) == terms
+            and -1 <= int(self.term_verb.min(initial=-1)) <= int(self.term_verb.max(initial=-1)) < forms
             and self.allow.shape[1:] == (7,)
             and int(self.letter.max(initial=0)) <= len(ALPHABET)
             and 0 <= int(self.rest.min(initial=0)) <= int(self.rest.max(initial=0)) < n
@@ -151,6 +153,7 @@ class Axes:
             self,
             term_pattern=np.append(self.term_pattern, np.full(more, -1)).astype(np.int32),
             term_place=np.append(self.term_place, np.zeros(more)).astype(np.int8),
+            term_verb=np.append(self.term_verb, np.full(more, -1)).astype(np.int32),
         )
 
     def fits(self, pattern: Ints, code: Ints) -> Bools:
@@ -196,9 +199,8 @@ def build(
     forms_of: FormsOf,
     wordings: Iterable[Wording],
     body_parts: Mapping[str, Sequence[str]],
-) -> tuple[Concepts, list[tuple[str, ...]], list[tuple[int, int]], list[tuple[str, ...]]]:
-    """Concepts, the normal forms of their terms, the pattern of each term (-1 none) and the place of its meaning, and the
-    patterns."""
+) -> tuple[Concepts, list[tuple[str, ...]], list[Meaning], list[tuple[str, ...]]]:
+    """Concepts, the normal forms of their terms, the meaning of each term, and the patterns."""
     stems = stems_of(entries)
     concepts = _join_sides(stems, forms_of)
     concept_of = {stem.code: c for c, own in enumerate(concepts) for stem in own}
@@ -213,8 +215,9 @@ def build(
         spoken = operation[own[0].code[0] + own[0].code[2]]
         site = " ".join(w for w in label.split() if w not in spoken and w.lower() not in _HOLLOW)
         site_of.append(site)
-        rows.append(_Row(c, "title", " ".join(label.split())))
-        rows += [_Row(c, "operation", f"{' '.join(spoken)} {word}") for word in other_words.get(forms_of(site), ())]
+        verb = " ".join(spoken)
+        rows.append(_Row(c, "title", " ".join(label.split()), verb=verb))
+        rows += [_Row(c, "operation", f"{verb} {word}", verb=verb) for word in other_words.get(forms_of(site), ())]
     common = np.zeros(len(concepts), np.int8)
     for wording in wordings:
         begun = []
@@ -232,19 +235,32 @@ def build(
                     common[c] = max(common[c], wording.common)
                 elif site_of[c]:
                     texts = (site_of[c], *other_words.get(forms_of(site_of[c]), ()))
-                    rows += [_Row(c, "operation", f"{wording.phrase} {text}", number) for text in texts]
+                    rows += [
+                        _Row(c, "operation", f"{wording.phrase} {text}", number, verb=wording.phrase) for text in texts
+                    ]
     made, forms, meaning = _assembled(entries, concepts, rows, forms_of, common)
     return made, forms, meaning, list(patterns)
 
 
+class Meaning(NamedTuple):
+    """What a term means: its pattern, -1 none; its place among the meanings of its wording; the rarest form of the words
+    that name the operation, "" where the whole term does."""
+
+    pattern: int
+    place: int
+    verb: str
+
+
 class _Row(NamedTuple):
-    """A term before its words are numbered. pattern: its number, -1 none. place: of this meaning of the wording."""
+    """A term before its words are numbered. pattern: its number, -1 none. place: of this meaning of the wording. verb: the
+    words of it that name the operation, without which the rest names only a body part."""
 
     concept: int
     kind: str
     text: str
     pattern: int = -1
     place: int = 0
+    verb: str = ""
 
 
 def _join_sides(stems: Sequence[Stem], forms_of: FormsOf) -> list[list[Stem]]:
@@ -277,7 +293,7 @@ def _assembled(
     rows: Sequence[_Row],
     forms_of: FormsOf,
     common: npt.NDArray[np.int8],
-) -> tuple[Concepts, list[tuple[str, ...]], list[tuple[int, int]]]:
+) -> tuple[Concepts, list[tuple[str, ...]], list[Meaning]]:
     seen: set[tuple[int, tuple[str, ...], int]] = set()
     forms: list[tuple[str, ...]] = []
     kept: list[_Row] = []
@@ -307,7 +323,9 @@ def _assembled(
         text_offset=np.concatenate([[0], np.cumsum([len(t) for t in texts])]).astype(np.int64),
         text_blob=np.frombuffer(b"".join(texts), np.uint8),
     )
-    return made, forms, [(row.pattern, row.place) for row in kept]
+    count = Counter(form for own in forms for form in own)
+    verbs = [min(forms_of(row.verb), key=lambda f: (count[f], f), default="") for row in kept]
+    return made, forms, [Meaning(row.pattern, row.place, verb) for row, verb in zip(kept, verbs, strict=True)]
 
 
 def rests_of(entries: Sequence[Entry], codes: int, forms_of: FormsOf) -> tuple[Ints, list[tuple[str, ...]]]:
@@ -327,7 +345,7 @@ def axes_of(
     codes: npt.NDArray[np.bytes_],
     rest: Ints,
     rests: Sequence[tuple[str, ...]],
-    meaning: Sequence[tuple[int, int]],
+    meaning: Sequence[Meaning],
     patterns: Sequence[tuple[str, ...]],
     form_ids: Mapping[str, int],
     forms_of: FormsOf,
@@ -358,8 +376,9 @@ def axes_of(
         rest_indptr=np.concatenate([[0], np.cumsum([len(i) for i in ids])]).astype(np.int32),
         rest_form=np.array([f for own_ids in ids for f in own_ids], np.int32),
         allow=allow,
-        term_pattern=np.array([pattern for pattern, _ in meaning], np.int32),
-        term_place=np.array([place for _, place in meaning], np.int8),
+        term_pattern=np.array([m.pattern for m in meaning], np.int32),
+        term_place=np.array([m.place for m in meaning], np.int8),
+        term_verb=np.array([form_ids.get(m.verb, -1) for m in meaning], np.int32),
         cue_form=np.array([f for f, _ in cues], np.int32),
         cue_approach=np.array([a for _, a in cues], np.int8),
     )
