@@ -109,7 +109,8 @@ class Axes:
     title says besides operation, body part and approach (0: nothing). rest_indptr (r+1,), rest_form: its word forms.
     allow: uint64 (p, 7), bit a character of an axis for each pattern of the list. term_pattern (t,): int32, the pattern of
     a term, -1 none; term_place (t,): int8, its place among the meanings of its wording, 0 the usual one; term_verb (t,):
-    int32, the form of it that names the operation, -1 where the whole term does. cue_form, cue_approach (q,): word forms that tell an approach, index in APPROACHES.
+    int32, the form of it that names the operation, -1 where the whole term does. cue_form, cue_approach (q,): word forms
+    that tell an approach, index in APPROACHES.
     """
 
     letter: npt.NDArray[np.uint8]
