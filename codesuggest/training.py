@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ ACCEPTABLE_WEIGHT = 0.3
 #: Inverse strength of the L2 penalty over features scaled to unit deviation; flat between 0.02 and 2 in cross-validation.
 STRENGTH = 0.3
 FOLDS = 8
+ENOUGH = 20  #: required codes from which a document type has a say of its own in the operating threshold
 #: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
 BILLED_WEIGHT = 8.0
 _RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:")]
@@ -285,31 +287,43 @@ def calibrate(scores: Floats, right: npt.NDArray[np.bool_], size: int = 24) -> t
 
 
 def _best_threshold(examples: Sequence[Example], confidence: Sequence[Floats], engine: Engine) -> float:
-    """The confidence at which F1 is best over documents the weights had not seen.
+    """The confidence at which F1 is best over documents the weights had not seen, each document type counting alike.
 
-    Precision counts every right code, recall the required ones or what stands in for them, as coders audit.
+    The types that happen to be many would decide for all others. A type with fewer than `ENOUGH` required codes is pooled
+    with the others of its kind. Precision counts every right code, recall the required ones or what stands in for them,
+    as coders audit.
     """
-    p = np.concatenate(confidence)
-    right = np.concatenate([e.right for e in examples])
-    need, found_at = 0, []
-    for e, c in zip(examples, confidence, strict=True):
+    grid = np.round(np.linspace(0.05, 0.9, 86), 3)
+    by_type: dict[str, list[tuple[Example, Floats]]] = defaultdict(list)
+    for pair in zip(examples, confidence, strict=True):
+        by_type[pair[0].document.document_type or ""].append(pair)
+    needed = {name: sum(len(e.document.required(engine.system.name)) for e, _ in own) for name, own in by_type.items()}
+    few = [pair for name, own in by_type.items() if needed[name] < ENOUGH for pair in own]
+    parts = [own for name, own in by_type.items() if needed[name] >= ENOUGH] + ([few] if few else [])
+    curve = np.mean([_f1_curve(own, engine, grid) for own in parts], axis=0)
+    smooth = np.convolve(np.pad(curve, 3, mode="edge"), np.ones(7) / 7, mode="valid")  # one lucky step is no optimum
+    return float(grid[int(smooth.argmax())])
+
+
+def _f1_curve(pairs: Sequence[tuple[Example, Floats]], engine: Engine, grid: Floats) -> Floats:
+    """F1 of these documents at each confidence of the grid."""
+    p = np.concatenate([c for _, c in pairs])
+    right = np.concatenate([e.right for e, _ in pairs])
+    reached: list[float] = []
+    for e, c in pairs:
         best = {int(i): float(v) for i, v in zip(e.table.code, c, strict=True)}
         for group in e.document.required(engine.system.name):
-            need += 1
             places = [i for k in group for i in stands_for(engine.system, k)]
-            found_at.append(max((best.get(i, 0.0) for i in places), default=0.0))
-    grid = np.round(np.linspace(0.05, 0.9, 86), 3)
-    reached = np.array(found_at)
+            reached.append(max((best.get(i, 0.0) for i in places), default=0.0))
+    found = np.array(reached)
 
     def f1(t: float) -> float:
         chosen = p >= t
-        precision = right[chosen].mean() if chosen.any() else 0.0
-        recall = float((reached >= t).sum()) / max(1, need)
-        return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
+        precision = float(right[chosen].mean()) if chosen.any() else 0.0
+        recall = float((found >= t).sum()) / max(1, len(found))
+        return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
-    curve = np.array([f1(t) for t in grid])
-    smooth = np.convolve(np.pad(curve, 3, mode="edge"), np.ones(7) / 7, mode="valid")  # one lucky step is no optimum
-    return float(grid[int(smooth.argmax())])
+    return np.array([f1(t) for t in grid.tolist()])
 
 
 def _folds(groups: Sequence[str], seed: int) -> list[int]:

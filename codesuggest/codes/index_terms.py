@@ -100,11 +100,11 @@ class Completer:
     def __init__(self, system: CodeSystem) -> None:
         self.system = system
         self._entries = entries_of(system)
-        valid, self._billable = system.valid_on(), system.billable_on()
-        self._place = {entry.code: n for n, entry in enumerate(self._entries) if valid[entry.position]}
+        held, self._billable = system.exists_on(), system.billable_on()
+        self._place = {entry.code: n for n, entry in enumerate(self._entries) if held[entry.position]}
         self._below: dict[int, list[int]] = defaultdict(list)
         for n, entry in enumerate(self._entries):
-            if entry.parent >= 0 and valid[entry.position]:
+            if entry.parent >= 0 and held[entry.position]:
                 self._below[entry.parent].append(n)
 
     def complete(self, stem: str, *said: str) -> tuple[str, str]:

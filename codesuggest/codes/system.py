@@ -398,6 +398,15 @@ class CodeSystem:
             valid[code] = self._arrays["era_state"][eras] == own
         return valid
 
+    def exists_on(self, date: dt.date | str | int | None = None) -> NDArray[np.bool_]:
+        """(n,) bool: codes and headers that the release in force on the date holds; None is the release's own."""
+        day = self.release_day if date is None else as_day(date)
+        held = self.valid_on(date)
+        if day and "era_code" in self._arrays:
+            eras = self._eras_on(day)
+            held[self._arrays["era_code"][eras]] = self._arrays["era_state"][eras] != STATES.index("absent")
+        return held
+
     def billable_on(self, date: dt.date | str | int | None = None) -> NDArray[np.bool_]:
         """(n,) bool: codes that can be billed on the date; None is the release's own."""
         return self.billable & self.valid_on(date)
