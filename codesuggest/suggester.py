@@ -361,15 +361,15 @@ class CodeSuggester:
         """Every phrase that no listed suggestion rests on, each with one reason."""
         is_evidence = _overlap((e.start, e.end) for s in suggestions for e in s.evidence)
         is_matched = _overlap(claimed)
-        out = []
+        out: dict[tuple[int, int], Withheld] = {}  # a laboratory value may be a phrase of the text and a finding
         for phrase in reading.phrases:
-            if is_evidence(phrase.start, phrase.end):
+            if is_evidence(phrase.start, phrase.end) or (phrase.start, phrase.end) in out:
                 continue
             reason = phrase.assertion
             if reason == "affirmed" or (reason == "uncertain" and setting == "inpatient"):
                 reason = "ranked_low" if is_matched(phrase.start, phrase.end) else "no_match"
-            out.append(Withheld(phrase.start, phrase.end, reason, phrase.section, phrase.cue))
-        return tuple(sorted(out, key=lambda w: (w.start, w.end)))
+            out[phrase.start, phrase.end] = Withheld(phrase.start, phrase.end, reason, phrase.section, phrase.cue)
+        return tuple(out[span] for span in sorted(out))
 
     def suggest_encounter(
         self,

@@ -74,7 +74,7 @@ def test_a_model_with_cpt_says_so(licensed: CodeSuggester, tiny: CodeSuggester, 
 
 
 def checkout(root: Path) -> Path:
-    for name in ("models/starter", "codesuggest", "corpora", "notebooks", "tests"):
+    for name in ("models/starter", "codesuggest", "corpora/notes", "notebooks", "tests"):
         (root / name).mkdir(parents=True)
     shutil.copy(ROOT / "pyproject.toml", root)
     return root

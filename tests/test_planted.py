@@ -210,7 +210,7 @@ def the_stage_left_out(claim: Claim, icd: CodeSystem, row: dict[str, Any]) -> Cl
 
 @plant("sequela_and_acute")
 def an_injury_beside_its_sequela(claim: Claim, icd: CodeSystem, row: dict[str, Any]) -> Claim | None:
-    injuries = [code for code in codes_in(claim, "S") if len(code) == 8]
+    injuries = [code for code in codes_in(claim, "S") if len(code) == 8 and not code.endswith("S")]
     return [*claim, *dx(injuries[0][:-1] + "S")] if injuries else None
 
 
@@ -236,7 +236,7 @@ def the_side_left_open(claim: Claim, icd: CodeSystem, row: dict[str, Any]) -> Cl
 
 @plant("age", age=45)
 def a_newborn_of_45_years(claim: Claim, icd: CodeSystem, row: dict[str, Any]) -> Claim | None:
-    return [*dx("Z38.00"), *claim]
+    return None if codes_in(claim, "Z38") else [*dx("Z38.00"), *claim]
 
 
 @plant("age", age=70)
@@ -265,7 +265,7 @@ def weeks_of_another_trimester(claim: Claim, icd: CodeSystem, row: dict[str, Any
 
 @plant("perinatal_first")
 def the_birth_behind(claim: Claim, icd: CodeSystem, row: dict[str, Any]) -> Claim | None:
-    return [*claim, *dx("Z38.00")] if codes_in(claim, "") else None
+    return [*claim, *dx("Z38.00")] if codes_in(claim, "") and not codes_in(claim, "Z38") else None
 
 
 @plant("poisoning_order")
