@@ -27,7 +27,7 @@ from codesuggest.features import COLUMN, Table
 from codesuggest.learned import Counts, Learned, grams
 from codesuggest.note import NoteReader, Reading
 from codesuggest.pipes.lexicon import read_lexicon
-from codesuggest.pipes.phrases import WordReader
+from codesuggest.pipes.phrases import WordReader, common_words
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.suggester import CodeSuggester, starter_path
@@ -92,6 +92,7 @@ def train(
         raise InputError('no document with policy "billing" to train the ranker on; give at least a few dozen')
     config = config or SuggestConfig()
     words = WordReader()
+    words.learn(common_words())
     entries = {system.name: entries_of(system) for system in systems}
     words.learn(
         sorted(
