@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
-from codesuggest.pipes.phrases import WordReader, Words, phrase_runs
+from codesuggest.pipes.phrases import WordReader, Words, common_words, phrase_runs
 from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.structure import Structure
 from codesuggest.records import ASSERTIONS, Cue, Phrase
@@ -224,6 +224,10 @@ class NoteReader:
             nlp.max_length = MAX_CHARACTERS + 1
             nlp.add_pipe("codesuggest_structure")
             nlp.add_pipe("codesuggest_assertion")
+            # a memory zone forgets the words of its note; those it need not forget are half of the tokenizer's time
+            for word in common_words():
+                nlp.tokenizer(word)
+                nlp.tokenizer(word.title())
             self._nlp = nlp
         return self._nlp
 

@@ -32,7 +32,7 @@ from codesuggest.errors import CodeFileError, InputError
 from codesuggest.features import COLUMN, OF_POLICY, Table
 from codesuggest.note import NoteReader, Reading
 from codesuggest.pipes.lexicon import read_lexicon
-from codesuggest.pipes.phrases import WordReader
+from codesuggest.pipes.phrases import WordReader, common_words
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits
 from codesuggest.suggester import CodeSuggester, starter_path
@@ -108,6 +108,7 @@ def train(
         )
     config = config or SuggestConfig()
     words = WordReader()
+    words.learn(common_words())
     entries = {system.name: entries_of(system) for system in systems}
     words.learn(
         sorted(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codesuggest.pipes.phrases import WordReader, Words, phrase_runs
+from codesuggest.pipes.phrases import WordReader, Words, common_words, phrase_runs
 
 READER = WordReader()
 
@@ -210,3 +213,16 @@ def test_every_clinical_word_is_in_exactly_one_phrase(parts: list[str]) -> None:
     for a, b in runs:
         assert len({int(g) for g in group[a : b + 1]}) == 1
         assert clinical[a : b + 1].any() and all(clinical[i] or weak[i] for i in (a, b))
+
+
+def test_common_words_are_what_the_invented_notes_share() -> None:
+    """To make the list anew after notes were added: write these words, each with the source `own`."""
+    count = Counter(
+        word
+        for note in (Path(__file__).parents[1] / "corpora" / "notes").glob("*.txt")
+        for word in set(re.findall(r"(?<![^\W_])[a-z]{2,}(?![^\W_])", note.read_text(encoding="utf-8")))
+    )
+    words = common_words()
+    assert list(words) == sorted(words)
+    assert [w for w in words if count[w] < 2] == [], "a word that our notes do not share may be somebody's name"
+    assert len(words) > 1000

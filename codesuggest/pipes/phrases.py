@@ -26,7 +26,9 @@ _WORD = re.compile(
     re.IGNORECASE,
 )
 
-SIDES = ("", "right", "left", "bilateral")
+def common_words(folder: Path = ENGLISH) -> tuple[str, ...]:
+    """Everyday words of clinical notes, lower case: worth knowing before the first note. They change no result."""
+    return tuple(row["word"] for row in read_lexicon(folder / "common.tsv", ("word", "source"), unique=("word",)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,15 @@ class WordReader:
         return self._same.get(stem, stem)
 
     def _forms(self, raw: str) -> tuple[str, ...]:
-        if raw in self._capitals:
-            return self._capitals[raw]
-        word = raw.lower()
-        known = self._known.get(word)
-        if known is not None:
-            return known
+        forms = self._capitals.get(raw)
+        if forms is None:
+            word = raw.lower()
+            forms = self._known.get(word)
+            if forms is None:
+                forms = self._new(word)
+        return forms
+
+    def _new(self, word: str) -> tuple[str, ...]:
         if word in self._abbreviations:
             return self._abbreviations[word]
         if word in self._stop or word[0] in "'’" or len(word) > 40:
