@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from codesuggest.errors import CodeSuggestError as CodeSuggestError
     from codesuggest.evaluation import evaluate as evaluate
     from codesuggest.export import to_frame as to_frame
+    from codesuggest.records import ClaimLine as ClaimLine
+    from codesuggest.records import EncounterResult as EncounterResult
     from codesuggest.records import NoteResult as NoteResult
     from codesuggest.suggester import CodeSuggester as CodeSuggester
     from codesuggest.training import train as train
 
 _HOME = {
+    "ClaimLine": "records",
     "CodeSuggestError": "errors",
     "CodeSuggester": "suggester",
     "CodeSystem": "codes.system",
     "CodedDocument": "coded",
+    "EncounterResult": "records",
     "NoteResult": "records",
     "SuggestConfig": "config",
     "evaluate": "evaluation",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import hashlib
 import json
 from collections import Counter
 from typing import Any
@@ -208,3 +209,25 @@ def test_the_document_type_is_recognised(starter: CodeSuggester) -> None:
     wrong = [(n, gold(n)["document_type"], t) for n in NAMES for t in [starter.reader.read(text_of(n)).document_type]
              if t != gold(n)["document_type"]]  # fmt: skip
     assert len(wrong) <= (1 - TYPES_FLOOR) * len(NAMES), wrong
+
+
+def test_the_evaluation_notes_are_frozen() -> None:
+    """Who changes one of them says so in the changelog: figures before and after are of different sets."""
+    digest = hashlib.sha256()
+    for name in NAMES:
+        if gold(name)["split"] == "evaluation":
+            for part in (
+                f"{name}.json".encode(),
+                (NOTES / f"{name}.json").read_bytes(),
+                (NOTES / f"{name}.txt").read_bytes(),
+            ):
+                digest.update(part + b"\0")
+    assert digest.hexdigest() == "c6efb79bafe969ba032cd4be5ea9081bb8bb2e0593deb94a1dd4457f80d75bf7"
+
+
+def test_no_model_is_trained_on_the_evaluation_notes() -> None:
+    groups = {
+        split: {gold(n)["group"] for n in NAMES if gold(n)["split"] == split} for split in ("train", "evaluation")
+    }
+    assert not groups["train"] & groups["evaluation"]
+    assert {d.split for d in read_coded(NOTES)} == {"train", "evaluation"}

@@ -26,6 +26,7 @@ _WORD = re.compile(
     re.IGNORECASE,
 )
 
+
 def common_words(folder: Path = ENGLISH) -> tuple[str, ...]:
     """Everyday words of clinical notes, lower case: worth knowing before the first note. They change no result."""
     return tuple(row["word"] for row in read_lexicon(folder / "common.tsv", ("word", "source"), unique=("word",)))
