@@ -33,7 +33,7 @@ REACH = 90  #: characters from a match within which a cue of its clause is heard
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 _BREAK = re.compile(r"[.;](?=\s|$)|\n")
 _CLOCK = re.compile(r"^[ \t]*(?:[-*•][ \t]*)?(?:[01]\d|2[0-3]):?[0-5]\d\b", re.MULTILINE)
-_HEAD = re.compile(r"^[^\n]{0,60}:[ \t]*$", re.MULTILINE)
+_HEAD = re.compile(r"^[^\n]{0,60}:[ \t]*(?=\r?$)", re.MULTILINE)
 #: J729-J730 are contraceptives that are placed: no dose, no route.
 _DRUG = re.compile(rb"J(?!729|730)|Q0[12]|Q2|Q5|Q99[89]|C9[0-4]")
 
@@ -79,7 +79,7 @@ def read_care(text: str) -> Care:
     acts = {_OF_LIST.index("given"), _OF_LIST.index("order")}
     for head in _HEAD.finditer(text):
         if any(kind in acts and head.start() <= a < head.end() for kind, a, _ in found):
-            stop = re.compile(r"\n[ \t]*\n|:[ \t]*(?:\n|$)").search(text, head.end())
+            stop = re.compile(r"\n[ \t\r]*\n|:[ \t\r]*(?:\n|$)").search(text, head.end())
             found.append((CUES.index("headed"), head.end(), stop.start() if stop else len(text)))
     found.sort(key=lambda row: (row[1], row[0]))
     columns = np.array(found, np.int32).reshape(-1, 3)

@@ -19,6 +19,8 @@ from codesuggest.training import train
 
 ROOT = Path(__file__).parent.parent
 PUBLIC = {
+    "ClaimLine",
+    "EncounterResult",
     "CodeSuggestError",
     "CodeSuggester",
     "CodeSystem",

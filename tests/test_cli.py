@@ -396,7 +396,7 @@ def chart(tmp_path: Path) -> list[str]:
     folder = tmp_path / "stay"
     folder.mkdir()
     texts = {
-        "dc": f"DISCHARGE SUMMARY\n{SECRET}\nDISCHARGE DIAGNOSES\n1. Pneumonia, present on admission\n"
+        "dc": f"DISCHARGE SUMMARY\n{SECRET}\nDISCHARGE DIAGNOSES\n1. Community-acquired pneumonia, present on admission\n"
         "2. Type 2 diabetes mellitus\nHOSPITAL COURSE: Denies chest pain.\n",
         "clinic": "CLINIC NOTE\nASSESSMENT\n1. Type 2 diabetes with diabetic chronic kidney disease, CKD stage 3b\n",
     }

@@ -61,8 +61,9 @@ def test_a_wording_reaches_the_operations_its_codes_begin() -> None:
     assert own["pouchectomy"] == "0DTJ" and own["hinge swap"] == "0SRC"
     assert own["snipping Bent Tube"] == own["snipping curly hose"] == "0DBN", "an operation needs its body part"
     assert "snipping" not in texts
-    number, place = meaning[texts.index("pouchectomy")]
-    assert patterns[number] == ("0", "D", "T", "J", "4") and place == 0
+    number, place, verb = meaning[texts.index("pouchectomy")]
+    assert patterns[number] == ("0", "D", "T", "J", "4") and place == 0 and verb == ""
+    assert meaning[texts.index("snipping Bent Tube")].verb == forms_of("snipping")[0]
     assert KINDS[concepts.term_kind[texts.index("pouchectomy")]] == "idiom"
     assert concepts.common[concepts.term_concept[texts.index("hinge swap")]] == 2
 
