@@ -111,8 +111,9 @@ def _additional_documented(case: Case) -> Iterator[Hit]:
 
 
 def _affirmed(line: Line) -> bool:
-    said = any(e.assertion == "affirmed" and e.basis == "text" and not _of_heading(line, e) for e in line.evidence)
-    return line.diagnosis and said and line.confidence >= _DOCUMENTED and not line.key.startswith(_NO_WITNESS)
+    if not line.diagnosis or line.confidence < _DOCUMENTED or line.key.startswith(_NO_WITNESS):
+        return False
+    return any(e.assertion == "affirmed" and e.basis == "text" and not _of_heading(line, e) for e in line.evidence)
 
 
 def _of_heading(line: Line, evidence: Evidence) -> bool:
