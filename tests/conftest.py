@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import zipfile
@@ -32,6 +33,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def nothing_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test sees the releases that whoever runs the tests keeps."""
     os.environ["CODESUGGEST_HOME"] = str(tmp_path_factory.mktemp("home"))
+
+
+@functools.cache
+def built(system: str) -> CodeSystem:
+    """`packages.icd10cm()` or `packages.icd10pcs()`, built once for all tests: some seconds each."""
+    from codesuggest.codes import packages
+
+    return packages.icd10cm() if system == "icd10cm" else packages.icd10pcs()
 
 
 @pytest.fixture(scope="session")

