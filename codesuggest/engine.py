@@ -32,9 +32,8 @@ from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.store import Content, Folder
 
-WIDER = (
-    4  #: an operation has many neighbours (each body part) and learned terms beside them: more are asked of the index
-)
+#: An operation has many neighbours (each body part) and learned terms beside them: so much more is asked of the index.
+WIDER = 4
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ COLUMNS = (
 )  # fmt: skip
 SPANS_KEY = "codesuggest"  #: where `annotate` puts its spans
 _SHOWN = 10  #: codes listed but not suggested that stand above the fold
-_SYSTEMS = {"icd10cm": "ICD-10-CM", "icd10pcs": "ICD-10-PCS", "hcpcs": "HCPCS", "cpt": "CPT"}
+SYSTEM_NAMES = {"icd10cm": "ICD-10-CM", "icd10pcs": "ICD-10-PCS", "hcpcs": "HCPCS", "cpt": "CPT"}
 
 
 # ---- rows, frames, lines
@@ -219,8 +219,8 @@ def _rows(rows: Sequence[str], head: str) -> str:
 
 def _row(s: Suggestion, text: str | None, several: bool) -> str:
     percent = min(100.0, max(0.0, 100 * s.confidence))
-    system = f'<span class="csg-system">{_text(_SYSTEMS.get(s.system, s.system))}</span>' if several else ""
-    name = _text(f"{_SYSTEMS.get(s.system, s.system)}, release {s.release}")
+    system = f'<span class="csg-system">{_text(SYSTEM_NAMES.get(s.system, s.system))}</span>' if several else ""
+    name = _text(f"{SYSTEM_NAMES.get(s.system, s.system)}, release {s.release}")
     mark = '<span class="csg-tick" title="suggested">&#10003;</span>' if s.suggested else ""
     return (
         f'<tr class="csg-row {"csg-yes" if s.suggested else "csg-no"}"><td>{mark}</td>'
@@ -408,7 +408,7 @@ def _encounter_row(c: EncounterCode, texts: Mapping[str, str | None]) -> str:
         )
     return (
         f'<tr class="csg-row {"csg-no" if c.position is None else "csg-yes"}"><td>{place}</td>'
-        f'<td title="{_text(f"{_SYSTEMS.get(c.system, c.system)}, release {c.release}")}">'
+        f'<td title="{_text(f"{SYSTEM_NAMES.get(c.system, c.system)}, release {c.release}")}">'
         f'<span class="csg-code">{_text(c.code)}</span></td><td>{_text(c.display)}{"".join(lines)}</td>'
         f"<td>{c.confidence:.2f}</td><td>{''.join(words)}</td></tr>"
     )

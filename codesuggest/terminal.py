@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codesuggest.export import SYSTEM_NAMES
 from codesuggest.records import (
     WITHHELD_REASONS,
     EncounterCode,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from codesuggest.specificity import Specificity
     from codesuggest.suggester import CodeSuggester
 
-_SYSTEMS = {"icd10cm": "ICD-10-CM", "icd10pcs": "ICD-10-PCS", "hcpcs": "HCPCS", "cpt": "CPT"}
 _SEVERITY = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _ROWS = 10  #: suggestions shown a system, and suggested ones after them
 _FLOOR = 0.05  #: and of those not suggested only these, confidence in [0, 1]
@@ -119,7 +119,7 @@ def _print_suggestions(console: Console, result: NoteResult, limit: int | None, 
                 continue
             table.add_row(
                 Text("\u2713" if s.suggested else "", "bold green"),
-                _SYSTEMS.get(s.system, s.system),
+                SYSTEM_NAMES.get(s.system, s.system),
                 Text(s.code, "bold" if s.suggested else ""),
                 Text(s.display, "" if s.suggested else "dim"),
                 Text(f"{s.confidence:.2f}", "green" if s.suggested else "dim"),
@@ -285,7 +285,7 @@ def print_found(codes: Iterable[Code]) -> None:
     for code in codes:
         title = Text(code.display) if code.billable else Text(f"{code.display} (heading)", "dim")
         table.add_row(
-            _SYSTEMS.get(code.system, code.system), Text(code.code, "bold" if code.billable else "dim"), title
+            SYSTEM_NAMES.get(code.system, code.system), Text(code.code, "bold" if code.billable else "dim"), title
         )
     with _printed() as console:
         console.print(table)
@@ -320,7 +320,7 @@ def _print_code(console: Console, code: Code) -> None:
     headings = [era for era in code.eras if era.state == "header"] if code.billable else []
     if headings:  # billable in some releases, a heading in others
         state = f"billable, a heading {' and '.join(_days(era.first, era.last) for era in headings)}"
-    about = (_SYSTEMS.get(code.system, code.system), f"release {code.release}", state, _validity(code))
+    about = (SYSTEM_NAMES.get(code.system, code.system), f"release {code.release}", state, _validity(code))
     console.print(" \u00b7 ".join(filter(None, about)), style="dim" if code.billable else "yellow")
     table = _table(
         ("", {"no_wrap": True, "style": "bold"}),
@@ -402,7 +402,7 @@ def print_diff(diff: Diff, most: int = 40) -> None:
         if len(lines) > most:
             table.add_row("", Text(f"and {len(lines) - most:,} more (--json)", "dim"))
     with _printed() as console:
-        console.print(f"{_SYSTEMS.get(diff.system, diff.system)}, from {diff.before} to {diff.after}", style="bold")
+        console.print(f"{SYSTEM_NAMES.get(diff.system, diff.system)}, from {diff.before} to {diff.after}", style="bold")
         console.print(table)
 
 
@@ -413,7 +413,7 @@ def print_rebuilt(rebuilt: Rebuilt) -> None:
     for row in rebuilt.figures:
         before = "" if row.before is None else f"{row.before:.3f}"
         change = "" if row.before is None else f"{row.after - row.before:+.3f}"
-        table.add_row(_SYSTEMS.get(row.system, row.system), row.name, before, f"{row.after:.3f}", change)
+        table.add_row(SYSTEM_NAMES.get(row.system, row.system), row.name, before, f"{row.after:.3f}", change)
     table.expand = False
     with _printed() as console:
         console.print(f"{rebuilt.path}", style="bold")
@@ -429,7 +429,9 @@ def print_model(suggester: CodeSuggester) -> None:
     table = _table(("System", left), ("Release", left), ("Billable codes", right), ("Threshold", right))
     for name, engine in suggester.engines.items():
         count = int(engine.system.billable_on().sum())
-        table.add_row(_SYSTEMS.get(name, name), engine.system.release, f"{count:,}", f"{engine.ranker.threshold:.2f}")
+        table.add_row(
+            SYSTEM_NAMES.get(name, name), engine.system.release, f"{count:,}", f"{engine.ranker.threshold:.2f}"
+        )
     table.expand = False
     with _printed() as console:
         console.print(f"{suggester.name}  {suggester.path}", style="bold")
