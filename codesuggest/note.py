@@ -17,13 +17,15 @@ import numpy.typing as npt
 
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
+from codesuggest.pipes.language import Language
+from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader, Words, common_words, phrase_runs
 from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.structure import Structure
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
-    from spacy.language import Language
+    from spacy.language import Language as Pipeline
     from spacy.tokens import Doc
 
 Ints = npt.NDArray[np.int32]
@@ -88,12 +90,10 @@ AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL, HYPOTHETICAL, OTHER_PERSON = r
 #: What a section says of its sentences when no cue does.
 _SECTION_DEFAULT = {"family_history": FAMILY, "discharge_instructions": HYPOTHETICAL}
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
-_FOLLOW_UP = re.compile(
-    r"\bfollow[- ]?up\b|\bpost-?op\b|\bstatus[- ]post\b|\bs/p\b|\bhealing\b|\baftercare\b|\brecheck\b", re.I
-)
-_SEQUELA = re.compile(r"\bsequela|\blate effect|\bresidual\b", re.I)
-_OPEN = re.compile(r"\bopen (?:\w+ )?(?:fracture|wound)|\bcompound fracture|\bgustilo", re.I)
-_SIDE = {"right": 1, "left": 2, "bilater": 3}
+#: What `signs.tsv` tells of a note, by words anywhere in it.
+_SIGNS = ("follow_up", "sequela", "open_injury")
+#: Index in concepts.SIDES; in every language the English word stands for the side (words.tsv).
+_SIDE = {"right": 1, "left": 2, "bilateral": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,22 @@ def _readable(text: str) -> str:
     return _LONG.sub(lambda m: m.group()[:-1] + " ", text)
 
 
+@lru_cache(maxsize=16)
+def read_signs(spoken: Language) -> dict[str, re.Pattern[str]]:
+    """`signs.tsv`: what the note speaks of -> a regex of the words that say so. Raises LexiconError.
+
+    words: small letters; "*" ends a word whose ending is open, "[*]" stands for one more word or none.
+    """
+    found: dict[str, list[str]] = {sign: [] for sign in _SIGNS}
+    for row in read_lexicon(spoken.folder / "signs.tsv", ("sign", "words", "source"), unique=("sign", "words")):
+        words = re.escape(row["words"]).replace(r"\[\*\]\ ", r"(?:\w+ )?")
+        if words != words.lower() or r"\[" in words:
+            raise row.error(f"cannot read {row['words']!r}")
+        words = words.removesuffix(r"\*") if words.endswith(r"\*") else rf"{words}\b"
+        found[row.choice("sign", _SIGNS)].append(rf"\b{words}")
+    return {sign: re.compile("|".join(own) or r"(?!)", re.IGNORECASE) for sign, own in found.items()}
+
+
 class NoteReader:
     """Reads notes with a spaCy pipeline: tokenizer, codesuggest_structure, codesuggest_assertion."""
 
@@ -210,22 +226,25 @@ class NoteReader:
         self.weak = np.array([words.is_general(f) or len(f) == 1 or f[0].isdigit() for f in form_ids], bool) | (
             idf < 4.0
         )
-        self._results = ResultReader()
-        self._sides = {form_ids[f]: side for f, side in _SIDE.items() if f in form_ids}
-        self._nlp: Language | None = None
+        self.language = words.language
+        self._results = ResultReader(self.language.folder, self.language.decimal)
+        self._signs = read_signs(self.language)
+        sides = {words.forms_of(word)[0]: side for word, side in _SIDE.items()}
+        self._sides = {form_ids[f]: side for f, side in sides.items() if f in form_ids}
+        self._nlp: Pipeline | None = None
         self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
 
     @property
-    def nlp(self) -> Language:
+    def nlp(self) -> Pipeline:
         if self._nlp is None:
             import spacy
 
-            nlp = spacy.blank("en")
+            nlp = spacy.blank(self.language.code)
             nlp.max_length = MAX_CHARACTERS + 1
             nlp.add_pipe("codesuggest_structure")
             nlp.add_pipe("codesuggest_assertion")
             # a memory zone forgets the words of its note; those it need not forget are half of the tokenizer's time
-            for word in common_words():
+            for word in common_words(self.language.folder):
                 nlp.tokenizer(word)
                 nlp.tokenizer(word.title())
             self._nlp = nlp
@@ -280,9 +299,9 @@ class NoteReader:
             cues=asserted.cues,
             side_word=word[sided],
             side=np.array([self._sides[f] for f in form[sided].tolist()], np.int8),
-            follow_up=bool(_FOLLOW_UP.search(text)),
-            sequela=bool(_SEQUELA.search(text)),
-            open_injury=bool(_OPEN.search(text)),
+            follow_up=bool(self._signs["follow_up"].search(text)),
+            sequela=bool(self._signs["sequela"].search(text)),
+            open_injury=bool(self._signs["open_injury"].search(text)),
             phrases=tuple(phrases),
             known=known,
             weak=self.weak,

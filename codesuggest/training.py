@@ -31,6 +31,8 @@ from codesuggest.engine import Engine
 from codesuggest.errors import CodeFileError, InputError
 from codesuggest.features import COLUMN, OF_POLICY, Table
 from codesuggest.note import NoteReader, Reading
+from codesuggest.pipes.language import DEFAULT
+from codesuggest.pipes.language import language as spoken
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader, common_words
 from codesuggest.rank import Ranker
@@ -81,6 +83,7 @@ def train(
     systems: Sequence[CodeSystem],
     idioms: Mapping[str, Sequence[Idiom]] | None = None,
     config: SuggestConfig | None = None,
+    language: str = DEFAULT,
     seed: int = 0,
     min_groups: int = 3,
     name: str = "model",
@@ -92,11 +95,11 @@ def train(
     documents: those with policy "billing" train the ranker of a system, those with "mentions" (every mention is coded)
         teach priors and associations only; but a system in which nothing was billed is trained on mentions, and
         ICD-10-PCS on both where few documents were. Those of type "charge_line" are one charge each, apart from all notes.
-    systems: code tables to suggest from. idioms: by system name. min_groups: an n-gram is kept only if it occurs in
+    systems: code tables to suggest from. idioms: by system name. language: of the documents, "en" or "es". min_groups: an n-gram is kept only if it occurs in
         documents of so many groups (patients); a public corpus may set 1 (invariant 5).
         progress: told a line a step.
 
-    Raises InputError without a document coded in one of the systems. Same input and seed, same model, byte for byte.
+    Raises InputError without a document coded in one of the systems, OptionError for an unknown language. Same input and seed, same model, byte for byte.
     """
     documents = list(documents)
     charges = [d for d in documents if d.document_type == CHARGE_LINE]
@@ -107,8 +110,8 @@ def train(
             "no document is coded in a system of this model; give at least a few dozen to train the ranker on"
         )
     config = config or SuggestConfig()
-    words = WordReader()
-    words.learn(common_words())
+    words = WordReader(spoken(language))
+    words.learn(common_words(words.language.folder))
     entries = {system.name: entries_of(system) for system in systems}
     words.learn(
         sorted(
@@ -147,7 +150,7 @@ def train(
         if lines is not None:
             progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
         trained.append(replace(engine, lines=lines))
-    return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about)
+    return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about, language=language)
 
 
 def _charge_lines(

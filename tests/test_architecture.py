@@ -19,6 +19,8 @@ ORDER = [
     "config",
     "store",
     "pipes.lexicon",
+    "pipes.stems",
+    "pipes.language",
     "pipes.sentences",
     "pipes.structure",
     "pipes.cues",

@@ -28,6 +28,7 @@ from spacy.strings import hash_string  # type: ignore[attr-defined]
 from spacy.tokens import Doc, Span
 
 from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes, look
+from codesuggest.pipes.language import DEFAULT, language
 from codesuggest.records import Cue
 
 __all__ = [
@@ -117,7 +118,7 @@ class AssertionRules:
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self.path = Path(path) if path is not None else Path(__file__).parent / "en" / "cues.tsv"
+        self.path = Path(path) if path is not None else language(DEFAULT).folder / "cues.tsv"
         self.cues = CueList(self.path)
         marks = dict.fromkeys(self.cues.or_, _IS_OR) | dict.fromkeys(self.cues.and_, _IS_AND)
         marks |= {_COMMA: _IS_COMMA, _COLON: _IS_COLON}
@@ -417,8 +418,8 @@ class AssertionPipe:
 
 @Language.factory("codesuggest_assertion", default_config={"path": None})
 def make_assertion(nlp: Language, name: str, path: str | None) -> AssertionPipe:
-    """`path`: a cues.tsv; without it, the one of the pipeline's language."""
-    return AssertionPipe(AssertionRules(path or Path(__file__).parent / (nlp.lang or "en") / "cues.tsv"))
+    """`path`: a cues.tsv; without it, the one of the pipeline's language. Raises OptionError for an unknown language."""
+    return AssertionPipe(AssertionRules(path or language(nlp.lang or DEFAULT).folder / "cues.tsv"))
 
 
 def _of(span: Span) -> tuple[str | None, Cue | None]:

@@ -12,12 +12,15 @@ none. `max_tokens` limits a scope, counted in tokens that are not white space, a
 one noun phrase, so a comma ends it unless the list is closed by "or". On a `pseudo` row it protects that many following
 tokens from the row's category ("diagnosed with diabetes in 2009" is not past).
 
+A word with accents is met with and without them.
+
 The reading itself looks words up in the classes <and>, <or>, <open> (a line cannot end there) and <bullet>.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -28,6 +31,7 @@ from spacy.attrs import IS_SPACE, LOWER, SENT_START  # type: ignore[import-not-f
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 from spacy.tokens import Doc
 
+from codesuggest.pipes.language import fold
 from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.records import ASSERTIONS
 
@@ -316,6 +320,13 @@ class CueList:
 
 
 def _cuts(word: str) -> list[tuple[str, ...]]:
+    if not word.isascii():  # also without its accents, and with accents that are characters of their own
+        spelt = dict.fromkeys((word, fold(word, "ñ"), unicodedata.normalize("NFD", word)))
+        return list(dict.fromkeys(cut for spelling in spelt for cut in _cuts_of(spelling)))
+    return _cuts_of(word)
+
+
+def _cuts_of(word: str) -> list[tuple[str, ...]]:
     cuts = {(word,): None, tuple(re.findall(r"[^\W_]+|[^\w\s]", word)): None}
     for apostrophe in ("'", "’"):
         if word.endswith("n't"):

@@ -9,16 +9,15 @@ The terms of the code systems go through the same reader, so both sides always a
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import snowballstemmer
 
-from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
+from codesuggest.pipes.language import DEFAULT, Language, language
+from codesuggest.pipes.lexicon import read_lexicon
 
 # "ICD-10-CM", "s/p", "n/v/d" and "w/" are one word; "9.1" is one; "right-sided" and "knee/hip" are two; possessive 's is dropped
 _WORD = re.compile(
@@ -27,8 +26,9 @@ _WORD = re.compile(
 )
 
 
-def common_words(folder: Path = ENGLISH) -> tuple[str, ...]:
+def common_words(folder: Path | None = None) -> tuple[str, ...]:
     """Everyday words of clinical notes, lower case: worth knowing before the first note. They change no result."""
+    folder = folder or language(DEFAULT).folder
     return tuple(row["word"] for row in read_lexicon(folder / "common.tsv", ("word", "source"), unique=("word",)))
 
 
@@ -49,34 +49,38 @@ class Words:
 
 
 class WordReader:
-    """Brings words to their normal form by the word lists of one language folder.
+    """Brings words to their normal form by the word lists of one language. Accents make no difference.
 
     Nothing of a text is kept between calls: the only cache is filled by `learn` with words of the code systems.
     """
 
-    def __init__(self, folder: Path = ENGLISH, language: str = "english") -> None:
-        self._stemmer = snowballstemmer.stemmer(language)
+    def __init__(self, spoken: Language | None = None) -> None:
+        """spoken: English unless given. Raises LexiconError."""
+        self.language = spoken or language(DEFAULT)
+        folder, plain = self.language.folder, self.language.fold
+        self._stem = self.language.new_stemmer()
         same = read_lexicon(folder / "words.tsv", ("form", "canonical", "source"), unique=("form",))
         self._same: dict[str, str] = {}
-        self._same = {self._form(row["form"]): self._form(row["canonical"]) for row in same}
+        self._same = {self._form(plain(row["form"])): self._form(plain(row["canonical"])) for row in same}
         stop = read_lexicon(folder / "stopwords.tsv", ("word", "kind", "source"), unique=("word",))
-        self._stop = {row["word"] for row in stop if row.choice("kind", ("stop", "general")) == "stop"}
-        self._general = {self._form(row["word"]) for row in stop if row["kind"] == "general"}
+        self._stop = {plain(row["word"]) for row in stop if row.choice("kind", ("stop", "general")) == "stop"}
+        self._general = {self._form(plain(row["word"])) for row in stop if row["kind"] == "general"}
         self._abbreviations: dict[str, tuple[str, ...]] = {}
         self._capitals: dict[str, tuple[str, ...]] = {}
         abbreviations = read_lexicon(
             folder / "abbreviations.tsv", ("form", "expansion", "case", "source"), unique=("form", "case")
         )
         for row in abbreviations:
-            forms = tuple(dict.fromkeys(self._form(w) for w in row["expansion"].split() if w not in self._stop))
+            spelt = plain(row["expansion"]).split()
+            forms = tuple(dict.fromkeys(self._form(w) for w in spelt if w not in self._stop))
             if row.choice("case", ("any", "upper")) == "upper":
-                self._capitals[row["form"].upper()] = forms
+                self._capitals[plain(row["form"]).upper()] = forms
             else:
-                self._abbreviations[row["form"]] = forms
+                self._abbreviations[plain(row["form"])] = forms
         self._known: dict[str, tuple[str, ...]] = {}
 
     def _form(self, word: str) -> str:
-        stem = word if len(word) < 4 else str(self._stemmer.stemWord(word))  # "ICS" is no plural
+        stem = word if len(word) < 4 else self._stem(word)  # "ICS" is no plural
         return self._same.get(stem, stem)
 
     def _forms(self, raw: str) -> tuple[str, ...]:
@@ -89,13 +93,12 @@ class WordReader:
         return forms
 
     def _new(self, word: str) -> tuple[str, ...]:
+        word = self.language.fold(word)
         if word in self._abbreviations:
             return self._abbreviations[word]
-        if word in self._stop or word[0] in "'’" or len(word) > 40:
+        if word in self._stop or word[:1] in ("", "'", "’") or len(word) > 40:
             return ()
-        if not word.isascii():
-            word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
-        return (self._form(word),) if word else ()
+        return (self._form(word),)
 
     def learn(self, words: Iterable[str]) -> None:
         """Remember the normal forms of these words (of code tables, never of notes): most of the time of `read`."""
@@ -119,7 +122,7 @@ class WordReader:
             starts.append(a)
             ends.append(b)
             forms.append(self._forms(m.group()))
-        self._stemmer.stemWord("")  # it would keep the last word it was given
+        self._stem("")  # a stemmer of snowball would keep the last word it was given
         return Words(np.asarray(starts, np.int32), np.asarray(ends, np.int32), forms)
 
     def forms_of(self, text: str) -> tuple[str, ...]:

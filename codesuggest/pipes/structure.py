@@ -26,7 +26,8 @@ from spacy.attrs import SENT_START  # type: ignore[import-not-found]
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from codesuggest.pipes.lexicon import ENGLISH, Row, read_lexicon
+from codesuggest.pipes.language import DEFAULT, fold, language
+from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.sentences import Line, Sentence, Splitter, in_capitals, line_of, read_marker, skip
 
 __all__ = [
@@ -99,8 +100,8 @@ _CLOSED = frozenset(
 
 
 def _key(head: str) -> str:
-    """Folds case, hyphens, "&", "/" and decoration: ``Follow-Up``, ``**followup**`` and ``FOLLOWUP:`` meet."""
-    key = " ".join(head.casefold().translate(_KEY_TABLE).split())
+    """Folds case, accents, hyphens, "&", "/" and decoration: ``Follow-Up``, ``**followup**`` and ``FOLLOWUP:`` meet."""
+    key = " ".join(fold(head.casefold()).translate(_KEY_TABLE).split())
     return key.replace(" /", "/").replace("/ ", "/") if "/" in key else key
 
 
@@ -132,10 +133,11 @@ class _Part(NamedTuple):
 
 
 class StructureReader:
-    """Reads the structure of English clinical documents. Holds only word lists: no state from one text to the next."""
+    """Reads the structure of clinical documents. Holds only word lists: no state from one text to the next."""
 
-    def __init__(self, folder: Path = ENGLISH) -> None:
-        """Load ``sections.tsv`` and ``document_types.tsv`` of ``folder``. Raises LexiconError."""
+    def __init__(self, folder: Path | None = None) -> None:
+        """Load ``sections.tsv`` and ``document_types.tsv`` of ``folder``, English unless given. Raises LexiconError."""
+        folder = folder or language(DEFAULT).folder
         self.heads: dict[str, _Head] = {}
         self.subheads: set[str] = set()
         self.headwords: dict[str, str | None] = {}
@@ -156,8 +158,8 @@ class StructureReader:
             if row.choice("kind", ("heading", "phrase")) == "heading":
                 self._by_heading.append((document_type, row["cue"], weight))
             else:
-                words = tuple(_WORDS.findall(row["cue"]))
-                if " ".join(words) != row["cue"]:
+                words = tuple(_WORDS.findall(fold(row["cue"])))
+                if " ".join(words) != fold(row["cue"]):
                     raise row.error("a phrase consists of small letters, figures and hyphens")
                 self._by_phrase.setdefault(words[0], []).append((document_type, words, weight))
 
@@ -207,7 +209,7 @@ class StructureReader:
                 scores[document_type] += weight
         # Titles stand at the top, "discharged home" and the signature at the end.
         sample = text if len(text) <= 4000 else text[:3000] + "\n" + text[-1000:]
-        words = _WORDS.findall(sample.lower())
+        words = _WORDS.findall(fold(sample.lower()))
         seen: set[tuple[str, tuple[str, ...]]] = set()
         for i in [i for i, word in enumerate(words) if word in self._by_phrase]:
             for document_type, phrase, weight in self._by_phrase[words[i]]:
@@ -408,6 +410,11 @@ def _number(text: str, parts: list[_Part]) -> tuple[tuple[Line, ...], tuple[Sect
 _USER_DATA = "codesuggest.structure"
 
 
+def folder_for(nlp: Language) -> Path:
+    """The word lists for a pipeline's language. Raises OptionError, which names the known ones."""
+    return language(nlp.lang or DEFAULT).folder
+
+
 class StructurePipe:
     """Sets the sentence starts of a Doc and keeps its Structure in ``doc.user_data["codesuggest.structure"]``."""
 
@@ -434,7 +441,8 @@ class StructurePipe:
 
 @Language.factory("codesuggest_structure", default_config={"folder": None}, assigns=["token.is_sent_start"])
 def _make_pipe(nlp: Language, name: str, folder: str | None) -> StructurePipe:
-    return StructurePipe(StructureReader(Path(folder) if folder else ENGLISH))
+    """`folder`: of word lists; without it, that of the pipeline's language."""
+    return StructurePipe(StructureReader(Path(folder) if folder else folder_for(nlp)))
 
 
 def structure_of(doc: Doc) -> Structure:
