@@ -95,11 +95,13 @@ def train(
     documents: those with policy "billing" train the ranker of a system, those with "mentions" (every mention is coded)
         teach priors and associations only; but a system in which nothing was billed is trained on mentions, and
         ICD-10-PCS on both where few documents were. Those of type "charge_line" are one charge each, apart from all notes.
-    systems: code tables to suggest from. idioms: by system name. language: of the documents, "en" or "es". min_groups: an n-gram is kept only if it occurs in
-        documents of so many groups (patients); a public corpus may set 1 (invariant 5).
+    systems: code tables to suggest from. idioms: by system name.
+        language: of the documents, "en" or "es". min_groups: an n-gram is kept only if it occurs in documents of so many groups
+        (patients); a public corpus may set 1 (invariant 5).
         progress: told a line a step.
 
-    Raises InputError without a document coded in one of the systems, OptionError for an unknown language. Same input and seed, same model, byte for byte.
+    Raises InputError without a document coded in one of the systems,
+    OptionError for an unknown language. Same input and seed, same model, byte for byte.
     """
     documents = list(documents)
     charges = [d for d in documents if d.document_type == CHARGE_LINE]
