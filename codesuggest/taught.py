@@ -101,13 +101,14 @@ class Taught:
 
 
 def stands_for(system: CodeSystem, code: str) -> list[int]:
-    """Positions of the billable codes that a code of a document stands for: itself, or those it begins.
+    """Positions of the billable codes that a code of a document stands for: itself (a site's own too), or those it begins.
 
     Documents of other releases hold codes that are headers or gone by now; a gone ICD-10-PCS code stands for the codes of
     its operation and body part, its first four characters.
     """
-    if code in system and system[code].billable:
-        return [system.index_of(code)]
+    at = system.index_of(code) if code in system else -1
+    if at >= 0 and (system.billable[at] or at in system.site_codes):
+        return [at]
     key = normalise(system.name, code).encode()
     codes = np.asarray(system.codes)
     for begin in (key, key[: procedures.STEM]) if system.name.startswith("icd10pcs") else (key,):

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest import procedures
 from codesuggest.asked import CHARGE_LINE
 from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
+from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import Idiom, entries_of
 from codesuggest.config import SuggestConfig
@@ -106,6 +108,7 @@ def train(
         raise InputError(
             "no document is coded in a system of this model; give at least a few dozen to train the ranker on"
         )
+    systems = [_with_site_codes(system, documents, fitted[system.name], name) for system in systems]
     config = config or SuggestConfig()
     words = WordReader()
     words.learn(common_words())
@@ -148,6 +151,17 @@ def train(
             progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
         trained.append(replace(engine, lines=lines))
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about)
+
+
+def _with_site_codes(
+    system: CodeSystem, documents: Sequence[CodedDocument], policies: Sequence[str], name: str
+) -> CodeSystem:
+    """With the codes of the fitted documents that the table lacks; where every mention was coded also those it does not
+    bill (a header among billed codes is a slip, no habit). ICD-10-PCS is coded by its axes, and stays what it is."""
+    if procedures.has_axes(system):
+        return system
+    codes = {c for d in documents if d.policy in policies for c in d.labels(system.name) or ()}
+    return with_site_codes(system, (c for c in codes if policies[0] == "mentions" or c not in system), name)
 
 
 def _charge_lines(
@@ -209,7 +223,7 @@ def example_of(taught: Taught, document: CodedDocument, reading: Reading, config
     labels = document.labels(system.name) or {}
     hits, table = engine.candidates(
         reading,
-        system.billable_on(document.service_date),
+        system.suggestible_on(document.service_date),
         inpatient=document.setting == "inpatient",
         top=config.terms_per_segment,
         floor=config.coverage_floor,

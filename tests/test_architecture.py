@@ -27,6 +27,7 @@ ORDER = [
     "pipes.results",
     "codes",
     "codes.system",
+    "codes.site",
     "codes.licence",
     "codes.edits",
     "codes.readers",
