@@ -296,7 +296,7 @@ class CodeSuggester:
         """The best codes of one system, with what they rest on; and the spans of all matches, listed or not."""
         hits, table = engine.candidates(
             reading,
-            engine.system.billable_on(day),
+            engine.system.suggestible_on(day),
             inpatient=setting == "inpatient",
             top=self.config.terms_per_segment,
             floor=self.config.coverage_floor,
@@ -314,7 +314,7 @@ class CodeSuggester:
             out.append(
                 Suggestion(
                     system=engine.system.name,
-                    release=release,
+                    release=engine.system.site_codes.get(code.index, release),
                     code=code.code,
                     display=code.title_on(day) or code.code,
                     confidence=float(confidence[row]),
@@ -562,7 +562,7 @@ class CodeSuggester:
                     "why": dict(s.why),
                     "evidence": [e.to_dict() for e in s.evidence],
                 }
-        valid = wanted.billable and wanted.valid_on(result.service_date)
+        valid = bool(table.suggestible_on(result.service_date)[wanted.index])
         return {
             "stage": "not_retrieved" if valid else "not_valid",
             "rank": None,

@@ -18,15 +18,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest import procedures
 from codesuggest.asked import CHARGE_LINE
 from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
+from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import Idiom, entries_of
+from codesuggest.concepts import Idiom, concept_of_codes, entries_of
 from codesuggest.config import SuggestConfig
-from codesuggest.draft import Draft
+from codesuggest.draft import Draft, concept_prior
 from codesuggest.engine import Engine
 from codesuggest.errors import CodeFileError, InputError
 from codesuggest.features import COLUMN, OF_POLICY, Table
@@ -111,6 +113,7 @@ def train(
         raise InputError(
             "no document is coded in a system of this model; give at least a few dozen to train the ranker on"
         )
+    systems = [_with_site_codes(system, documents, fitted[system.name], name) for system in systems]
     config = config or SuggestConfig()
     words = WordReader(spoken(language))
     words.learn(common_words(words.language.folder))
@@ -153,6 +156,17 @@ def train(
             progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
         trained.append(replace(engine, lines=lines))
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about, language=language)
+
+
+def _with_site_codes(
+    system: CodeSystem, documents: Sequence[CodedDocument], policies: Sequence[str], name: str
+) -> CodeSystem:
+    """With the codes of the fitted documents that the table lacks; where every mention was coded also those it does not
+    bill (a header among billed codes is a slip, no habit). ICD-10-PCS is coded by its axes, and stays what it is."""
+    if procedures.has_axes(system):
+        return system
+    codes = {c for d in documents if d.policy in policies for c in d.labels(system.name) or ()}
+    return with_site_codes(system, (c for c in codes if policies[0] == "mentions" or c not in system), name)
 
 
 def _charge_lines(
@@ -212,19 +226,30 @@ def example_of(taught: Taught, document: CodedDocument, reading: Reading, config
     engine, group = taught.engine, document.group or document.id
     system = engine.system
     labels = document.labels(system.name) or {}
+    reliability, dictionary = None, None
+    if taught.marked and engine.spoken:
+        dictionary = taught.marked.without(group)
+        reliability = engine.spoken.trust(dictionary)
+    elif taught.learned:
+        reliability = taught.learned.reliability(group)
     hits, table = engine.candidates(
         reading,
-        system.billable_on(document.service_date),
+        system.suggestible_on(document.service_date),
         inpatient=document.setting == "inpatient",
         top=config.terms_per_segment,
         floor=config.coverage_floor,
-        reliability=taught.learned.reliability(group) if taught.learned else None,
+        reliability=reliability,
+        dictionary=dictionary,
     )
     category = engine.static.category[table.concept]
     code, per_category = taught.counts.priors_without(document)
     table.x[:, COLUMN["learned:code_prior"]] = code[table.code]
     table.x[:, COLUMN["learned:category_prior"]] = per_category[category]
-    if taught.learned:
+    if dictionary is not None:
+        concept_of = concept_of_codes(engine.concepts, len(system))
+        prior = concept_prior(dictionary, concept_of, len(engine.concepts.route))
+        table.x[:, COLUMN["learned:operation_prior"]] = prior[table.concept]
+    elif taught.learned:
         table.x[:, COLUMN["learned:operation_prior"]] = taught.learned.prior(group)[table.concept]
     if document.policy == "billing":
         right = {system.index_of(c): tier for c, tier in labels.items() if c in system}
