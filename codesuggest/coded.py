@@ -16,7 +16,8 @@ from codesuggest.parallel import Span, carried_over
 class Label:
     """A code a document was given. tier: "required" or "acceptable". alt_for: codes of the document it can stand for.
 
-    evidence: (start, end) in code points of the text, end exclusive.
+    evidence: (start, end) in code points of the text, end exclusive. mentions: the same, grouped, where it is known which of them
+    are parts of one mention ("pain ... in the left testis").
     """
 
     system: str
@@ -24,6 +25,12 @@ class Label:
     tier: str = "required"
     alt_for: tuple[str, ...] = ()
     evidence: tuple[tuple[int, int], ...] = ()
+    mentions: tuple[tuple[tuple[int, int], ...], ...] = ()
+
+    @property
+    def marked(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """The evidence by mention; spans of which nothing else is known are one mention each."""
+        return self.mentions or tuple((span,) for span in self.evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +164,17 @@ def read_codiesp(folder: str | Path, split: str = "train", *, language: str = "e
         raise InputError(f"{base}: not the CodiEsp layout ({type(error).__name__}); see read_codiesp") from None
     out = []
     for name, text in texts.items():
-        evidence: dict[str, list[Span]] = {}
+        mentions: dict[str, set[tuple[Span, ...]]] = {}
         for code, spans in marks.get(name, ()):
-            evidence.setdefault(code, []).extend(spans)
+            # of a translation the parts are guesses, so each is taken for itself
+            mentions.setdefault(code, set()).update([spans] if language != "en" else [(span,) for span in spans])
         labels = [
-            Label(system, code, evidence=tuple(sorted(set(evidence.get(code, ())))))
+            Label(
+                system,
+                code,
+                evidence=tuple(sorted({span for mention in mentions.get(code, ()) for span in mention})),
+                mentions=tuple(sorted(mentions[code])) if code in mentions and language != "en" else (),
+            )
             for system, code in dict.fromkeys(codes.get(name, ()))
         ]
         out.append(CodedDocument(name, text, tuple(labels), policy="mentions", systems=("icd10cm", "icd10pcs")))

@@ -135,24 +135,22 @@ def find(index: TermIndex, reading: Reading) -> Hits:
     return Hits(*(getattr(hits, name)[near] for name in Hits.__dataclass_fields__))
 
 
-def phrases_in(reading: Reading, evidence: Iterable[Span]) -> tuple[set[Phrase], set[Phrase]]:
-    """Phrases of the words within spans of a note, and those that are all a span says.
+def phrases_in(reading: Reading, mentions: Iterable[Sequence[Span]]) -> tuple[set[Phrase], set[Phrase]]:
+    """Phrases of the words of mentions, each one or more spans of a note, and those that are all a mention says.
 
     Only of forms that code tables and our lists hold, without digits: a name or an age is none of them (invariant 5).
     """
     found: set[Phrase] = set()
     whole: set[Phrase] = set()
     known, start, end = reading.in_vocabulary, reading.words.start, reading.words.end
-    for a, b in evidence:
-        first, last = np.searchsorted(end, a, side="right"), np.searchsorted(start, b)
+    for mention in mentions:
+        places = [
+            place
+            for a, b in mention
+            for place in range(int(np.searchsorted(end, a, side="right")), int(np.searchsorted(start, b)))
+        ]
         forms = sorted(
-            {
-                f
-                for place in range(int(first), int(last))
-                if known[place]
-                for f in reading.words.forms[place]
-                if not _DIGIT.search(f)
-            }
+            {f for place in places if known[place] for f in reading.words.forms[place] if not _DIGIT.search(f)}
         )
         longest = LONGEST if len(forms) <= MANY else 2
         found.update(p for n in range(1, longest + 1) for p in combinations(forms, n))
@@ -187,7 +185,7 @@ class Marked:
     def of(
         cls,
         readings: Sequence[Reading],
-        labels: Sequence[Mapping[int, Sequence[Span]]],
+        labels: Sequence[Mapping[int, Sequence[Sequence[Span]]]],
         groups: Sequence[str],
         *,
         codes: int,
@@ -195,9 +193,10 @@ class Marked:
         form_ids: Mapping[str, int],
         min_groups: int,
     ) -> Marked:
-        """labels: of each document, position of a code -> spans of its evidence, () for a place not known."""
+        """labels: of each document, position of a code -> its mentions, each the spans of one, () for a place not known."""
         marked = [
-            {code: phrases_in(r, spans) for code, spans in own.items()} for r, own in zip(readings, labels, strict=True)
+            {code: phrases_in(r, mentions) for code, mentions in own.items()}
+            for r, own in zip(readings, labels, strict=True)
         ]
         every = sorted({p for own in marked for found, _ in own.values() for p in found})
         index = TermIndex(idf, *_csr(_ids(map(" ".join, every), form_ids)))

@@ -7,7 +7,8 @@ teach it alone, and their words become terms (`mentions.py`).
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,7 @@ from codesuggest.learned import Counts, grams
 from codesuggest.marked import Marked, Spoken
 from codesuggest.mentions import TermCounts, terms_of
 from codesuggest.note import Reading
+from codesuggest.pipes.phrases import WordReader
 
 ENOUGH = 200  #: billed documents of ICD-10-PCS from which on those of mentions are not needed
 
@@ -106,13 +108,13 @@ class Taught:
 def _marked(
     engine: Engine, own: Sequence[tuple[CodedDocument, Reading]], form_ids: Mapping[str, int], min_groups: int
 ) -> Marked:
-    labels: list[dict[int, Sequence[tuple[int, int]]]] = []
+    labels: list[dict[int, Sequence[Sequence[tuple[int, int]]]]] = []
     for document, _ in own:
-        found: dict[int, Sequence[tuple[int, int]]] = {}
+        found: dict[int, Sequence[Sequence[tuple[int, int]]]] = {}
         for label in document.codes:
             places = stands_for(engine.system, label.code) if label.system == engine.system.name else []
             if len(places) == 1:
-                found[places[0]] = label.evidence
+                found[places[0]] = label.marked
         labels.append(found)
     return Marked.of(
         [reading for _, reading in own],
@@ -123,6 +125,23 @@ def _marked(
         form_ids=form_ids,
         min_groups=min_groups,
     )
+
+
+def forms_of_evidence(documents: Sequence[CodedDocument], words: WordReader, min_groups: int) -> set[str]:
+    """Forms of the words that coders marked: what notes in another language than the table's are understood by.
+
+    Without digits, and only of words marked in documents of `min_groups` groups (invariant 5).
+    """
+    marked_by: dict[str, set[str]] = defaultdict(set)
+    for document in documents:
+        spans = {span for label in document.codes for span in label.evidence}
+        for form in sorted({f for a, b in spans for f in words.forms_of(document.text[a:b])}):
+            if not _DIGIT.search(form):
+                marked_by[form].add(document.group or document.id)
+    return {form for form, groups in marked_by.items() if len(groups) >= min_groups}
+
+
+_DIGIT = re.compile(r"\d")
 
 
 def stands_for(system: CodeSystem, code: str) -> list[int]:

@@ -40,7 +40,7 @@ from codesuggest.pipes.phrases import WordReader, common_words
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits
 from codesuggest.suggester import CodeSuggester, starter_path
-from codesuggest.taught import Taught, policies_of, stands_for
+from codesuggest.taught import Taught, forms_of_evidence, policies_of, stands_for
 
 Floats = npt.NDArray[np.float64]
 
@@ -129,10 +129,13 @@ def train(
             }
         )
     )
+    marked: set[str] = set()
+    if all(policies in ((), ("mentions",)) for policies in fitted.values()):
+        marked = forms_of_evidence([d for d in documents if d.policy == "mentions"], words, min_groups)
     drafts = [Draft.of(system, entries[system.name], words, (idioms or {}).get(system.name, ())) for system in systems]
     for draft in drafts:
         progress(f"{draft.system.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
-    vocabulary = sorted({form for draft in drafts for form in draft.forms})
+    vocabulary = sorted({form for draft in drafts for form in draft.forms} | marked)
     form_ids = {form: i for i, form in enumerate(vocabulary)}
     engines = [draft.engine(vocabulary, form_ids, words) for draft in drafts]
     reader = NoteReader(form_ids, engines[0].index.idf, words)
