@@ -19,8 +19,7 @@ from codesuggest.care import CARE_FEATURES, care_features, is_drug, read_care
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, SIDES, Concepts, categories_of
 from codesuggest.learned import Learned
-from codesuggest.marked import FEATURES as MARKED
-from codesuggest.marked import Claims
+from codesuggest.marked import MARKED, Claims
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
 from codesuggest.retrieve import Hits, TermIndex
@@ -219,15 +218,9 @@ def features(
     The rival features are left at 0 for `rivals`.
     """
     trust = learned.reliability if reliability is None else reliability
+    least, mentioned = LEAST if axes is None else LEAST_OPERATION, claimed is not None
     judged = _Judged.of(
-        reading,
-        hits,
-        concepts,
-        trust,
-        inpatient=inpatient,
-        least=LEAST if axes is None else LEAST_OPERATION,
-        axes=axes,
-        mentioned=claimed is not None,
+        reading, hits, concepts, trust, inpatient=inpatient, least=least, axes=axes, mentioned=mentioned
     )
     sheet = _Sheet.of(judged, index, static)
     if not len(sheet.concept):
@@ -578,15 +571,9 @@ def _what_was_learned(sheet: _Sheet) -> None:
 
 
 def _codes(
-    sheet: _Sheet,
-    index: TermIndex,
-    static: Static,
-    learned: Learned,
-    allowed: Bools,
-    site: Floats,
-    axes: Axes | None,
+    sheet: _Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None,
     claimed: Claims | None,
-) -> Table:
+) -> Table:  # fmt: skip
     """From concepts to codes: the sides the note speaks of, and the encounter its words point to."""
     judged, ids = sheet.judged, sheet.concept
     reading, concepts = judged.reading, judged.concepts
@@ -654,10 +641,7 @@ def _codes(
         put("learned:association", own)
         put("learned:association_best", (own >= _max_by(row, own, len(ids))[row]) & (own > 0))
     if claimed is not None:
-        place = np.minimum(np.searchsorted(claimed.code, code), max(0, len(claimed.code) - 1))
-        held = claimed.code[place] == code if len(claimed.code) else np.zeros(len(code), bool)
-        first = COLUMN[f"marked:{MARKED[0]}"]
-        x[np.flatnonzero(held), first : first + len(MARKED)] = claimed.x[place[held]]
+        x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code)
     lead = np.full(len(ids), -1, np.int32)
     order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
     lead[sheet.slot[order]] = sheet.use[order]

@@ -362,7 +362,7 @@ class Spoken:
 
 # -- what a note's phrases claim -------------------------------------------------------------------------------------
 
-FEATURES = (
+MARKED = (  #: names of the features, after "marked:"
     "odds",
     "reliability",
     "noisy_or",
@@ -390,10 +390,17 @@ FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Codes that the phrases of a note claim: code int32 (c,), ascending; x float32 (c, len(FEATURES))."""
+    """Codes that the phrases of a note claim: code int32 (c,), ascending; x float32 (c, len(MARKED))."""
 
     code: Ints
     x: Floats
+
+    def of(self, code: Ints) -> Floats:
+        """Rows of x for some codes, 0 for those not claimed. float32 (n, len(MARKED))."""
+        out = np.zeros((len(code), len(MARKED)), np.float32)
+        held = np.flatnonzero(np.isin(code, self.code))
+        out[held] = self.x[np.searchsorted(self.code, code[held])]
+        return out
 
 
 def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_]) -> Claims:
@@ -406,7 +413,7 @@ def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_]) -
     hit, pair = hit[use], pair[use]
     code, slot = np.unique(dictionary.code[pair], return_inverse=True)
     n = len(code)
-    x = np.zeros((n, len(FEATURES)), np.float32)
+    x = np.zeros((n, len(MARKED)), np.float32)
     if not n:
         return Claims(code.astype(np.int32), x)
     phrase = dictionary.phrase[pair]
@@ -445,7 +452,7 @@ def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_]) -
     columns["ahead"] = best(np.maximum(v - rival, 0))
     columns["negated"] = negated[hit][lead]
     columns["never_coded"] = dictionary.coded[code] == 0
-    for i, name in enumerate(FEATURES):
+    for i, name in enumerate(MARKED):
         x[:, i] = columns[name]
     return Claims(code.astype(np.int32), x)
 
