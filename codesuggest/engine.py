@@ -91,7 +91,9 @@ class Engine:
         if self.spoken is not None:
             dictionary = dictionary or self.spoken.dictionary
             found = find(self.phrases, reading)
-            claimed = claims(dictionary, found, reading.status[found.segment] == NEGATED)
+            claimed = claims(
+                dictionary, found, reading.status[found.segment] == NEGATED, self.spoken.writing(reading, found)
+            )
             hits = self.spoken.among(hits, found)
         table = features(
             reading,
@@ -126,6 +128,7 @@ class Engine:
             for key, array in self.spoken.arrays().items():
                 out[f"{name}/marked/{key}.npy"] = array
             out[f"{name}/marked/phrases.txt"] = "\n".join(self.spoken.dictionary.phrases)
+            out[f"{name}/marked/writings.txt"] = "\n".join(self.spoken.dictionary.writings.texts)
         out[f"{name}/learned/grams.txt"] = "\n".join(self.learned.grams)
         out[f"{name}/ranker.json"] = {
             "first": {f: float(w) for f, w in zip(FEATURES, self.ranker.first, strict=True) if w},
@@ -211,8 +214,11 @@ class Engine:
         grams = folder.text(f"{name}/learned/grams.txt").split("\n")
         spoken = None
         if folder.names(f"{name}/marked/"):
-            phrases = tuple(p for p in folder.text(f"{name}/marked/phrases.txt").split("\n") if p)
-            spoken = Spoken.from_arrays(part("marked"), phrases)
+            phrases, texts = (
+                tuple(p for p in folder.text(f"{name}/marked/{file}.txt").split("\n") if p)
+                for file in ("phrases", "writings")
+            )
+            spoken = Spoken.from_arrays(part("marked"), phrases, texts)
         lines = None
         if folder.names(f"{name}/lines/"):
             shown = folder.text(f"{name}/lines/grams.txt").split("\n")

@@ -57,6 +57,7 @@ ORDER = [
     "learned",
     "care",
     "mentions",
+    "writing",
     "marked",
     "axes",
     "features",
