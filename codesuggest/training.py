@@ -132,7 +132,16 @@ def train(
     marked: set[str] = set()
     if all(policies in ((), ("mentions",)) for policies in fitted.values()):
         marked = forms_of_evidence([d for d in documents if d.policy == "mentions"], words, min_groups)
-    drafts = [Draft.of(system, entries[system.name], words, (idioms or {}).get(system.name, ())) for system in systems]
+    drafts = [
+        Draft.of(
+            system,
+            entries[system.name],
+            words,
+            (idioms or {}).get(system.name, ()),
+            axes=_by_axes(system, fitted[system.name]),
+        )
+        for system in systems
+    ]
     for draft in drafts:
         progress(f"{draft.system.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
     vocabulary = sorted({form for draft in drafts for form in draft.forms} | marked)
@@ -161,12 +170,19 @@ def train(
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about, language=language)
 
 
+def _by_axes(system: CodeSystem, policies: Sequence[str]) -> bool:
+    """Whether ICD-10-PCS is coded axis by axis. Where every mention was coded and nothing billed the coders' own phrases are the
+    better guide: half of their codes are stems, which no axis has.
+    """
+    return procedures.has_axes(system) and tuple(policies) != ("mentions",)
+
+
 def _with_site_codes(
     system: CodeSystem, documents: Sequence[CodedDocument], policies: Sequence[str], name: str
 ) -> CodeSystem:
     """With the codes of the fitted documents that the table lacks; where every mention was coded also those it does not
-    bill (a header among billed codes is a slip, no habit). ICD-10-PCS is coded by its axes, and stays what it is."""
-    if procedures.has_axes(system):
+    bill (a header among billed codes is a slip, no habit). A system coded by its axes stays what it is."""
+    if _by_axes(system, policies):
         return system
     codes = {c for d in documents if d.policy in policies for c in d.labels(system.name) or ()}
     return with_site_codes(system, (c for c in codes if policies[0] == "mentions" or c not in system), name)
