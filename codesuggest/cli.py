@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -252,10 +252,12 @@ def _encounter_name(files: Sequence[Path]) -> str:
 
 @app.command()
 def batch(
-    inputs: Annotated[list[Path], typer.Argument(help="Folders of .txt, and .txt, .jsonl, .csv, .parquet files.")],
-    out: Annotated[Path, typer.Option(help="Ends in .jsonl, .csv or .parquet.", metavar="FILE")],
+    inputs: Annotated[list[str], typer.Argument(help="Folders of .txt, and .txt, .jsonl, .csv, .parquet files.")],
+    out: Annotated[str, typer.Option(help="Ends in .jsonl, .csv or .parquet.", metavar="FILE")],
     model: ModelOption = None,
     jobs: Annotated[int, typer.Option(help="Processes; -1 is one a core.")] = 1,
+    engine: Annotated[str, typer.Option(help="joblib: processes of this machine. spark: a cluster.")] = "joblib",
+    master: Annotated[str | None, typer.Option(help="Of the Spark cluster, as local[2] or spark://HOST:7077.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     id_key: Annotated[str, typer.Option(help="Key or column of the id.")] = "id",
@@ -287,11 +289,13 @@ def batch(
             show(records, errors)
 
     try:
-        with progress(inputs) as show:
+        with nullcontext() if engine == "spark" else progress(inputs) as show:
             summary = run_batch(
                 inputs,
                 out,
                 model=model,
+                engine=engine,
+                master=master,
                 jobs=jobs,
                 resume=resume,
                 overwrite=overwrite,
@@ -302,7 +306,7 @@ def batch(
                 limit=limit,
                 threshold=threshold,
                 show_text=show_text,
-                progress=lambda records, errors: count(records, errors, show),
+                progress=None if engine == "spark" else lambda records, errors: count(records, errors, show),
             )
     except KeyboardInterrupt:
         how = "--resume in place of --overwrite" if overwrite else "--resume"

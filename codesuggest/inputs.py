@@ -265,7 +265,7 @@ def _jsonl_rows(path: Path, wanted: Wanted) -> Iterator[Row]:
             for number, raw in enumerate(_lines(handle), start=1):
                 if raw is None or raw.strip(b" \t\r\n\xef\xbb\xbf"):
                     where = f"{path}, line {number}"
-                    yield _row(f"{path.name}:{number}", where, partial(_json_values, raw, where, wanted))
+                    yield _row(f"{path.name}:{number}", where, partial(json_values, raw, where, wanted))
     except OSError as error:
         yield _rest(path, number + 1, f"cannot be read ({_reason(error)})")
 
@@ -281,7 +281,8 @@ def _lines(handle: IO[bytes]) -> Iterator[bytes | None]:
         yield None
 
 
-def _json_values(raw: bytes | None, where: str, wanted: Wanted) -> Mapping[str, Any]:
+def json_values(raw: bytes | None, where: str, wanted: Wanted) -> Mapping[str, Any]:
+    """The object of a line, None one that was too long. Raises InputError, which quotes nothing of it."""
     if raw is None:
         raise TextTooLongError(f"{where}: longer than {MAX_BYTES} bytes")
     line = decode(raw, where, encoding=wanted.encoding, fallback=wanted.fallback)

@@ -446,7 +446,7 @@ def print_model(suggester: CodeSuggester) -> None:
 
 
 @contextmanager
-def progress(inputs: list[Path]) -> Iterator[Callable[[int, int], None] | None]:
+def progress(inputs: Iterable[str | Path]) -> Iterator[Callable[[int, int], None] | None]:
     """A bar on stderr with rate and time left if that is a terminal, else None."""
     if not sys.stderr.isatty():
         yield None
