@@ -56,6 +56,7 @@ class BatchSummary:
     resumed: int
     errors: int
     seconds: float
+    changed: int | None = None  #: documents with other suggested codes than in the run given as `since`
     complete: bool = False  #: `out` was complete before the run, which therefore did nothing
 
 
@@ -75,6 +76,7 @@ def run_batch(
     out: str | Path,
     *,
     model: str | Path | None = None,
+    since: str | Path | None = None,
     engine: str = "joblib",
     master: str | None = None,
     jobs: int = 1,
@@ -94,6 +96,8 @@ def run_batch(
 
     out: ends in .jsonl (records by the contract of `NoteResult.to_dict`), .csv or .parquet (a row a suggestion, see
         `COLUMNS`; a document without suggestions, or with an error, has one row; withheld phrases are only in .jsonl).
+    since: the .jsonl of an earlier run of the same model and options on another day of service: a document whose codes
+        cannot differ is carried over, and what changed is listed in OUT.changes.csv (see `codesuggest.since`).
     engine: "joblib" for processes of this machine, "spark" for a cluster at `master` (see `codesuggest.spark` for what is
         read and written there; without `jobs` and `resume`, as Spark spreads the work and repeats lost tasks itself).
     jobs: processes, each with the model's arrays memory-mapped; -1 is one a core. The output is the same bytes.
@@ -110,8 +114,10 @@ def run_batch(
     began = time.monotonic()
     among("engine", engine, ("joblib", "spark"))
     if engine == "spark":
-        if jobs != 1 or resume or progress:
-            raise OptionError("Spark spreads, repeats and reports by itself: give no jobs, resume or progress with it")
+        if jobs != 1 or resume or since or progress:
+            raise OptionError(
+                "Spark spreads and repeats work by itself: give no jobs, resume, since or progress with it"
+            )
         done, errors = run_spark(
             [inputs] if isinstance(inputs, str | Path) else inputs,
             out,
@@ -147,6 +153,14 @@ def run_batch(
             return BatchSummary(out, 0, 0, 0, 0.0, complete=True)
         raise BatchError(f"{out} exists: --overwrite replaces it")
 
+    if since is not None:
+        from codesuggest.since import loading  # and with it the suggester, as in `load_model`
+
+        if out.suffix.lower() != ".jsonl":
+            raise BatchError(
+                f"{out}: a run that goes on from another gives JSON lines, and a list of changes beside them"
+            )
+        load = loading(since)
     load = load or load_model
     suggester = load(model)
     chosen = {**(options or {}), "limit": limit, "threshold": threshold}
@@ -162,6 +176,7 @@ def run_batch(
         "id_key": id_key,
         "text_key": text_key,
         "fallback": fallback,
+        "since": None if since is None else fingerprint([since]),
     }
     work = _Work(None if model is None else str(model), suggester.name, chosen, show_text, load)
     with Partial.open(partial, run, fresh=overwrite) as store:
@@ -179,7 +194,13 @@ def run_batch(
                 if progress:
                     progress(done, errors)
         finish(store, out, show_text)
-    return BatchSummary(out, done, resumed, errors, time.monotonic() - began)
+    changed = None
+    if since is not None:
+        from codesuggest.since import Since
+
+        assert isinstance(suggester, Since)
+        changed = suggester.write_changes(out, out.with_name(out.name + ".changes.csv"))
+    return BatchSummary(out, done, resumed, errors, time.monotonic() - began, changed=changed)
 
 
 def _skip(documents: Iterator[Document], store: Partial) -> tuple[int, int]:

@@ -256,6 +256,7 @@ def batch(
     out: Annotated[str, typer.Option(help="Ends in .jsonl, .csv or .parquet.", metavar="FILE")],
     model: ModelOption = None,
     jobs: Annotated[int, typer.Option(help="Processes; -1 is one a core.")] = 1,
+    since: Annotated[Path | None, typer.Option(help="Results of an earlier day; recode what may differ.")] = None,
     engine: Annotated[str, typer.Option(help="joblib: processes of this machine. spark: a cluster.")] = "joblib",
     master: Annotated[str | None, typer.Option(help="Of the Spark cluster, as local[2] or spark://HOST:7077.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
@@ -294,6 +295,7 @@ def batch(
                 inputs,
                 out,
                 model=model,
+                since=since,
                 engine=engine,
                 master=master,
                 jobs=jobs,
@@ -320,6 +322,8 @@ def batch(
         return
     before = f" ({summary.resumed} of them were there)" if summary.resumed else ""
     rate = (summary.documents - summary.resumed) / max(summary.seconds, 1e-9)
+    if summary.changed is not None:
+        before += f", {summary.changed} of them with other codes: {out}.changes.csv"
     took = f"{summary.seconds:.1f} s, {rate:.1f} notes/s"
     print(f"{summary.documents} documents{before}, {summary.errors} errors, {took}: {out}", file=sys.stderr)
 

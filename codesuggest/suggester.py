@@ -239,6 +239,21 @@ class CodeSuggester:
         """Raises OptionError."""
         return Asked.checked(self.systems, self.release_day, **options)
 
+    def review(
+        self, reading: Reading, suggestions: Sequence[Suggestion], setting: str, asked: Asked
+    ) -> tuple[Finding, ...]:
+        """The rules over suggestions for a note that was read."""
+        return guideline.check(
+            suggestions,
+            self.tables,
+            setting=setting,
+            service_date=asked.day,
+            document_type=reading.document_type,
+            age=asked.age,
+            sex=asked.sex,
+            said=guideline.Said(reading, self.reader.forms_of),
+        )
+
     def _result(self, text: str, reading: Reading, id: str, asked: Asked) -> NoteResult:
         place = asked.setting_for(reading.document_type)
         chosen = asked.systems_for(reading.document_type, self.systems)
@@ -251,16 +266,7 @@ class CodeSuggester:
             suggestions += ranked
             claimed += spans
         withheld = self._withheld(reading, suggestions, claimed, place)
-        findings = guideline.check(
-            suggestions,
-            self.tables,
-            setting=place,
-            service_date=asked.day,
-            document_type=reading.document_type,
-            age=asked.age,
-            sex=asked.sex,
-            said=guideline.Said(reading, self.reader.forms_of),
-        )
+        findings = self.review(reading, suggestions, place, asked)
         return NoteResult(
             model=self.name,
             setting=place,
@@ -359,8 +365,8 @@ class CodeSuggester:
         self, reading: Reading, suggestions: Sequence[Suggestion], claimed: Iterable[tuple[int, int]], setting: str
     ) -> tuple[Withheld, ...]:
         """Every phrase that no listed suggestion rests on, each with one reason."""
-        is_evidence = _overlap((e.start, e.end) for s in suggestions for e in s.evidence)
-        is_matched = _overlap(claimed)
+        is_evidence = overlap((e.start, e.end) for s in suggestions for e in s.evidence)
+        is_matched = overlap(claimed)
         out: dict[tuple[int, int], Withheld] = {}  # a laboratory value may be a phrase of the text and a finding
         for phrase in reading.phrases:
             if is_evidence(phrase.start, phrase.end) or (phrase.start, phrase.end) in out:
@@ -556,7 +562,7 @@ class CodeSuggester:
         }
 
 
-def _overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:
+def overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:
     """A test whether [start, end) shares a character with any of the spans."""
     ordered = sorted(set(spans))
     starts = [a for a, _ in ordered]

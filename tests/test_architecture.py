@@ -87,6 +87,7 @@ ORDER = [
     "claims",
     "output",
     "recorded",
+    "since",
     "spark",
     "batch",
     "terminal",
