@@ -18,8 +18,9 @@ import numpy.typing as npt
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
 from codesuggest.pipes.phrases import WordReader, Words, common_words, phrase_runs
+from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
-from codesuggest.pipes.structure import Structure
+from codesuggest.pipes.structure import TEXT, Structure
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
@@ -224,10 +225,7 @@ class NoteReader:
             nlp.max_length = MAX_CHARACTERS + 1
             nlp.add_pipe("codesuggest_structure")
             nlp.add_pipe("codesuggest_assertion")
-            # a memory zone forgets the words of its note; those it need not forget are half of the tokenizer's time
-            for word in common_words():
-                nlp.tokenizer(word)
-                nlp.tokenizer(word.title())
+            quicken(nlp, common_words())
             self._nlp = nlp
         return self._nlp
 
@@ -235,7 +233,9 @@ class NoteReader:
         """What the note says. The vocabulary of the pipeline forgets the note afterwards (invariant 5)."""
         text = _readable(text)
         with self._one, self.nlp.memory_zone():
-            return self.read_doc(self.nlp(text), document_type, text)
+            doc = self.nlp.make_doc(text)
+            doc.user_data[TEXT] = text
+            return self.read_doc(self.nlp(doc), document_type, text)
 
     def read_doc(self, doc: Doc, document_type: str | None = None, text: str | None = None) -> Reading:
         """As `read`, from a Doc that went through both components in somebody's pipeline. text: doc.text, if at hand."""

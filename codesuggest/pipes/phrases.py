@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import snowballstemmer
 
 from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
+from codesuggest.pipes.stem import stem_of
 
 # "ICD-10-CM", "s/p", "n/v/d" and "w/" are one word; "9.1" is one; "right-sided" and "knee/hip" are two; possessive 's is dropped
 _WORD = re.compile(
@@ -55,7 +55,7 @@ class WordReader:
     """
 
     def __init__(self, folder: Path = ENGLISH, language: str = "english") -> None:
-        self._stemmer = snowballstemmer.stemmer(language)
+        self._stem = stem_of(language)
         same = read_lexicon(folder / "words.tsv", ("form", "canonical", "source"), unique=("form",))
         self._same: dict[str, str] = {}
         self._same = {self._form(row["form"]): self._form(row["canonical"]) for row in same}
@@ -76,7 +76,7 @@ class WordReader:
         self._known: dict[str, tuple[str, ...]] = {}
 
     def _form(self, word: str) -> str:
-        stem = word if len(word) < 4 else str(self._stemmer.stemWord(word))  # "ICS" is no plural
+        stem = word if len(word) < 4 else self._stem(word)  # "ICS" is no plural
         return self._same.get(stem, stem)
 
     def _forms(self, raw: str) -> tuple[str, ...]:
@@ -113,14 +113,12 @@ class WordReader:
         self._known.update((w, (f,)) for w, f in forms.items())
 
     def read(self, text: str) -> Words:
-        starts, ends, forms = [], [], []
-        for m in _WORD.finditer(text):
-            a, b = m.span()
-            starts.append(a)
-            ends.append(b)
-            forms.append(self._forms(m.group()))
-        self._stemmer.stemWord("")  # it would keep the last word it was given
-        return Words(np.asarray(starts, np.int32), np.asarray(ends, np.int32), forms)
+        spans = [m.span() for m in _WORD.finditer(text)]
+        words = [text[a:b] for a, b in spans]
+        of = {word: self._forms(word) for word in set(words)}  # a note says half of its words more than once
+        forms = [of[word] for word in words]
+        place = np.array(spans, np.int32).reshape(-1, 2)
+        return Words(np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]), forms)
 
     def forms_of(self, text: str) -> tuple[str, ...]:
         """Normal forms of a term, in order, each once."""
