@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 #: White space as notes have it between two words: line ends, blank lines, indents.
-_SPACES = tuple("\n" * lines + " " * spaces for lines in range(4) for spaces in range(9)) + ("\t", "\r\n", "\r\n\r\n")
+_SPACES = (*("\n" * lines + " " * spaces for lines in range(4) for spaces in range(9)), "\t", "\r\n", "\r\n\r\n")
 
 
 def quicken(nlp: Language, words: Iterable[str]) -> None:
@@ -29,7 +29,8 @@ def quicken(nlp: Language, words: Iterable[str]) -> None:
     nlp.vocab.lex_attr_getters = {attribute: getters[attribute] for attribute in (LOWER, IS_LOWER, IS_SPACE)}
     tokenizer: Any = nlp.tokenizer
     # a word of plain letters is one token: no affix, infix or URL is made of them alone (0.6 ms)
-    for name, nothing in (("prefix_search", None), ("suffix_search", None), ("infix_finditer", ()), ("url_match", None)):
+    for name in ("prefix_search", "suffix_search", "infix_finditer", "url_match"):
+        nothing = () if name == "infix_finditer" else None
         if (search := getattr(tokenizer, name)) is not None:
             setattr(tokenizer, name, _unless_letters(search, nothing))
     # what a memory zone need not forget is looked up (0.3 ms)

@@ -39,6 +39,8 @@ _STEP_2 = _by_last({
     "ational": "ate", "alism": "al", "ation": "ate", "ization": "ize", "izer": "ize", "ator": "ate", "iveness": "ive",
     "fulness": "ful", "ousness": "ous", "ogist": "og",
 })  # fmt: skip
+#: Endings of step 2 that stand behind some letters only.
+_BEFORE = {"ogi": frozenset("l"), "li": frozenset("cdeghkmnrt")}
 _STEP_3 = _by_last({
     "icate": "ic", "ative": "", "alize": "al", "iciti": "ic", "ical": "ic", "tional": "tion", "ational": "ate", "ful": "",
     "ness": "",
@@ -152,10 +154,8 @@ def _derived(word: str, r1: int, r2: int) -> str:
     """Steps 2 to 5."""
     for ending, new in _STEP_2.get(word[-1:], ()):
         if word.endswith(ending):
-            kept = len(word) - len(ending)
-            before = word[kept - 1 : kept]
-            fits = before == "l" if ending == "ogi" else before in "cdeghkmnrt" and before != "" if ending == "li" else True
-            if kept >= r1 and fits:
+            kept, before = len(word) - len(ending), _BEFORE.get(ending)
+            if kept >= r1 and (before is None or word[kept - 1 : kept] in before):
                 word = word[:kept] + new
             break
     for ending, new in _STEP_3.get(word[-1:], ()):

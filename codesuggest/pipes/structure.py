@@ -406,7 +406,7 @@ def _number(text: str, parts: list[_Part]) -> tuple[tuple[Line, ...], tuple[Sect
 
 
 _USER_DATA = "codesuggest.structure"
-TEXT = "codesuggest.text"  # doc.user_data: doc.text where it is at hand, as spaCy joins it anew each time (0.3 ms a note)
+TEXT = "codesuggest.text"  # doc.user_data: the text, where it is at hand: spaCy joins doc.text anew (0.3 ms a note)
 
 
 class StructurePipe:
