@@ -55,6 +55,15 @@ class Engine:
     def static(self) -> Static:
         return Static.of(self.system, self.concepts)
 
+    def billable_on(self, day: str) -> npt.NDArray[np.bool_]:
+        """(n codes,): codes that can be billed on the day. Kept for the day last asked about: most notes share theirs."""
+        kept: tuple[str, npt.NDArray[np.bool_]] | None = self.__dict__.get("_billable")
+        if kept is None or kept[0] != day:
+            kept = day, self.system.billable_on(day)
+            kept[1].flags.writeable = False
+            self.__dict__["_billable"] = kept
+        return kept[1]
+
     def candidates(
         self,
         reading: Reading,

@@ -147,13 +147,6 @@ class Table:
         """Axes of an ICD-10-PCS code whose value the note does not tell, () in any other system."""
         return tuple(axis for axis in pcs.OPEN if self.x[row, COLUMN[f"axis:{axis}_open"]])
 
-    def evidence_of(self, row: int, hits: Hits, term_concept: Ints) -> npt.NDArray[np.int64]:
-        """Hits that speak for a candidate: not much weaker than its best one, strongest and then first in the note."""
-        own = np.flatnonzero(self.usable & (term_concept[hits.term] == self.concept[row]))
-        if len(own):
-            own = own[self.worth[own] >= 0.7 * self.worth[own].max()]
-        return np.asarray(own[np.lexsort((hits.first[own], -np.round(self.worth[own], 2)))])
-
 
 @dataclass(frozen=True, slots=True)
 class Static:

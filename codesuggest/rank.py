@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -85,12 +86,15 @@ class Ranker:
     def confidence(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.asarray(np.interp(score, self.knots_score, self.knots_confidence))
 
-    def why(self, x: Floats) -> Mapping[str, float]:
-        """Contributions of one candidate, largest first; with the intercept they sum to the score."""
+    def whys(self, x: Floats) -> list[Mapping[str, float]]:
+        """Contributions of each candidate (n, F), largest first; with the intercept they sum to its score."""
         parts = x.astype(np.float64) * self.weights
-        shown = np.flatnonzero(parts)
-        order = shown[np.lexsort((shown, -np.abs(parts[shown])))]
-        return {FEATURES[i]: float(parts[i]) for i in order}
+        row, column = np.nonzero(parts)
+        value = parts[row, column]
+        order = np.lexsort((-np.abs(value), row))  # stable: ties stay in order of the features
+        names, values = [FEATURES[i] for i in column[order].tolist()], value[order].tolist()
+        ends = np.searchsorted(row, np.arange(len(x) + 1)).tolist()
+        return [dict(zip(names[a:b], values[a:b], strict=True)) for a, b in pairwise(ends)]
 
 
 def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> npt.NDArray[np.float64]:

@@ -61,6 +61,7 @@ ORDER = [
     "charges",
     "charge_scoring",
     "engine",
+    "listing",
     "specificity",
     "rules",
     "rules.said",
