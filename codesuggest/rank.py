@@ -35,22 +35,24 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     place = np.empty(n, np.int64)
     place[order] = np.arange(n)
     top = order[:RIVALS]
-    weight = np.where(place[top][None, :] < place[:, None], 1 / (1 + np.exp(-np.clip(score[top], -30, 30)))[None, :], 0)
+    # the better ranked, the heavier: so the first that claims the same is the largest of all
+    weight = np.minimum.accumulate(1 / (1 + np.exp(-np.clip(score[top], -30, 30))))
+    better = np.arange(len(top)) < place[:, None]
     segment, first, last = hits.segment[table.lead], hits.first[table.lead], hits.last[table.lead]
-    words = (
-        (segment[:, None] == segment[top][None, :])
-        & (first[:, None] <= last[top][None, :])
-        & (first[top][None, :] <= last[:, None])
-    )
-    category = table.category[:, None] == table.category[top][None, :]
-    concept = table.concept[:, None] == table.concept[top][None, :]
+    words = segment[:, None] == segment[top]
+    words &= first[:, None] <= last[top]
+    words &= first[top] <= last[:, None]
+    words &= better
+    category = (table.category[:, None] == table.category[top]) & better
+    concept = (table.concept[:, None] == table.concept[top]) & better
     for name, same in (
         ("same_words", words),
         ("same_category", category),
         ("same_concept", concept),
         ("same_words_and_category", words & category),
     ):
-        table.x[:, COLUMN[f"rival:{name}"]] = (weight * same).max(1)
+        rival = same.argmax(1)
+        table.x[:, COLUMN[f"rival:{name}"]] = np.where(same[np.arange(n), rival], weight[rival], 0)
     table.x[:, COLUMN["rival:place"]] = np.log1p(place)
 
 

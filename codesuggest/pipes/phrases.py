@@ -129,6 +129,12 @@ class WordReader:
         return form in self._general
 
 
+_LINKS = 2  # words without a meaning of their own that a phrase may hold in a row
+_MARKS = ",;:.()[]|\n\r\t•"
+_IS_MARK = np.zeros(max(map(ord, _MARKS)) + 2, bool)  # the last place stands for all letters behind
+_IS_MARK[[ord(mark) for mark in _MARKS]] = True
+
+
 def phrase_runs(
     words: Words,
     clinical: npt.NDArray[np.bool_],
@@ -142,24 +148,21 @@ def phrase_runs(
     or weak word and holds a clinical one; between its words stands no punctuation, and at most two link words (*of
     the*). `clinical`, `weak`: bool (n,), link words are those of which neither holds but whose form list is empty.
     """
-    n = len(words)
-    runs: list[tuple[int, int]] = []
-    first = last = -1
-    strong = False
-    for i in range(n):
-        usable = bool(clinical[i] or weak[i])
-        if first >= 0:
-            gap = text[words.end[i - 1] : words.start[i]]
-            broken = group[i] != group[i - 1] or any(c in ",;:.()[]|\n\r\t•" for c in gap)
-            if broken or (not usable and (words.forms[i] or i - last > 2)):
-                if strong:
-                    runs.append((first, last))
-                first, strong = -1, False
-        if usable:
-            if first < 0:
-                first = i
-            last = i
-            strong = strong or bool(clinical[i])
-    if first >= 0 and strong:
-        runs.append((first, last))
-    return np.asarray(runs, np.int32).reshape(-1, 2)
+    place = np.flatnonzero(clinical | weak)
+    if not len(place):
+        return np.zeros((0, 2), np.int32)
+    # what stands between two neighbouring usable words is counted, not looked at: marks in the gaps between words, changes of
+    # group, words with a meaning of their own
+    letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    marks = np.append(0, np.cumsum(_IS_MARK[np.minimum(letters, len(_IS_MARK) - 1)], dtype=np.int32))
+    own = np.asarray(group)
+    broken = np.zeros(len(words), bool)
+    broken[1:] = (marks[words.start[1:]] > marks[words.end[:-1]]) | (own[1:] != own[:-1])
+    breaks = np.cumsum(broken)
+    meant = np.cumsum(np.fromiter(map(bool, words.forms), bool, len(words)) & ~(clinical | weak))
+    before, after = place[:-1], place[1:]
+    joined = (breaks[before] == breaks[after]) & (meant[before] == meant[after]) & (after - before <= 1 + _LINKS)
+    start = np.flatnonzero(np.append(True, ~joined))
+    stop = np.append(start[1:], len(place)) - 1
+    strong = np.logical_or.reduceat(clinical[place], start)
+    return np.stack([place[start], place[stop]], 1)[strong].astype(np.int32)
