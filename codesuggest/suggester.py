@@ -22,21 +22,18 @@ from codesuggest.config import SuggestConfig
 from codesuggest.encounter import encounter_result, read_pages
 from codesuggest.engine import Engine
 from codesuggest.errors import ModelFormatError, OptionError
-from codesuggest.features import Table
+from codesuggest.listing import listed
 from codesuggest.lookup import Lookup
 from codesuggest.note import NoteReader, Reading, check_text
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.records import (
-    ASSERTIONS,
     ClaimLine,
     EncounterResult,
-    Evidence,
     Finding,
     NoteResult,
     Suggestion,
     Withheld,
 )
-from codesuggest.retrieve import Hits
 from codesuggest.specificity import Specificity, query
 from codesuggest.specificity import explain as explain_axes
 
@@ -286,36 +283,12 @@ class CodeSuggester:
         """The best codes of one system, with what they rest on; and the spans of all matches, listed or not."""
         hits, table = engine.candidates(
             reading,
-            engine.system.billable_on(day),
+            engine.billable_on(day),
             inpatient=setting == "inpatient",
             top=self.config.terms_per_segment,
             floor=self.config.coverage_floor,
         )
-        score = engine.ranker.score(table.x)
-        confidence = engine.ranker.confidence(score)
-        bar = engine.ranker.threshold if threshold is None else threshold
-        best = np.lexsort((table.code, -score))
-        best = best[confidence[best] >= self.config.confidence_floor][:limit]
-        out, release = [], engine.system.release_on(day)
-        for row in best.tolist():
-            evidence = self._evidence(reading, engine, hits, table, row)
-            sure = any(e.basis == "text" for e in evidence)  # a bare laboratory value never suggests (I.A.19, III.B)
-            code = engine.system.view(int(table.code[row]))
-            out.append(
-                Suggestion(
-                    system=engine.system.name,
-                    release=release,
-                    code=code.code,
-                    display=code.title_on(day) or code.code,
-                    confidence=float(confidence[row]),
-                    suggested=bool(confidence[row] >= bar) and sure,
-                    score=float(score[row]),
-                    intercept=engine.ranker.intercept,
-                    why=engine.ranker.why(table.x[row]),
-                    evidence=evidence,
-                    undocumented=table.undocumented(row),
-                )
-            )
+        out = listed(reading, engine, hits, table, self.config, day=day, limit=limit, threshold=threshold)
         first, last = hits.first[table.usable], hits.last[table.usable]
         starts, ends = reading.words.start[first].tolist(), reading.words.end[last].tolist()
         return out, list(zip(starts, ends, strict=True))
@@ -327,39 +300,13 @@ class CodeSuggester:
         lines = lines_of(reading.text)
         out = engine.scorer.suggest(
             lines,
-            engine.system.billable_on(day),
+            engine.billable_on(day),
             limit=limit,
             floor=self.config.confidence_floor,
             threshold=threshold,
             places=self.config.evidence_per_suggestion,
         )
         return out, [(line.start, line.end) for line in lines]
-
-    def _evidence(self, reading: Reading, engine: Engine, hits: Hits, table: Table, row: int) -> tuple[Evidence, ...]:
-        """The places a suggestion rests on, best first, none inside another, in characters of the note."""
-        words, found = reading.words, []
-        spans: list[tuple[int, int]] = []
-        for h in table.evidence_of(row, hits, engine.concepts.term_concept).tolist():
-            start, end = int(words.start[hits.first[h]]), int(words.end[hits.last[h]])
-            if any(start < b and a < end for a, b in spans):
-                continue
-            spans.append((start, end))
-            segment = int(hits.segment[h])
-            cue = int(reading.cue[segment])
-            found.append(
-                Evidence(
-                    start=start,
-                    end=end,
-                    section=reading.section[segment],
-                    assertion=ASSERTIONS[int(reading.status[segment])],
-                    term=engine.concepts.text(int(hits.term[h])),
-                    basis="result" if reading.derived[segment] else "text",
-                    cue=reading.cues[cue] if cue >= 0 else None,
-                )
-            )
-            if len(found) == self.config.evidence_per_suggestion:
-                break
-        return tuple(found)
 
     def _withheld(
         self, reading: Reading, suggestions: Sequence[Suggestion], claimed: Iterable[tuple[int, int]], setting: str

@@ -406,6 +406,7 @@ def _number(text: str, parts: list[_Part]) -> tuple[tuple[Line, ...], tuple[Sect
 
 
 _USER_DATA = "codesuggest.structure"
+TEXT = "codesuggest.text"  # doc.user_data: the text, where it is at hand: spaCy joins doc.text anew (0.3 ms a note)
 
 
 class StructurePipe:
@@ -415,7 +416,9 @@ class StructurePipe:
         self.reader = reader
 
     def __call__(self, doc: Doc) -> Doc:
-        text = doc.text  # spaCy joins it anew each time
+        text = doc.user_data.pop(TEXT, None)
+        if text is None:
+            text = doc.text
         structure = self.reader.read(text)
         doc.user_data[_USER_DATA] = structure
         offsets = doc.to_array(["IDX"]).astype(np.int64).reshape(-1)
