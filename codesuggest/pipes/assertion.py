@@ -24,7 +24,7 @@ import numpy as np
 import srsly
 from numpy.typing import NDArray
 from spacy.language import Language
-from spacy.strings import hash_string  # type: ignore[attr-defined]
+from spacy.strings import get_string_id  # type: ignore[attr-defined]
 from spacy.tokens import Doc, Span
 
 from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes, look
@@ -47,7 +47,7 @@ _NEGATED, _UNCERTAIN = STATUSES.index("negated"), STATUSES.index("uncertain")
 _HISTORICAL, _HYPOTHETICAL = STATUSES.index("historical"), STATUSES.index("hypothetical")
 _TURNED: Final = 8  # tokens an answer reaches back ("pain on exertion: no") or a leading "Negative ..." reaches on
 
-_COMMA, _COLON, _QUESTION = hash_string(","), hash_string(":"), hash_string("?")
+_COMMA, _COLON, _QUESTION = get_string_id(","), get_string_id(":"), get_string_id("?")
 _OPENED, _CLOSED = hashes("(["), hashes(")]")
 _DASHES = hashes("-–—")
 _JOINTS = _DASHES | hashes(":(?,")  # between a label and its answer

@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import IS_SPACE, LOWER, SENT_START  # type: ignore[import-not-found]
-from spacy.strings import hash_string  # type: ignore[attr-defined]
+from spacy.strings import get_string_id  # type: ignore[attr-defined]
 from spacy.tokens import Doc
 
 from codesuggest.pipes.lexicon import Row, read_lexicon
@@ -42,16 +42,16 @@ _CLASS: Final = re.compile(r"<\w+>")
 _WRAPPED: Final = 40  # code points: a shorter line was ended by its writer, a longer one perhaps by the page
 _NEWLINES: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NEWLINES_OF: Final = {
-    hash_string(space): space.count("\n")
+    get_string_id(space): space.count("\n")
     for space in (" ", "  ", "   ", "\t", "\n", "\n\n", "\n\n\n", "\r\n", "\n ", "\n  ")
 }
 _ATTRIBUTES: Final = [LOWER, IS_SPACE, SENT_START]
-_COLON, _QUESTION = hash_string(":"), hash_string("?")
+_COLON, _QUESTION = get_string_id(":"), get_string_id("?")
 
 
 def hashes(words: Iterable[str]) -> frozenset[int]:
-    """spaCy's 64-bit hashes of `words`, as `doc.to_array(LOWER)` has them."""
-    return frozenset(hash_string(word) for word in words)
+    """What `doc.to_array(LOWER)` has for `words`: spaCy's 64-bit hashes, but small numbers for its own symbols ("neg")."""
+    return frozenset(get_string_id(word) for word in words)
 
 
 _LINE_END = hashes(";")
@@ -119,14 +119,14 @@ class CueList:
         self.trie: dict[int, Any] = {}
         self.member: dict[int, tuple[int, ...]] = {}
         self._classes: dict[str, list[tuple[int, ...]]] = {}
-        self._define("<year>", [(hash_string(str(year)),) for year in range(1900, 2100)])
+        self._define("<year>", [(get_string_id(str(year)),) for year in range(1900, 2100)])
         for row in read_lexicon(path, COLUMNS, optional=("max_tokens",)):
             try:
                 self._add(row)
             except ValueError as error:
                 raise row.error(str(error)) from None
         self.and_, self.or_, self.unfinished, self.bullets = (
-            frozenset(word for word, symbols in self.member.items() if hash_string(name) in symbols)
+            frozenset(word for word, symbols in self.member.items() if get_string_id(name) in symbols)
             for name in ("<and>", "<or>", "<open>", "<bullet>")
         )
         self._share(self.trie, {})
@@ -236,7 +236,7 @@ class CueList:
 
     def _define(self, name: str, members: list[tuple[int, ...]]) -> None:
         """A class is one symbol in the trie for its single words, to keep the trie small; longer ones are spelt out."""
-        symbol = hash_string(name)
+        symbol = get_string_id(name)
         self._classes[name] = [(symbol,)] + [member for member in members if len(member) > 1]
         for member in members:
             if len(member) == 1:
@@ -255,7 +255,7 @@ class CueList:
                 elif not word or ("[" in word or "]" in word):
                     raise ValueError(f"cannot read {text!r}")
                 else:
-                    options = [tuple(hash_string(part) for part in cut) for cut in _cuts(word)]
+                    options = [tuple(get_string_id(part) for part in cut) for cut in _cuts(word)]
                 sequences = [s + o for s in sequences for o in options]
             found.update(dict.fromkeys(sequences))
         return list(found)
