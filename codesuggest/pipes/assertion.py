@@ -29,6 +29,8 @@ from spacy.strings import get_string_id  # type: ignore[attr-defined]
 from spacy.tokens import Doc, Span
 
 from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes, look
+from codesuggest.pipes.standing import in_sections
+from codesuggest.pipes.structure import STRUCTURE_KEY, structure_of
 from codesuggest.records import Cue
 
 __all__ = [
@@ -451,6 +453,7 @@ def strength(status: str) -> int:
 class AssertionPipe:
     """spaCy component: leaves the `Asserted` of a Doc in `doc.user_data["codesuggest.assertion"]`.
 
+    Behind `codesuggest_structure` it also goes by the section a finding stands in (`standing.py`).
     Takes per-sentence defaults from `doc.user_data["codesuggest.assertion_defaults"]` if an earlier component left any.
     """
 
@@ -458,7 +461,12 @@ class AssertionPipe:
         self.rules = rules
 
     def __call__(self, doc: Doc) -> Doc:
-        doc.user_data[KEY] = self.rules.read(doc, doc.user_data.get(DEFAULTS_KEY))
+        asserted = self.rules.read(doc, doc.user_data.get(DEFAULTS_KEY))
+        if STRUCTURE_KEY in doc.user_data:
+            found = asserted.cues
+            status, cue = in_sections(doc, structure_of(doc), self.rules.cues, asserted.status, asserted.cue, found)
+            asserted = Asserted(status, cue, found)
+        doc.user_data[KEY] = asserted
         return doc
 
 

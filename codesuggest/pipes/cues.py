@@ -24,8 +24,8 @@ A weak cue gives way to what the item itself says: of "h/o HTN, stroke" only the
 <lasting> does not go away (`historical?`); a brother with strep throat is a contact, not a family history, for strep is in
 <catching> (`family?` becomes other_person).
 
-The reading itself looks words up in these two, in <and>, <or>, <open> (a line cannot end there) and <bullet>, and `note.py`
-in <episode>: what is over by the time it stands under a past medical history.
+The reading itself looks words up in these two, in <and>, <or>, <open> (a line cannot end there) and <bullet>; `standing.py`
+in <episode> (over by the time it stands under a past medical history), <relative> and <child>.
 """
 
 from __future__ import annotations
@@ -149,13 +149,17 @@ class CueList:
                 self._add(row)
             except ValueError as error:
                 raise row.error(str(error)) from None
-        self.and_, self.or_, self.unfinished, self.bullets, self.lasting, self.catching = (
-            frozenset(word for word, symbols in self.member.items() if get_string_id(name) in symbols)
-            for name in ("<and>", "<or>", "<open>", "<bullet>", "<lasting>", "<catching>")
-        )
+        self.and_, self.or_, self.unfinished, self.bullets = map(self.words_of, ("<and>", "<or>", "<open>", "<bullet>"))
+        self.lasting, self.catching, self.episode = map(self.words_of, ("<lasting>", "<catching>", "<episode>"))
+        self.relatives, self.children = map(self.words_of, ("<relative>", "<child>"))
         self._share(self.trie, {})
         self.first = self._states()
         self.openers = frozenset(word for word, state in self.first.items() if self._opens(state))
+
+    def words_of(self, name: str) -> frozenset[int]:
+        """The single words of a class; empty when no row defines it."""
+        symbol = get_string_id(name)
+        return frozenset(word for word, symbols in self.member.items() if symbol in symbols)
 
     def speaks(self, ids: Sequence[int], hits: Iterable[int]) -> bool:
         """Whether a scope may be opened in these words. False is certain, so that such a text need not be read.
