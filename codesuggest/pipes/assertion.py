@@ -321,7 +321,8 @@ class _Reading:
                     if scope is not None and begin > scope.start and self._new_clause(begin):
                         self._close(other, begin)
                 self._close(status, i)
-                self._govern(begin, stop, status, hit)
+                if not self._govern(begin, stop, status, hit):
+                    return  # what gave way builds no wall: "GERD 2018, resolved"
             elif direction == "backward" and status == _NEGATED and not self._ended(j):
                 self._close(status, i)  # "Negative Homan's sign": nothing before it, so it speaks of what follows
                 self.open[status] = _Open(j, j + _TURNED, True, len(self.opened), hit)
@@ -345,19 +346,22 @@ class _Reading:
             self.open[status] = _Open(begin, most, bool(rule.limit), len(self.opened), hit)
         self.walls.append((rule.statuses, j))
 
-    def _govern(self, start: int, end: int, status: int, hit: _Hit) -> None:
+    def _govern(self, start: int, end: int, status: int, hit: _Hit) -> bool:
+        """Opens a scope over these words, or what a weak cue leaves of it; whether any is left."""
         if start >= end:
-            return
+            return False
+        had = len(self.scopes)
         cues, said = self.rules.cues, self.ids[start:end]
         if cues.rules[hit[2]].weak:
             if status == _FAMILY and not cues.catching.isdisjoint(said):
                 status = _OTHER_PERSON
             elif status == _HISTORICAL and not cues.lasting.isdisjoint(said):
                 for first, last in self._items(start, end):
-                    if cues.lasting.isdisjoint(self.ids[first:last]):
+                    if not cues.lasts(self.ids[first:last]):
                         self.scopes.append(_Scope(_STRENGTH_OF[status], hit, first, last, status))
-                return
+                return len(self.scopes) > had
         self.scopes.append(_Scope(_STRENGTH_OF[status], hit, start, end, status))
+        return True
 
     def _items(self, start: int, end: int) -> list[tuple[int, int]]:
         """The stretches between commas, slashes, "and" and "or"; none is empty."""

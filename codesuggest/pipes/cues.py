@@ -21,7 +21,7 @@ one noun phrase, so a comma ends it unless the list is closed by "or". On a `pse
 tokens from the row's category ("diagnosed with diabetes in 2009" is not past).
 
 A weak cue gives way to what the item itself says: of "h/o HTN, stroke" only the stroke is past, for what is in the class
-<lasting> does not go away (`historical?`); a brother with strep throat is a contact, not a family history, for strep is in
+<lasting> does not go away, unless it is <passing> (`historical?`); a brother with strep throat is a contact, not a family history, for strep is in
 <catching> (`family?` becomes other_person).
 
 The reading itself looks words up in these two, in <and>, <or>, <open> (a line cannot end there) and <bullet>; `standing.py`
@@ -151,7 +151,7 @@ class CueList:
                 raise row.error(str(error)) from None
         self.and_, self.or_, self.unfinished, self.bullets = map(self.words_of, ("<and>", "<or>", "<open>", "<bullet>"))
         self.lasting, self.catching, self.episode = map(self.words_of, ("<lasting>", "<catching>", "<episode>"))
-        self.relatives, self.children = map(self.words_of, ("<relative>", "<child>"))
+        self.relatives, self.children, self.passing = map(self.words_of, ("<relative>", "<child>", "<passing>"))
         self._share(self.trie, {})
         self.first = self._states()
         self.openers = frozenset(word for word, state in self.first.items() if self._opens(state))
@@ -160,6 +160,10 @@ class CueList:
         """The single words of a class; empty when no row defines it."""
         symbol = get_string_id(name)
         return frozenset(word for word, symbols in self.member.items() if symbol in symbols)
+
+    def lasts(self, said: Sequence[int]) -> bool:
+        """Whether these words name what does not go away: hypertension, but not gestational hypertension."""
+        return not self.lasting.isdisjoint(said) and self.passing.isdisjoint(said)
 
     def speaks(self, ids: Sequence[int], hits: Iterable[int]) -> bool:
         """Whether a scope may be opened in these words. False is certain, so that such a text need not be read.

@@ -7,7 +7,7 @@ way about, a diagnosis of this stay that has resolved is among the diagnoses of 
 
 A note is not always so kind as to end a section: after "FH: brother glaucoma." the next line may be the examination under a
 heading nobody knows. So the histories hold for the line of the heading, or, where it stands alone on its line, up to the first
-blank line; for the lines after that only while they begin in small letters or name a relative.
+blank line; for the lines after that only while they are wrapped prose, begin in small letters or name a relative.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _DEFAULTS: Final = {
 _PAST: Final = ("pmh",)
 _OF_THIS_STAY: Final = ("discharge_diagnosis", "diagnosis")
 _READ: Final = frozenset((*_DEFAULTS, *_PAST, *_OF_THIS_STAY))
+_WRAPPED: Final = 60  # code points: so long a line was ended by the page, not by its writer
 _BETWEEN: Final = hashes(",;./()+") | hashes(("and", "&"))  # items of a list stand between these
 
 Statuses = NDArray[np.int8]
@@ -85,16 +86,17 @@ def _reach(
     """The stretches of text for which a section of its kind speaks. See the module's head."""
     own = [line for line in lines if line.section == number and line.kind != "heading"]
     inline = "\n" not in text[section.head_end : section.start] and "\r" not in text[section.head_end : section.start]
-    begun = False
+    begun, wrapped = False, False
     for line in own:
         if line.kind == "blank":
-            if begun and not inline:
+            if begun:
                 return
             continue
         words = text[line.body : line.end]
-        if begun and inline and not words[:1].islower() and not (kin and not cues.relatives.isdisjoint(_ids(words))):
+        goes_on = wrapped or words[:1].islower() or (kin and not cues.relatives.isdisjoint(_ids(words)))
+        if begun and inline and not goes_on:
             return
-        begun = True
+        begun, wrapped = True, line.end - line.start >= _WRAPPED
         yield line.body, line.end
 
 
@@ -107,7 +109,7 @@ def _episodes(ids: list[int], cues: CueList) -> Iterator[tuple[int, int]]:
     cuts = [-1, *(i for i, word in enumerate(ids) if word in _BETWEEN), len(ids)]
     for a, b in zip(cuts, cuts[1:], strict=False):
         item = ids[a + 1 : b]
-        if not cues.episode.isdisjoint(item) and cues.lasting.isdisjoint(item):
+        if not cues.episode.isdisjoint(item) and not cues.lasts(item):
             yield a + 1, b
 
 
