@@ -252,11 +252,14 @@ class _Reading:
                 self._mark(i, mark)
             if j < end and ids[j] in following:
                 number, j = cues.match(ids, i, end)
+                while number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
+                    number, j = cues.match(ids, i, j - 1)  # "no recurrence of melanoma": then "no"
+            elif number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
+                continue
             if number < 0:
                 continue
             rule = cues.rules[number]
             j -= rule.ahead
-            direction = rule.direction
             if direction == "terminator":  # its words may begin a cue: ", with no rash"
                 if self.open:
                     for status in rule.statuses:
@@ -265,15 +268,6 @@ class _Reading:
                 continue
             if ids[i] == _QUESTION and self.words.glued(i) and i > start and ids[i - 1] not in _OPENED:
                 continue
-            if direction == "leading":
-                if not self._leads(i):
-                    continue
-                direction = "forward"
-            elif direction == "closing" or direction == "either":
-                closes = j >= end or ids[j] in _CLAUSE_ENDS or ids[j] in cues.and_
-                if not closes and direction == "closing":
-                    continue
-                direction = "backward" if closes else "forward"
             skip = j
             if j - i > 1 and ids[j - 1] in _CLOSED and self.opened:
                 self.opened.pop()
@@ -380,10 +374,16 @@ class _Reading:
     def _new_clause(self, i: int) -> bool:
         return i > self.start and (self.ids[i - 1] == _COMMA or self.ids[i - 1] in self.rules.cues.and_)
 
-    def _leads(self, i: int) -> bool:
-        """Does a clause begin at word i?"""
-        before = self.ids[i - 1] if i > self.start else _COLON
-        return before == _COLON or before in _CLAUSE_ENDS or before in self.rules.cues.and_
+    def _direction(self, rule: Rule, i: int, j: int) -> str:
+        """What a row bound to its clause is here, at words i to j: "" where it is no cue."""
+        direction, ids, also = rule.direction, self.ids, self.rules.cues.and_
+        if direction == "leading":
+            before = ids[i - 1] if i > self.start else _COLON
+            return "forward" if before == _COLON or before in _CLAUSE_ENDS or before in also else ""
+        if direction == "closing" or direction == "either":
+            closes = j >= self.end or ids[j] in _CLAUSE_ENDS or ids[j] in also
+            return "backward" if closes else "" if direction == "closing" else "forward"
+        return direction
 
     def _ended(self, j: int) -> bool:
         return j >= self.end or self.ids[j] in _STOPS
