@@ -86,8 +86,6 @@ _GROUP_OF = {
 }
 #: Indices in ASSERTIONS, as `Reading.status` holds them.
 AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL, HYPOTHETICAL, OTHER_PERSON = range(len(ASSERTIONS))
-#: What a section says of its sentences when no cue does.
-_SECTION_DEFAULT = {"family_history": FAMILY, "discharge_instructions": HYPOTHETICAL}
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
 _FOLLOW_UP = re.compile(
     r"\bfollow[- ]?up\b|\bpost-?op\b|\bstatus[- ]post\b|\bs/p\b|\bhealing\b|\baftercare\b|\brecheck\b", re.I
@@ -383,9 +381,6 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
     live[live] = words.start[live] < sentences[sentence[live], 1]  # a list marker stands between two sentences
     status = asserted.status[token]
     names = [s.name for s in structure.sections]
-    for i, name in enumerate(names):
-        if name in _SECTION_DEFAULT:
-            status = np.where((section == i) & (status == AFFIRMED), np.int8(_SECTION_DEFAULT[name]), status)
     parts = np.stack([sentence, status, section, live], 1)
     change = np.r_[True, (parts[1:] != parts[:-1]).any(1)]
     first = np.flatnonzero(change).astype(np.int32)

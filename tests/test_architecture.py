@@ -22,6 +22,7 @@ ORDER = [
     "pipes.sentences",
     "pipes.structure",
     "pipes.cues",
+    "pipes.standing",
     "pipes.assertion",
     "pipes.stem",
     "pipes.phrases",
