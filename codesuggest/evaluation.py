@@ -7,7 +7,7 @@ note again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -181,13 +181,13 @@ class Evaluation:
             return self._by_code(key)
         if key not in DOCUMENT_KEYS:
             raise OptionError(f"key must be one of {', '.join((*DOCUMENT_KEYS, *CODE_KEYS))}")
-        values = np.array([row[key] for row in self.keys])
-        out = {}
-        for value in sorted(set(values.tolist())):
-            rows = np.flatnonzero(values == value)
-            own = [self.cases[i] for i in rows] if self.cases else []
-            out[value] = replace(self, sums=self.sums[rows], keys=tuple(self.keys[i] for i in rows), cases=tuple(own))
-        return out
+        values = [row[key] for row in self.keys]
+        return {v: self.of_documents([i for i, own in enumerate(values) if own == v]) for v in sorted(set(values))}
+
+    def of_documents(self, places: Sequence[int]) -> Evaluation:
+        """Some of the documents, by their place, in that order."""
+        cases = tuple(self.cases[i] for i in places) if self.cases else ()
+        return replace(self, sums=self.sums[list(places)], keys=tuple(self.keys[i] for i in places), cases=cases)
 
     def _by_code(self, key: str) -> dict[str, Evaluation]:
         if self.part is not None:
