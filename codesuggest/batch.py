@@ -220,6 +220,7 @@ def _error(suggester: Suggester, document: Document, code: str, message: str) ->
         "suggestions": [],
         "withheld": [],
         "findings": [],
+        "cautions": [],
         "error": {"code": code, "message": message},
     }
     return json.dumps(row, ensure_ascii=True, separators=(",", ":"))

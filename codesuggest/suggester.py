@@ -15,6 +15,7 @@ import numpy as np
 
 from codesuggest import guideline, store
 from codesuggest.asked import Asked, among, by_lines, claim_lines
+from codesuggest.cautions import TrainedOn, cautions
 from codesuggest.charges import lines_of
 from codesuggest.codes import as_day, licence
 from codesuggest.codes.edits import Edits
@@ -172,6 +173,15 @@ class CodeSuggester:
         days = [e.system.release for e in self.engines.values() if e.system.release_day]
         return max(days, default="")
 
+    @property
+    def language(self) -> str:
+        """Of the notes it reads, as ISO 639-1 has it."""
+        return str(self.about.get("language", "en"))
+
+    @cached_property
+    def _trained_on(self) -> TrainedOn | None:
+        return TrainedOn.from_dict(self.about.get("trained_on"))
+
     @cached_property
     def reader(self) -> NoteReader:
         words = WordReader()
@@ -274,6 +284,7 @@ class CodeSuggester:
             findings=findings,
             id=id,
             text=text,
+            cautions=cautions(reading, self._trained_on, language=self.language, found=bool(suggestions)),
         )
 
     def _rank(

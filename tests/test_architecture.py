@@ -73,6 +73,7 @@ ORDER = [
     "modifiers",
     "encounter",
     "asked",
+    "cautions",
     "stages",
     "suggester",
     "export",
