@@ -74,6 +74,10 @@ class Learned:
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], grams: tuple[str, ...]) -> Learned:
         return cls(grams=grams, **arrays)
 
+    def times_given(self) -> npt.NDArray[np.float64]:
+        """How often each code was given in the documents the ranker was fitted on, acceptable ones half: (k,)."""
+        return np.asarray(np.round(2 * np.expm1(2 * self.code_prior.astype(np.float64)) / _CODE_SCALE) / 2)
+
     @cached_property
     def _tree(self) -> _Node:
         """The n-grams form by form: no n-gram of a note is put together only to be looked up (0.3 ms a note)."""
@@ -205,12 +209,12 @@ class Counts:
             billed[i] -= weight
         for k, count in per_category.items():
             billed_category[k] -= count
-        return _prior(billed, 4), _prior(billed_category, 2)
+        return _prior(billed, _CODE_SCALE), _prior(billed_category, 2)
 
     def learned(self) -> Learned:
         names, indptr, code, weight = self.associations
         return Learned(
-            code_prior=_prior(self.billed, 4),
+            code_prior=_prior(self.billed, _CODE_SCALE),
             category_prior=_prior(self.billed_category, 2),
             mention_prior=(np.log1p(self.mentioned) / 4).astype(np.float32),
             grams=names,
@@ -218,6 +222,9 @@ class Counts:
             gram_code=code,
             gram_weight=weight,
         )
+
+
+_CODE_SCALE = 4
 
 
 def _prior(counts: npt.NDArray[np.float64], scale: float) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from codesuggest import guideline, store
 from codesuggest.asked import Asked, among, by_lines, claim_lines
+from codesuggest.cautions import TrainedOn, cautions
 from codesuggest.charges import lines_of
 from codesuggest.codes import as_day, licence
 from codesuggest.codes.edits import Edits
@@ -36,6 +38,7 @@ from codesuggest.records import (
 )
 from codesuggest.specificity import Specificity, query
 from codesuggest.specificity import explain as explain_axes
+from codesuggest.stages import Trace
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -167,6 +170,15 @@ class CodeSuggester:
         days = [e.system.release for e in self.engines.values() if e.system.release_day]
         return max(days, default="")
 
+    @property
+    def language(self) -> str:
+        """Of the notes it reads, as ISO 639-1 has it."""
+        return str(self.about.get("language", "en"))
+
+    @cached_property
+    def _trained_on(self) -> TrainedOn | None:
+        return TrainedOn.from_dict(self.about.get("trained_on"))
+
     @cached_property
     def reader(self) -> NoteReader:
         words = WordReader()
@@ -275,6 +287,7 @@ class CodeSuggester:
             findings=findings,
             id=id,
             text=text,
+            cautions=cautions(reading, self._trained_on, language=self.language, found=bool(suggestions)),
         )
 
     def _rank(
@@ -474,39 +487,50 @@ class CodeSuggester:
             out += [s for n, s in enumerate(ranked) if n < self.config.limit or s.code in held]
         return out
 
-    def explain(self, note: str, code: str, *, system: str = "icd10cm", **options: Any) -> dict[str, Any]:
-        """Why this code, or at which stage it was lost: {"stage", "rank", "confidence", "why", "evidence"}.
+    def explain(
+        self,
+        note: str,
+        code: str,
+        *,
+        system: str = "icd10cm",
+        marked: Iterable[tuple[int, int]] = (),
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Why this code, or at which stage it was lost; the keys are those of `stages.Explanation`.
 
-        stage: "suggested", "listed", "ranked_low" (after the limit), "not_retrieved" (no term of it is near),
-        "not_valid" (not billable on the day). Raises as `suggest`; OptionError for a code the system does not hold.
+        stage: one of `stages.STAGES`, as "suggested", "below_threshold", "ranked_low" (after the limit),
+        "withheld_negated", "not_retrieved" (no term of it is near), "not_valid" (not billable on the day); "told" says it
+        as a sentence. marked: where a coder sees it, (start, end) in code points. options: those of `suggest`.
+
+        Raises as `suggest`; OptionError for a code the system does not hold.
         """
         among("system", system, self.systems)
-        table = self.engines[system].system
-        if code not in table:
+        if code not in self.tables[system]:
             raise OptionError(f"{system} of this model holds no code {code}")
-        wanted = table[code]
-        limit = options.pop("limit", None)
-        self._asked(limit=limit)
-        limit = self.config.limit if limit is None else limit
-        result = self.suggest(note, systems=[system], limit=100_000, **options)
-        for rank, s in enumerate(result.suggestions, 1):
-            if s.code == wanted.code:
-                stage = "suggested" if s.suggested else "listed" if rank <= limit else "ranked_low"
-                return {
-                    "stage": stage,
-                    "rank": rank,
-                    "confidence": s.confidence,
-                    "why": dict(s.why),
-                    "evidence": [e.to_dict() for e in s.evidence],
-                }
-        valid = wanted.billable and wanted.valid_on(result.service_date)
-        return {
-            "stage": "not_retrieved" if valid else "not_valid",
-            "rank": None,
-            "confidence": 0.0,
-            "why": {},
-            "evidence": [],
-        }
+        return self.trace(note, system=system, **options).of(code, marked).to_dict()
+
+    def trace(self, note: str, *, system: str = "icd10cm", **options: Any) -> Trace:
+        """What happened to a note in one system, to ask about any number of codes. options: those of `suggest`.
+
+        Raises as `suggest`.
+        """
+        among("system", system, self.systems)
+        options.pop("id", None)
+        asked = self._asked(**{**options, "systems": [system]})
+        text, engine = check_text(note), self.engines[system]
+        reading = self.reader.read(text, asked.document_type)
+        result = self._result(text, reading, "", replace(asked, limit=100_000))
+        hits = table = None
+        if not by_lines(reading.document_type, system):
+            hits, table = engine.candidates(
+                reading,
+                engine.system.billable_on(asked.day),
+                inpatient=result.setting == "inpatient",
+                top=self.config.terms_per_segment,
+                floor=self.config.coverage_floor,
+            )
+        bar = engine.ranker.threshold if asked.threshold is None else asked.threshold
+        return Trace(engine, reading, result, hits, table, bar, asked.limit or self.config.limit)
 
 
 def overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:

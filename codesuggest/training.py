@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.asked import CHARGE_LINE
+from codesuggest.cautions import TrainedOn
 from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
@@ -147,6 +148,9 @@ def train(
         if lines is not None:
             progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
         trained.append(replace(engine, lines=lines))
+    used = set().union(*fitted.values())
+    like = TrainedOn.of(r for d, r in zip(documents, readings, strict=True) if d.policy in used)
+    about = {**(about or {}), **({"trained_on": like.to_dict()} if like is not None else {})}
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about)
 
 
