@@ -11,7 +11,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 from codesuggest import guideline, store
 from codesuggest.asked import Asked, among, by_lines, claim_lines
 from codesuggest.cautions import TrainedOn, cautions
