@@ -11,7 +11,7 @@ from codesuggest.export import SYSTEM_NAMES
 from codesuggest.figures import FEWER_IS_BETTER
 from codesuggest.losses import Losses
 from codesuggest.records import Evidence
-from codesuggest.scoring import BINS
+from codesuggest.scoring import BINS, COLUMN
 from codesuggest.stages import STAGES, Explanation
 from codesuggest.terminal import _evidence, _plain, _printed, _table
 
@@ -60,7 +60,9 @@ def print_evaluation(evaluation: Evaluation, told: str, operating: Operating | N
             table.add_row(f"first {k} codes", *(Text(f"{first[n]:.3f}") for n in ("P", "R", "F1")))
         console.print(table)
         others = _table(("", _LEFT), ("", _LEFT), ("", _LEFT), ("", _LEFT), header=False)
-        cells = [(Text(n), _with_interval(n, figures, intervals)) for n in _OTHERS if n in figures]
+        located = evaluation.sums[:, COLUMN["locatable"]].any()  # else nobody marked evidence, or nothing right has any
+        shown = [n for n in _OTHERS if n in figures and (located or not n.startswith("evidence"))]
+        cells = [(Text(n), _with_interval(n, figures, intervals)) for n in shown]
         for i in range(0, len(cells), 2):
             others.add_row(*(cell for pair in cells[i : i + 2] for cell in pair))
         others.expand = False
