@@ -9,7 +9,7 @@ from codesuggest.compare import KINDS, Comparison, Gate
 from codesuggest.evaluation import TOP, Evaluation, Operating
 from codesuggest.export import SYSTEM_NAMES
 from codesuggest.figures import FEWER_IS_BETTER
-from codesuggest.losses import Losses
+from codesuggest.losses import Losses, Worst
 from codesuggest.records import Evidence
 from codesuggest.scoring import BINS, COLUMN
 from codesuggest.stages import STAGES, Explanation
@@ -169,8 +169,8 @@ def _dotted(system: str, code: str) -> str:
     return f"{code[:3]}.{code[3:]}" if system == "icd10cm" and len(code) > 3 else code
 
 
-def print_worst(system: str, rows: Sequence[tuple[str, float, Sequence[str], Sequence[str]]]) -> None:
-    """Documents that went worst: id, F1, required codes that were missed, codes suggested that are wrong."""
+def print_worst(system: str, rows: Sequence[Worst]) -> None:
+    """Documents that went worst, with the required codes that were missed and the suggested ones that are wrong."""
     from rich.text import Text
 
     table = _table(
