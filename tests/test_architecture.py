@@ -81,6 +81,7 @@ ORDER = [
     "draft",
     "taught",
     "training",
+    "adapt",
     "evaluation",
     "rebuild",
     "inputs",
