@@ -45,6 +45,7 @@ STRENGTH = 0.01
 CALIBRATION_RIDGE = 2.0
 #: So many required codes of the site weigh as much in the threshold as the base does.
 THRESHOLD_CODES = 100.0
+_LEAST_STRETCH = 0.2  #: of the confidence in log-odds
 
 
 def adapt(
@@ -194,22 +195,19 @@ def _fit(base: Ranker, examples: Sequence[Example]) -> Ranker:
 def recalibrated(base: Ranker, scores: Floats, right: Bools) -> Callable[[Floats], Floats]:
     """A map of the base's confidence to one that fits scores it had not seen: sigmoid(a + b logit(confidence)).
 
-    scores, right: (n,). a, b by logistic regression with a ridge towards 0 and 1; b is at least 0.2, so that the order of
-    confidence stays that of the score.
+    scores, right: (n,). a, b by logistic regression with a ridge towards 0 and 1; b is above 0, so that the order of
+    confidence stays that of the score, in the knots strictly.
     """
-    z, y = _logit(base.confidence(scores)), right.astype(np.float64)
-    data, prior = np.c_[np.ones(len(z)), z], np.array([0.0, 1.0])
-    at = prior.copy()
-    for _ in range(25):
-        p = _sigmoid(data @ at)
-        gradient = data.T @ (p - y) + CALIBRATION_RIDGE * (at - prior)
-        hessian = (data * (p * (1 - p))[:, None]).T @ data + CALIBRATION_RIDGE * np.eye(2)
-        at = at - np.linalg.solve(hessian, gradient)
-    a, b = round(float(at[0]), 6), round(max(0.2, float(at[1])), 6)
+    z, ones = _logit(base.confidence(scores)), np.ones(len(scores))
+    ridge = np.full(2, CALIBRATION_RIDGE)
+    a, b = newton(np.c_[ones, z], right, ones, base=np.array([0.0, 1.0]), penalty=ridge, fixed=0 * z).tolist()
+    if b < _LEAST_STRETCH:
+        b = _LEAST_STRETCH
+        a = float(newton(ones[:, None], right, ones, base=np.zeros(1), penalty=ridge[:1], fixed=b * z)[0])
 
     def shift(confidence: Floats) -> Floats:
-        moved = np.clip(_sigmoid(a + b * _logit(confidence)), 1e-6, 0.999)
-        return np.asarray(np.round(np.maximum.accumulate(moved), 7), np.float64)
+        moved = np.clip(_sigmoid(round(a, 6) + round(b, 6) * _logit(confidence)), 1e-6, 0.999)
+        return np.asarray(np.round(moved + np.arange(len(moved)) * 1e-7, 7), np.float64)
 
     return shift
 
@@ -226,7 +224,7 @@ def _sigmoid(z: Floats) -> Floats:
 def towards(
     weights: Floats, intercept: float, x: npt.NDArray[Any], right: Bools, weight: Floats, *, strength: float
 ) -> tuple[Floats, float]:
-    """The weights and intercept that explain `right` best while near those given: Newton's method on
+    """The weights and intercept that explain `right` best while near those given, by
 
         sum of weight * log loss  +  |(w - weights) * deviation|^2 / (2 strength)
 
@@ -240,7 +238,18 @@ def towards(
     base = np.r_[weights[used] * scale, intercept]
     fixed = x.astype(np.float64) @ weights - data[:, :-1] @ base[:-1]  # what rounding leaves of the features not used
     penalty = np.r_[np.full(len(used), 1 / strength), 1e-6]
-    at, y = base.copy(), right.astype(np.float64)
+    at = newton(data, right, weight, base=base, penalty=penalty, fixed=fixed)
+    out = weights.copy()
+    out[used] = at[:-1] / scale
+    return np.round(out, 6), round(float(at[-1]), 6)
+
+
+def newton(data: Floats, right: Bools, weight: Floats, *, base: Floats, penalty: Floats, fixed: Floats) -> Floats:
+    """The b with the least  sum of weight * log loss of (data b + fixed)  +  sum of penalty (b - base)^2 / 2.
+
+    data: (n, F). right, weight, fixed: (n,). base, penalty: (F,). Newton's steps, halved until they help.
+    """
+    at, y = base.astype(np.float64), right.astype(np.float64)
 
     def loss(b: Floats) -> float:
         z = data @ b + fixed
@@ -248,18 +257,13 @@ def towards(
 
     here = loss(at)
     for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(data @ at + fixed, -35, 35)))
+        p = _sigmoid(data @ at + fixed)
         gradient = data.T @ (weight * (p - y)) + penalty * (at - base)
-        curvature = weight * p * (1 - p)
-        hessian = (data * curvature[:, None]).T @ data + np.diag(penalty)
-        step = np.linalg.solve(hessian, gradient)
-        size = 1.0
-        while (there := loss(at - size * step)) > here and size > 1e-4:
+        hessian = (data * (weight * p * (1 - p))[:, None]).T @ data + np.diag(penalty)
+        step, size = np.linalg.solve(hessian, gradient), 1.0
+        while (there := loss(at - size * step)) > here and size > 1e-6:
             size /= 2
-        at = at - size * step
-        if here - there <= 1e-8 * max(1.0, abs(here)):
+        if here - there <= 1e-9 * max(1.0, abs(here)):
             break
-        here = there
-    out = weights.copy()
-    out[used] = at[:-1] / scale
-    return np.round(out, 6), round(float(at[-1]), 6)
+        at, here = at - size * step, there
+    return np.asarray(at, np.float64)
