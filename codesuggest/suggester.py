@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 STARTER = "starter"
+#: Service date of a model none of whose tables is named by a day, when nobody gives one: what its codes do not depend on.
+UNDATED = "2026-04-01"
 
 
 def starter_path() -> Path:
@@ -141,6 +143,9 @@ class CodeSuggester:
             for e in self.engines.values()
         ]
         made = "\n".join(f"- {line}" for line in self.about.get("made_from", []))
+        guessed = ", ".join(name for name, e in self.engines.items() if not e.ranker.taught)
+        if guessed:
+            made += f"\n\nNot calibrated: {guessed}. No coded document taught it, so codes are ranked by the words of the table."
         licensed = "\n".join(f"> - {line}." for line in self.about.get("not_redistributable", []))
         if licensed:
             licensed = f"> **Not redistributable: do not publish, share or ship this folder.**\n>\n{licensed}\n\n"
@@ -168,7 +173,7 @@ class CodeSuggester:
     def release_day(self) -> str:
         """ISO date of the newest release in the model: the service date when nobody gives one (invariant 4)."""
         days = [e.system.release for e in self.engines.values() if e.system.release_day]
-        return max(days, default="")
+        return max(days, default=UNDATED)
 
     @cached_property
     def reader(self) -> NoteReader:

@@ -74,7 +74,8 @@ class Code:
 
     @property
     def release(self) -> str:
-        return self._system.release
+        """The table's, or "site:<name>" of a code that only a site's documents write."""
+        return self._system.site_codes.get(self.index, self._system.release)
 
     @property
     def display(self) -> str:
