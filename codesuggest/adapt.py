@@ -34,7 +34,7 @@ from codesuggest.note import Reading
 from codesuggest.rank import Ranker
 from codesuggest.suggester import CodeSuggester
 from codesuggest.taught import Taught, policies_of
-from codesuggest.training import _RIVALS, Example, _best_threshold, _folds, example_of
+from codesuggest.training import _RIVALS, Example, _best_threshold, _folds, example_of, read_all
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -83,8 +83,12 @@ def adapt(
     }
     if not wanted:
         raise InputError(f"no document is coded in {', '.join(systems or base.systems)}, the systems of the base model")
-    readings = [base.reader.read(d.text, d.document_type) for d in notes]
-    progress(f"read {len(notes)} documents")
+    for system in wanted:
+        table = base.tables[system]
+        unknown = {code for d in notes for code in d.labels(system) or () if code not in table}
+        if unknown:
+            progress(f"{system}: {len(unknown):,} codes of the documents are in no table of the base: left out")
+    readings = read_all(base.reader, notes, progress)
     engines = []
     for system, engine in base.engines.items():
         if system in wanted:

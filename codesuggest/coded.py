@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 from codesuggest.errors import InputError
 
+SETTINGS = ("inpatient", "outpatient")
 POLICIES = ("billing", "mentions")
 TIERS = ("required", "acceptable")
 
@@ -149,6 +151,15 @@ def _coded(where: str, row: Any, policy: str) -> CodedDocument:
             raise wrong(key, f"must be one of {', '.join(allowed)}")
         return value
 
+    def day(key: str) -> str | None:
+        value = word(key)
+        try:
+            if value is not None and dt.date.fromisoformat(value).isoformat() != value:
+                raise ValueError
+        except ValueError:
+            raise wrong(key, "must be a day as 2026-03-02") from None
+        return value
+
     for key in ("id", "text", "codes"):
         if row.get(key) is None:
             raise wrong(key, "is missing")
@@ -172,11 +183,17 @@ def _coded(where: str, row: Any, policy: str) -> CodedDocument:
         group=None if group is None else str(group),
         policy=word("policy", POLICIES) or policy,
         systems=tuple(systems or dict.fromkeys(c.system for c in codes) or ("icd10cm",)),
-        setting=word("setting"),
-        document_type=word("document_type"),
-        service_date=word("service_date"),
+        setting=word("setting", SETTINGS),
+        document_type=word("document_type", _document_types()) if row.get("document_type") else None,
+        service_date=day("service_date"),
         split=word("split") or "train",
     )
+
+
+def _document_types() -> tuple[str, ...]:
+    from codesuggest.pipes.structure import DOCUMENT_TYPES  # which imports spaCy
+
+    return DOCUMENT_TYPES
 
 
 def _label(row: Any, length: int, where: str) -> Label:

@@ -147,8 +147,7 @@ def train(
         *(d.forms for d in drafts if d.rest is None)
     )
     surgical = frozenset(vocabulary) - known
-    readings = [reader.read(d.text, d.document_type) for d in documents]
-    progress(f"read {len(documents)} documents")
+    readings = read_all(reader, documents, progress)
     trained = []
     for engine in engines:
         policies = fitted[engine.system.name]
@@ -168,6 +167,17 @@ def train(
             f"{', '.join(guessed)}: too little coded to fit on, so ranked by the words of the table; not calibrated"
         )
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about)
+
+
+def read_all(reader: NoteReader, documents: Sequence[CodedDocument], progress: Callable[[str], None]) -> list[Reading]:
+    """The reading of each document, told of every thousand: some 100 a second are read."""
+    readings = []
+    for n, document in enumerate(documents, 1):
+        readings.append(reader.read(document.text, document.document_type))
+        if n % 1000 == 0 and n < len(documents):
+            progress(f"read {n:,} of {len(documents):,} documents")
+    progress(f"read {len(documents)} documents")
+    return readings
 
 
 def _with_site_codes(
