@@ -74,8 +74,7 @@ class Code:
 
     @property
     def release(self) -> str:
-        """The table's, or "site:<name>" of a code that only a site's documents write."""
-        return self._system.site_codes.get(self.index, self._system.release)
+        return self._system.site_codes.get(self.index, self._system.release)  # "site:<name>"
 
     @property
     def display(self) -> str:
