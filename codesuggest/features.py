@@ -147,13 +147,6 @@ class Table:
         """Axes of an ICD-10-PCS code whose value the note does not tell, () in any other system."""
         return tuple(axis for axis in pcs.OPEN if self.x[row, COLUMN[f"axis:{axis}_open"]])
 
-    def evidence_of(self, row: int, hits: Hits, term_concept: Ints) -> npt.NDArray[np.int64]:
-        """Hits that speak for a candidate: not much weaker than its best one, strongest and then first in the note."""
-        own = np.flatnonzero(self.usable & (term_concept[hits.term] == self.concept[row]))
-        if len(own):
-            own = own[self.worth[own] >= 0.7 * self.worth[own].max()]
-        return np.asarray(own[np.lexsort((hits.first[own], -np.round(self.worth[own], 2)))])
-
 
 @dataclass(frozen=True, slots=True)
 class Static:
@@ -232,7 +225,7 @@ def features(
 def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floats:
     """Largest value of each key in 0..size-1, at least 0. values: non-negative, of any dtype."""
     out = np.zeros(size, np.float32)
-    np.maximum.at(out, keys, values)
+    np.maximum.at(out, keys, np.asarray(values, np.float32))  # of the same type: several times faster (0.3 ms a note)
     return out
 
 
@@ -440,11 +433,11 @@ def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     if not len(p):
         return
     # how many hits claim the very words of a candidate's best one, and how much better the best of them is
-    words = np.stack([hits.segment[p], hits.first[p], hits.last[p]], 1)
-    _, which, crowd = np.unique(words, axis=0, return_inverse=True, return_counts=True)
-    which = which.reshape(-1)
+    size = np.int64(len(judged.reading.words) + 1)  # (segment, first, last) as one number
+    words = (hits.segment[p] * size + hits.first[p]) * size + hits.last[p]
+    _, which, crowd = np.unique(words, return_inverse=True, return_counts=True)
     best_claim = _max_by(which, strength[p], len(crowd))
-    order = np.lexsort((np.arange(len(p)), -strength[p], sheet.row))
+    order = np.lexsort((-strength[p], sheet.row))
     lead = order[np.r_[True, sheet.row[order][1:] != sheet.row[order][:-1]]]
     sheet.x[sheet.row[lead], COLUMN["against:crowd"]] = np.log(crowd[which[lead]])
     sheet.x[sheet.row[lead], COLUMN["against:shared_words"]] = best_claim[which[lead]] - strength[p][lead]
@@ -611,7 +604,7 @@ def _codes(
     put("side:unspecified", open_side)
     put("side:unspecified_though_said", np.where(open_side, beside[:, 1:4].max(1)[row] + site[:, 1:4].max(1)[row], 0))
     put("side:bilateral", side == BILATERAL)
-    initial = np.isin(extension, [ord(c) for c in "ABC"])  # I.C.19.a, FY2026
+    initial = (extension >= ord("A")) & (extension <= ord("C"))  # I.C.19.a, FY2026
     later = (extension >= ord("D")) & (extension < ord("S"))
     put("encounter:initial", initial)
     put("encounter:initial_in_follow_up", initial * float(reading.follow_up))

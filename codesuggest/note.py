@@ -18,8 +18,9 @@ import numpy.typing as npt
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
 from codesuggest.pipes.phrases import WordReader, Words, common_words, phrase_runs
+from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
-from codesuggest.pipes.structure import Structure
+from codesuggest.pipes.structure import TEXT, Structure
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
@@ -85,8 +86,6 @@ _GROUP_OF = {
 }
 #: Indices in ASSERTIONS, as `Reading.status` holds them.
 AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL, HYPOTHETICAL, OTHER_PERSON = range(len(ASSERTIONS))
-#: What a section says of its sentences when no cue does.
-_SECTION_DEFAULT = {"family_history": FAMILY, "discharge_instructions": HYPOTHETICAL}
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
 _FOLLOW_UP = re.compile(
     r"\bfollow[- ]?up\b|\bpost-?op\b|\bstatus[- ]post\b|\bs/p\b|\bhealing\b|\baftercare\b|\brecheck\b", re.I
@@ -194,8 +193,10 @@ def _readable(text: str) -> str:
     without white space; no word has 24 of the one or 500 of the other, so the last character of such a run is read as a
     space.
     """
-    if _SURROGATE.search(text):
+    if not text.isascii():
         text = _SURROGATE.sub("\ufffd", text)
+    if max(map(len, text.split()), default=0) < 24:  # nearly every note: no stretch is so long (0.1 ms)
+        return text
     return _LONG.sub(lambda m: m.group()[:-1] + " ", text)
 
 
@@ -225,10 +226,7 @@ class NoteReader:
             nlp.max_length = MAX_CHARACTERS + 1
             nlp.add_pipe("codesuggest_structure")
             nlp.add_pipe("codesuggest_assertion")
-            # a memory zone forgets the words of its note; those it need not forget are half of the tokenizer's time
-            for word in common_words():
-                nlp.tokenizer(word)
-                nlp.tokenizer(word.title())
+            quicken(nlp, common_words())
             self._nlp = nlp
         return self._nlp
 
@@ -236,7 +234,9 @@ class NoteReader:
         """What the note says. The vocabulary of the pipeline forgets the note afterwards (invariant 5)."""
         text = _readable(text)
         with self._one, self.nlp.memory_zone():
-            return self.read_doc(self.nlp(text), document_type, text)
+            doc = self.nlp.make_doc(text)
+            doc.user_data[TEXT] = text
+            return self.read_doc(self.nlp(doc), document_type, text)
 
     def read_doc(self, doc: Doc, document_type: str | None = None, text: str | None = None) -> Reading:
         """As `read`, from a Doc that went through both components in somebody's pipeline. text: doc.text, if at hand."""
@@ -252,7 +252,7 @@ class NoteReader:
             phrases += [
                 Phrase(r.start, r.end, structure.section_at(r.start).name, "affirmed", None, r.phrase) for r in findings
             ]
-            forms = [self._words.forms_of(r.phrase or "") for r in findings]
+            forms = [self.forms_of(r.phrase or "") for r in findings]
             cut = cut.with_results(findings, forms, structure)
             form, word = self._forms(cut.words.forms)
         headline, rank = _headlines(cut, structure)
@@ -292,10 +292,11 @@ class NoteReader:
 
     def _forms(self, forms: list[tuple[str, ...]]) -> tuple[Ints, Ints]:
         """Ids of the forms in the vocabulary and the word each belongs to, sorted by word."""
-        ids = self._ids
-        pairs = [(ids[f], i) for i, own in enumerate(forms) for f in own if f in ids]
-        flat = np.array(pairs, np.int32).reshape(-1, 2)
-        return np.ascontiguousarray(flat[:, 0]), np.ascontiguousarray(flat[:, 1])
+        get = self._ids.get
+        flat = np.array([get(form, -1) for own in forms for form in own], np.int32)
+        word = np.repeat(np.arange(len(forms), dtype=np.int32), np.fromiter(map(len, forms), np.int64, len(forms)))
+        held = flat >= 0
+        return flat[held], word[held]
 
     def _phrases(self, cut: _Cut, form: Ints, word: Ints, cues: tuple[Cue, ...], text: str) -> list[Phrase]:
         clinical, weak = np.zeros(len(cut.words), bool), np.zeros(len(cut.words), bool)
@@ -323,7 +324,7 @@ class NoteReader:
         out = np.ones(n, bool)
         for name in words:
             here = np.zeros(n + 1, bool)  # the last place takes words outside every segment
-            here[segment[form == self._ids.get(self._words.forms_of(name)[0], -2)]] = True
+            here[segment[form == self._ids.get(self.forms_of(name)[0], -2)]] = True
             out &= here[:n]
         return out
 
@@ -381,9 +382,6 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
     live[live] = words.start[live] < sentences[sentence[live], 1]  # a list marker stands between two sentences
     status = asserted.status[token]
     names = [s.name for s in structure.sections]
-    for i, name in enumerate(names):
-        if name in _SECTION_DEFAULT:
-            status = np.where((section == i) & (status == AFFIRMED), np.int8(_SECTION_DEFAULT[name]), status)
     parts = np.stack([sentence, status, section, live], 1)
     change = np.r_[True, (parts[1:] != parts[:-1]).any(1)]
     first = np.flatnonzero(change).astype(np.int32)

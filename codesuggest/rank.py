@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -34,22 +35,24 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     place = np.empty(n, np.int64)
     place[order] = np.arange(n)
     top = order[:RIVALS]
-    weight = np.where(place[top][None, :] < place[:, None], 1 / (1 + np.exp(-np.clip(score[top], -30, 30)))[None, :], 0)
+    # the better ranked, the heavier: so the first that claims the same is the largest of all
+    weight = np.minimum.accumulate(1 / (1 + np.exp(-np.clip(score[top], -30, 30))))
+    better = np.arange(len(top)) < place[:, None]
     segment, first, last = hits.segment[table.lead], hits.first[table.lead], hits.last[table.lead]
-    words = (
-        (segment[:, None] == segment[top][None, :])
-        & (first[:, None] <= last[top][None, :])
-        & (first[top][None, :] <= last[:, None])
-    )
-    category = table.category[:, None] == table.category[top][None, :]
-    concept = table.concept[:, None] == table.concept[top][None, :]
+    words = segment[:, None] == segment[top]
+    words &= first[:, None] <= last[top]
+    words &= first[top] <= last[:, None]
+    words &= better
+    category = (table.category[:, None] == table.category[top]) & better
+    concept = (table.concept[:, None] == table.concept[top]) & better
     for name, same in (
         ("same_words", words),
         ("same_category", category),
         ("same_concept", concept),
         ("same_words_and_category", words & category),
     ):
-        table.x[:, COLUMN[f"rival:{name}"]] = (weight * same).max(1)
+        rival = same.argmax(1)
+        table.x[:, COLUMN[f"rival:{name}"]] = np.where(same[np.arange(n), rival], weight[rival], 0)
     table.x[:, COLUMN["rival:place"]] = np.log1p(place)
 
 
@@ -132,12 +135,15 @@ class Ranker:
     def confidence(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.asarray(np.interp(score, self.knots_score, self.knots_confidence))
 
-    def why(self, x: Floats) -> Mapping[str, float]:
-        """Contributions of one candidate, largest first; with the intercept they sum to the score."""
+    def whys(self, x: Floats) -> list[Mapping[str, float]]:
+        """Contributions of each candidate (n, F), largest first; with the intercept they sum to its score."""
         parts = x.astype(np.float64) * self.weights
-        shown = np.flatnonzero(parts)
-        order = shown[np.lexsort((shown, -np.abs(parts[shown])))]
-        return {FEATURES[i]: float(parts[i]) for i in order}
+        row, column = np.nonzero(parts)
+        value = parts[row, column]
+        order = np.lexsort((-np.abs(value), row))  # stable: ties stay in order of the features
+        names, values = [FEATURES[i] for i in column[order].tolist()], value[order].tolist()
+        ends = np.searchsorted(row, np.arange(len(x) + 1)).tolist()
+        return [dict(zip(names[a:b], values[a:b], strict=True)) for a, b in pairwise(ends)]
 
 
 def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> npt.NDArray[np.float64]:

@@ -94,6 +94,8 @@ def print_result(result: NoteResult, file: str, limit: int | None, words: bool) 
     name = "standard input" if file == "-" else _plain(Path(file).name)
     with _printed() as console:
         console.print(Text.assemble((name, "bold"), *[part for a in about for part in ((" \u00b7 ", "dim"), a)]))
+        for c in result.cautions:
+            console.print(Text.assemble(("caution: ", "bold yellow"), (c.message, "yellow")))
         _print_suggestions(console, result, limit, words)
         _print_findings(console, result)
         _print_withheld(console, result, words)
@@ -233,7 +235,9 @@ def print_encounter(result: EncounterResult, words: bool) -> None:
                                     (" \u00b7 ", "dim"), f"model {result.model}"))  # fmt: skip
         for d in result.documents:
             kind = (d.document_type or "document type unknown").replace("_", " ")
-            console.print(Text.assemble("  ", _plain(d.id, 40), (f"  {kind}", "dim")))
+            said = "; ".join(c.message for c in d.cautions)
+            caution = (f"  caution: {said}" if said else "", "yellow")
+            console.print(Text.assemble("  ", _plain(d.id, 40), (f"  {kind}", "dim"), caution))
         if not result.claim:
             console.print("\nNo code suggested.\n")
         else:
@@ -455,7 +459,7 @@ def print_model(suggester: CodeSuggester) -> None:
 
 
 @contextmanager
-def progress(inputs: list[Path]) -> Iterator[Callable[[int, int], None] | None]:
+def progress(inputs: Iterable[str | Path]) -> Iterator[Callable[[int, int], None] | None]:
     """A bar on stderr with rate and time left if that is a terminal, else None."""
     if not sys.stderr.isatty():
         yield None

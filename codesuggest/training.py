@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from codesuggest import procedures
 from codesuggest.asked import CHARGE_LINE
+from codesuggest.cautions import TrainedOn
 from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
@@ -166,6 +167,9 @@ def train(
         progress(
             f"{', '.join(guessed)}: too little coded to fit on, so ranked by the words of the table; not calibrated"
         )
+    used = set().union(*fitted.values())
+    like = TrainedOn.of(r for d, r in zip(documents, readings, strict=True) if d.policy in used)
+    about = {**(about or {}), **({"trained_on": like.to_dict()} if like is not None else {})}
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about)
 
 

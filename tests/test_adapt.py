@@ -189,7 +189,9 @@ def test_a_patient_is_never_split_between_what_is_fitted_and_what_is_judged(
     seen: list[Counter[str | None]] = []
     fit = module._fit
     monkeypatch.setattr(
-        module, "_fit", lambda base, own: seen.append(Counter(e.document.group for e in own)) or fit(base, own)
+        module,
+        "_fit",
+        lambda base, own, strength: seen.append(Counter(e.document.group for e in own)) or fit(base, own, strength),
     )
     adapt(tiny, rows, seed=1)
     assert len(seen) == 5, "each patient left out once, and all together"
