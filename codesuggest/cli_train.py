@@ -11,16 +11,8 @@ from typing import Annotated
 
 import typer
 
+from codesuggest.cli_evaluation import LayoutOption, PartOption, SplitFileOption
 from codesuggest.errors import InputError, OptionError
-
-LayoutOption = Annotated[
-    str | None, typer.Option(help="jsonl, csv, codiesp, mimic3, mimic4 or fhir; by default told by what is there.")
-]
-SplitOption = Annotated[
-    Path | None,
-    typer.Option(help="Published split of MIMIC: a list of HADM_ID, or a CSV of _id and split.", metavar="FILE"),
-]
-PartOption = Annotated[str, typer.Option(help="train, dev or test: of the split, or of CodiEsp.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +42,7 @@ def train(
     ] = None,
     language: Annotated[str, typer.Option(help="Language of the documents: en.")] = "en",
     layout: LayoutOption = None,
-    split: SplitOption = None,
+    split_file: SplitFileOption = None,
     part: PartOption = "train",
     min_groups: Annotated[
         int, typer.Option(help="Words are learned only from so many patients; 1 for a public corpus.", min=1)
@@ -79,7 +71,7 @@ def train(
         document
         for path in documents or ()
         for document in read_documents_as(
-            path, layout, split=split, part=part, system=(system or ["icd10cm"])[0], told=_say
+            path, layout, split=split_file, part=part, system=(system or ["icd10cm"])[0], told=_say
         )
     ]
     kept = [document for document in found if document.split != "evaluation"]

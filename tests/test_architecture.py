@@ -111,8 +111,8 @@ ORDER = [
     "terminal",
     "terminal_evaluation",
     "cli_releases",
-    "cli_train",
     "cli_evaluation",
+    "cli_train",
     "cli",
     "__main__",
 ]

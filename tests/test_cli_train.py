@@ -222,8 +222,21 @@ def test_one_document_is_too_few_and_a_model_all_the_same(run: Run, tmp_path: Pa
     assert code == 0 and "not calibrated" in err
 
 
+def test_a_model_is_measured_on_the_same_layouts(run: Run, tmp_path: Path) -> None:
+    rows = [f'"{text}",{";".join(codes)}\n' for codes, text in TINY_NOTES]
+    (tmp_path / "notes.csv").write_text("text,codes\n" + "".join(rows))
+    assert run("train", "docs.jsonl", "--codes", "codes.csv", "--out", "m")[0] == 0
+    figures = [
+        json.loads(run("evaluate", name, "--model", "m", "--json")[1])["figures"]
+        for name in ("docs.jsonl", "notes.csv")
+    ]
+    assert figures[0] == figures[1] and figures[0]["MAP"] > 0.9
+    code, _, err = run("evaluate", "docs.jsonl", "--model", "m", "--layout", "word")
+    assert code == 2 and "the layout must be one of" in err
+
+
 def test_help_says_what_a_line_is(run: Run) -> None:
     code, out, _ = run("train", "--help")
     assert code == 0
-    for word in ("--codes", "--base", "--min-groups", "--seed", "--layout", "--split", "evidence", "mentions"):
+    for word in ("--codes", "--base", "--min-groups", "--seed", "--layout", "--split-file", "evidence", "mentions"):
         assert word in out
