@@ -72,13 +72,14 @@ class Engine:
         concept = np.unique(self.concepts.term_concept[hits.term])
         bounds, member = self.concepts.member_indptr, self.concepts.member
         return any(changed[member[a:b]].any() for a, b in zip(bounds[concept], bounds[concept + 1], strict=True))
-    def billable_on(self, day: str) -> npt.NDArray[np.bool_]:
-        """(n codes,): codes that can be billed on the day. Kept for the day last asked about: most notes share theirs."""
-        kept: tuple[str, npt.NDArray[np.bool_]] | None = self.__dict__.get("_billable")
+
+    def suggestible_on(self, day: str) -> npt.NDArray[np.bool_]:
+        """(n codes,): codes that can be billed on the day, and those of the site. Kept for the day last asked about: most notes share theirs."""
+        kept: tuple[str, npt.NDArray[np.bool_]] | None = self.__dict__.get("_suggestible")
         if kept is None or kept[0] != day:
-            kept = day, self.system.billable_on(day)
+            kept = day, self.system.suggestible_on(day)
             kept[1].flags.writeable = False
-            self.__dict__["_billable"] = kept
+            self.__dict__["_suggestible"] = kept
         return kept[1]
 
     def candidates(

@@ -71,9 +71,13 @@ class Taught:
             found = [frozenset(g for g in grams(r) if surgical.isdisjoint(g.split())) for r in readings]
         counts = Counts.of(engine.system, documents, found, min_groups=min_groups, fitted=counted)
         engine = replace(engine, learned=counts.learned())
-        if counted == "billing":
-            return cls(engine, counts, policies)
         concept_of = concept_of_codes(engine.concepts, len(engine.system))
+        if counted == "billing":
+            # a code without a title has no words but those that stand where it was billed
+            bare = [i for i in engine.system.site_codes if not engine.system.title(i)]
+            if not bare:
+                return cls(engine, counts, policies)
+            concept_of = np.where(np.isin(np.arange(len(engine.system)), bare), concept_of, -1)
         own = [
             (d, r)
             for d, r in zip(documents, readings, strict=True)
@@ -85,6 +89,7 @@ class Taught:
             [d.group or d.id for d, _ in own],
             n_concepts=len(engine.concepts.route),
             min_groups=min_groups,
+            frequent=counted == "billing",
         )
         ids = [tuple(form_ids[f] for f in term) for term in learned.terms]
         axes = engine.axes
@@ -101,13 +106,14 @@ class Taught:
 
 
 def stands_for(system: CodeSystem, code: str) -> list[int]:
-    """Positions of the billable codes that a code of a document stands for: itself, or those it begins.
+    """Positions of the billable codes that a code of a document stands for: itself (a site's own too), or those it begins.
 
     Documents of other releases hold codes that are headers or gone by now; a gone ICD-10-PCS code stands for the codes of
     its operation and body part, its first four characters.
     """
-    if code in system and system[code].billable:
-        return [system.index_of(code)]
+    at = system.index_of(code) if code in system else -1
+    if at >= 0 and (system.billable[at] or at in system.site_codes):
+        return [at]
     key = normalise(system.name, code).encode()
     codes = np.asarray(system.codes)
     for begin in (key, key[: procedures.STEM]) if system.name.startswith("icd10pcs") else (key,):

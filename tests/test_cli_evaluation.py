@@ -139,7 +139,7 @@ def test_diff_tells_what_moved_and_gates_a_build(tiny_folder: Path, other_folder
 
 def test_documents_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(OptionError, match="holds no coded document"):
+    with pytest.raises(InputError, match="none of the layouts"):
         cli.cli_evaluation.read_documents(tmp_path / "empty", "all")
     with pytest.raises(InputError):
         cli.cli_evaluation.read_documents(tmp_path / "nowhere.jsonl", "all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from itertools import pairwise
 
@@ -90,6 +91,20 @@ def test_a_ranker_that_was_taught_nothing_suggests_nothing() -> None:
     assert ranker.confidence(score).tolist() == [0.5, 0.5, 0.5]
     assert ranker.threshold == 1.0
     assert ranker.whys(np.ones((1, len(FEATURES)), np.float32)) == [{}]
+
+
+def test_an_untaught_ranker_goes_by_words_and_its_score_is_log_odds() -> None:
+    ranker = Ranker.untaught()
+    assert not ranker.taught and not dataclasses.replace(ranker, threshold=0.9).taught
+    said, half, negated = np.zeros((3, len(FEATURES)), np.float32)
+    for row, share in ((said, 1), (half, 0.5), (negated, 1)):
+        row[[COLUMN[f"match:{name}"] for name in ("best", "square", "mass", "title_in_note")]] = share
+    negated[COLUMN["against:negated"]] = 1
+    score = ranker.score(np.array([said, half, negated]))
+    assert score[0] > score[2] > score[1]
+    at = np.linspace(-11, 4, 40)
+    assert np.abs(ranker.confidence(at) - 1 / (1 + np.exp(-at))).max() < 0.03
+    assert (np.diff(ranker.knots_confidence) > 0).all()
 
 
 def test_the_score_of_a_row_does_not_depend_on_its_company() -> None:

@@ -23,6 +23,7 @@ from codesuggest.codes import (
     HISTORY,
     KEY,
     NOTE_KINDS,
+    SITE,
     STATES,
     TERM_KINDS,
     CodeRow,
@@ -73,7 +74,7 @@ class Code:
 
     @property
     def release(self) -> str:
-        return self._system.release
+        return self._system.site_codes.get(self.index, self._system.release)  # "site:<name>"
 
     @property
     def display(self) -> str:
@@ -259,7 +260,7 @@ class CodeSystem:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything but name, release and source, as plain arrays (see the table in `codesuggest.codes`)."""
-        return {key: self._arrays[key] for key in (*DTYPES, *HISTORY) if key in self._arrays}
+        return {key: self._arrays[key] for key in (*DTYPES, *HISTORY, *SITE) if key in self._arrays}
 
     @cached_property
     def sha256(self) -> str:
@@ -410,6 +411,17 @@ class CodeSystem:
     def billable_on(self, date: dt.date | str | int | None = None) -> NDArray[np.bool_]:
         """(n,) bool: codes that can be billed on the date; None is the release's own."""
         return self.billable & self.valid_on(date)
+
+    def suggestible_on(self, date: dt.date | str | int | None = None) -> NDArray[np.bool_]:
+        """(n,) bool: those of `billable_on`, and what a site writes whatever the table says (`codes.site`)."""
+        site = np.isin(np.arange(len(self)), list(self.site_codes))
+        return np.asarray(self.billable_on(date) | site)
+
+    @cached_property
+    def site_codes(self) -> dict[int, str]:
+        """Position of each code of a site -> the release it is suggested with, "site:<name>"."""
+        a = self._arrays
+        return dict.fromkeys(a["site_code"].tolist(), bytes(a["site_release"][0]).decode()) if "site_code" in a else {}
 
     @cached_property
     def release_day(self) -> int:
