@@ -19,6 +19,7 @@ from codesuggest.care import CARE_FEATURES, care_features, is_drug, read_care
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, SIDES, Concepts, categories_of
 from codesuggest.learned import Learned
+from codesuggest.marked import MARKED, Claims
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
 from codesuggest.retrieve import Hits, TermIndex
@@ -122,6 +123,8 @@ FEATURES: tuple[str, ...] = (
     "learned:operation_prior",
     *pcs.COLUMNS,
     *(f"mentions:{name}" for name in ("document", *OF_POLICY)),
+    # of the mention dictionary (`marked.py`)
+    *(f"marked:{name}" for name in MARKED),
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -198,15 +201,19 @@ def features(
     allowed: Bools,
     axes: Axes | None = None,
     reliability: Floats | None = None,
+    claimed: Claims | None = None,
 ) -> Table:
     """Candidates with their features. allowed: bool (k,), codes that may be suggested: billable and valid on the day.
     axes: of ICD-10-PCS, whose members are chosen by them. reliability: of the learned terms, by default `learned`'s.
 
+    claimed: what the mention dictionary says of the note; with it a mention counts whatever is asserted of it.
+
     The rival features are left at 0 for `rivals`.
     """
     trust = learned.reliability if reliability is None else reliability
+    least, mentioned = LEAST if axes is None else LEAST_OPERATION, claimed is not None
     judged = _Judged.of(
-        reading, hits, concepts, trust, inpatient=inpatient, least=LEAST if axes is None else LEAST_OPERATION, axes=axes
+        reading, hits, concepts, trust, inpatient=inpatient, least=least, axes=axes, mentioned=mentioned
     )
     sheet = _Sheet.of(judged, index, static)
     if not len(sheet.concept):
@@ -219,7 +226,7 @@ def features(
     if static.drug is not None:
         _who_provided_it(sheet, static.drug)
     _what_was_learned(sheet)
-    return _codes(sheet, index, static, learned, allowed, site, axes)
+    return _codes(sheet, index, static, learned, allowed, site, axes, claimed)
 
 
 def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floats:
@@ -264,6 +271,7 @@ class _Judged:
         inpatient: bool,
         least: float,
         axes: Axes | None = None,
+        mentioned: bool = False,
     ) -> _Judged:
         segment = hits.segment
         status = reading.status[segment]
@@ -276,9 +284,9 @@ class _Judged:
         strength = (hits.coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
         full = (hits.coverage >= FULL) & (hits.compact >= TIGHT)
         # uncertain diagnoses are coded at the end of an inpatient stay only (II.H, III.C; IV.H)
-        own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient)
+        own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient) | mentioned
         relative = (status == FAMILY) | ((status == AFFIRMED) & reading.says_family[segment])
-        usable = np.where(concepts.route[concept] == 1, relative, own)
+        usable = np.where(concepts.route[concept] == 1, relative | (learned & mentioned), own)
         usable &= (hits.coverage >= least) | ((strength >= 0.5) & (least <= LEAST))
         if axes is not None:
             usable &= pcs.names_operation(axes, reading, hits)
@@ -556,8 +564,9 @@ def _what_was_learned(sheet: _Sheet) -> None:
 
 
 def _codes(
-    sheet: _Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None
-) -> Table:
+    sheet: _Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None,
+    claimed: Claims | None,
+) -> Table:  # fmt: skip
     """From concepts to codes: the sides the note speaks of, and the encounter its words point to."""
     judged, ids = sheet.judged, sheet.concept
     reading, concepts = judged.reading, judged.concepts
@@ -583,7 +592,8 @@ def _codes(
     heard[row[said & (side > 0)]] = True
     if axes is not None:  # ICD-10-PCS has no code for an unspecified side: without a word of it, each may be meant
         said |= ~heard[row]
-    keep = allowed[code] & said & reading.extension_fits(extension)
+    fits = said & reading.extension_fits(extension)
+    keep = allowed[code] & (fits if claimed is None else fits | np.isin(code, claimed.code))
     row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
     columns: dict[str, Floats] = {}
     if axes is not None:
@@ -623,6 +633,8 @@ def _codes(
         own = association[code]
         put("learned:association", own)
         put("learned:association_best", (own >= _max_by(row, own, len(ids))[row]) & (own > 0))
+    if claimed is not None:
+        x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code)
     lead = np.full(len(ids), -1, np.int32)
     order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
     lead[sheet.slot[order]] = sheet.use[order]

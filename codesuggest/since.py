@@ -129,7 +129,7 @@ class Since:
                 self._changed.clear()
             self._changed[key] = changed_between(engine.system, one, other)
         changed = self._changed[key]
-        if by_lines(reading.document_type, name):
+        if by_lines(reading.document_type, name) or engine.spoken is not None:  # whose candidates are not terms alone
             return bool(changed.any())
         return engine.touched(engine.hits(reading, top=config.terms_per_segment, floor=config.coverage_floor), changed)
 
