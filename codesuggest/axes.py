@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest import acts
 from codesuggest.concepts import SIDES
 from codesuggest.note import AFFIRMED, GROUPS, HISTORICAL, Reading
 from codesuggest.procedures import ALPHABET as _ALPHABET
@@ -46,6 +47,9 @@ COLUMNS = (
     "operation:integral_inspection",
     "operation:usual_meaning",
     "operation:other_meaning",
+    "operation:named_words",
+    "operation:unnamed",
+    "operation:unnamed_act",
 )
 #: Weight of an approach said in the sentence of the operation, where procedures are told, and elsewhere in the note.
 OPEN = ("side", "approach", "device", "qualifier")  #: axes that may be left open, columns "axis:..._open"
@@ -62,7 +66,7 @@ _LETTER_OF_APPROACH = np.array([int(v) if v.isdigit() else {"F": 15, "X": 31}[v]
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """The matches of the candidate operations. row, term, segment: (u,); strength: float32 in [0, 1]; whole: bool, the
-    whole term was said; words: how many."""
+    whole term was said; words: how many. act: bool, a step of the operation was told, from word `first` to `last`."""
 
     row: Ints
     term: Ints
@@ -70,6 +74,9 @@ class Spoken:
     strength: Floats
     whole: Bools
     words: Ints
+    act: Bools
+    first: Ints
+    last: Ints
 
 
 def choose(
@@ -104,6 +111,13 @@ def choose(
         | _meaning(axes, reading, spoken, row)
         | {"operation:integral_inspection": _integral(letter, row, spoken, reading)}
     )
+    step = spoken.act & (reading.status[spoken.segment] == AFFIRMED)
+    steps = acts.columns(
+        *(part[step] for part in (spoken.row, spoken.term, spoken.segment, spoken.first, spoken.last)),
+        int(row.max()) + 1 if len(row) else 0,
+    )
+    columns |= {name: values[row] for name, values in steps.items()}
+    columns["operation:unnamed_act"] = columns["operation:unnamed"] * columns["act:own"]
     columns |= {
         "axis:wording": fit,
         "axis:wording_against": against,
@@ -197,6 +211,13 @@ def _where_named(reading: Reading, spoken: Spoken, row: Ints) -> dict[str, Float
         best = np.zeros(n, np.float32)
         np.maximum.at(best, spoken.row[chosen], spoken.strength[chosen])
         out[f"operation:{name}"] = best[row]
+    # where operations are named at all, what is only told is likelier a part of them (B3.1b, FY2026)
+    here = named | top
+    words, all_named = np.zeros(n, np.float32), np.zeros(n, bool)
+    np.maximum.at(words, spoken.row[here], np.minimum(spoken.words[here], 5).astype(np.float32) / 5)
+    all_named[spoken.row[here]] = True
+    out["operation:named_words"] = words[row]
+    out["operation:unnamed"] = np.asarray(all_named.any() & ~all_named[row], np.float32)
     return out
 
 
