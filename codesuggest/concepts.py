@@ -21,7 +21,7 @@ from codesuggest.codes.system import CodeSystem
 Ints = npt.NDArray[np.int32]
 
 #: Ways a term came to name its concept. The ranker weighs them apart.
-KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug", "operation", "learned")
+KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug", "operation", "learned", "act")
 _KIND_OF = {"idiom": "idiom", "lay": "idiom", "abbrev": "abbreviation", "drug": "drug"}  # of our lists
 #: Of two terms with the same forms, the kind that stands first here is kept.
 _KEPT = ("title", "idiom", "trimmed", "inclusion", "header", "abbreviation", "drug")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest import axes as pcs
+from codesuggest.acts import COLUMNS as ACT_COLUMNS
 from codesuggest.care import CARE_FEATURES, care_features, is_drug, read_care
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, SIDES, Concepts, categories_of
@@ -36,6 +37,7 @@ LEAST, LEAST_OPERATION = (
 )  #: coverage from which a term counts as said in part; wordings of operations are short
 TIGHT = 0.5  #: compactness from which its words count as said together
 WINDOW = 6  #: words within which all of a learned term must stand
+ACT_WINDOW = 12  #: and all of a step of an operation
 
 BILATERAL, UNSPECIFIED = SIDES.index("bilateral"), SIDES.index("unspecified")
 #: Features whose weight may differ where every mention is coded: a document of that policy repeats them as "mentions:...",
@@ -122,6 +124,7 @@ FEATURES: tuple[str, ...] = (
     "learned:term_and_match",
     "learned:operation_prior",
     *pcs.COLUMNS,
+    *ACT_COLUMNS,
     *(f"mentions:{name}" for name in ("document", *OF_POLICY)),
     # of the mention dictionary (`marked.py`)
     *(f"marked:{name}" for name in MARKED),
@@ -278,7 +281,8 @@ class _Judged:
         concept = concepts.term_concept[hits.term]
         kind = concepts.term_kind[hits.term]
         learned = kind == KINDS.index("learned")
-        drug = (kind == KINDS.index("drug")) | learned  # neither names its concept
+        act = kind == KINDS.index("act")
+        drug = (kind == KINDS.index("drug")) | learned | act  # none of them names its concept
         trusted = np.zeros(len(hits), np.float32)
         trusted[learned] = trust[hits.term[learned] - (len(concepts.term_kind) - len(trust))]
         strength = (hits.coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
@@ -291,6 +295,7 @@ class _Judged:
         if axes is not None:
             usable &= pcs.names_operation(axes, reading, hits)
         usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (hits.last - hits.first < WINDOW))
+        usable &= ~act | ((hits.coverage >= FULL) & (hits.last - hits.first < ACT_WINDOW))
         dominated = np.zeros(len(hits), bool)
         strong = np.flatnonzero(full & own & ~drug)
         first = np.searchsorted(segment, segment[strong])  # hits are sorted by segment: pairs within one only
@@ -499,8 +504,17 @@ def _spoken(sheet: _Sheet) -> pcs.Spoken:
     judged, use = sheet.judged, sheet.use
     strength = np.where(judged.trust[use] > 0, judged.trust[use], judged.strength[use])
     whole = judged.full[use] & ~judged.drug[use]
+    hits = judged.hits
     return pcs.Spoken(
-        sheet.slot, judged.hits.term[use], judged.hits.segment[use], strength, whole, judged.hits.matched[use]
+        sheet.slot,
+        hits.term[use],
+        hits.segment[use],
+        strength,
+        whole,
+        hits.matched[use],
+        judged.kind[use] == KINDS.index("act"),
+        hits.first[use],
+        hits.last[use],
     )
 
 
@@ -598,6 +612,7 @@ def _codes(
     columns: dict[str, Floats] = {}
     if axes is not None:
         keep, columns = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard[row] & (side > 0))
+        columns["side:lesser"] = pcs.lesser_side(beside + site, row, side)
         row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
     x = sheet.x[row]
     for name, values in columns.items():
