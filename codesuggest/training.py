@@ -25,6 +25,7 @@ from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
 from codesuggest.codes.system import CodeSystem
+from codesuggest.company import COMPANY_FEATURES
 from codesuggest.concepts import Idiom, entries_of
 from codesuggest.config import SuggestConfig
 from codesuggest.draft import Draft
@@ -49,7 +50,7 @@ FOLDS = 8
 ENOUGH = 20  #: required codes from which a document type has a say of its own in the operating threshold
 #: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
 BILLED_WEIGHT = 8.0
-_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:")]
+_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:") or name in COMPANY_FEATURES]
 _IDIOM_COLUMNS = ("code", "phrase", "kind", "common", "source")
 
 
