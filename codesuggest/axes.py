@@ -122,10 +122,10 @@ def choose(
         | {"operation:integral_inspection": _integral(letter, row, spoken, reading)}
     )
     step = spoken.act & (reading.status[spoken.segment] == AFFIRMED)
-    steps = acts.columns(
-        *(part[step] for part in (spoken.row, spoken.term, spoken.segment, spoken.first, spoken.last)),
-        int(row.max()) + 1 if len(row) else 0,
+    row_of, term, segment, first, last = (
+        part[step] for part in (spoken.row, spoken.term, spoken.segment, spoken.first, spoken.last)
     )
+    steps = acts.columns(row_of, term, segment, first, last, int(row.max()) + 1 if len(row) else 0)
     columns |= {name: values[row] for name, values in steps.items()}
     if reading.document_type == _REPORT:
         component, named = _components(letter), columns["operation:named_words"] > 0

@@ -27,6 +27,7 @@ from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
 from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
+from codesuggest.company import COMPANY_FEATURES
 from codesuggest.concepts import Idiom, concept_of_codes, entries_of
 from codesuggest.config import SuggestConfig
 from codesuggest.draft import Draft, concept_prior
@@ -51,7 +52,7 @@ FOLDS = 8
 ENOUGH = 20  #: required codes from which a document type has a say of its own in the operating threshold
 #: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
 BILLED_WEIGHT = 8.0
-_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:")]
+_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:") or name in COMPANY_FEATURES]
 _IDIOM_COLUMNS = ("code", "phrase", "kind", "common", "source")
 
 

@@ -38,7 +38,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import IS_SPACE, LOWER, SENT_START  # type: ignore[import-not-found]
-from spacy.strings import get_string_id  # type: ignore[attr-defined]
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
 from codesuggest.pipes.lexicon import Row, read_lexicon
@@ -143,7 +143,7 @@ class CueList:
         self.member: dict[int, tuple[int, ...]] = {}
         self._classes: dict[str, list[tuple[int, ...]]] = {}
         for name, words in _BUILT_IN.items():
-            self._define(name, [tuple(map(get_string_id, member)) for member in words])
+            self._define(name, [tuple(get_string_id(word) for word in member) for member in words])
         for row in read_lexicon(path, COLUMNS, optional=("max_tokens",)):
             try:
                 self._add(row)
