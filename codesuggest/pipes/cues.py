@@ -68,7 +68,7 @@ def hashes(words: Iterable[str]) -> frozenset[int]:
     return frozenset(get_string_id(word) for word in words)
 
 
-_BUILT_IN: Final = {
+_BUILT_IN: Final[dict[str, list[tuple[str, ...]]]] = {
     "<year>": [(str(year),) for year in range(1900, 2100)],
     "<yy>": [(f"{year % 100:02}",) for year in range(1960, 2030)],
     "<number>": [(str(number),) for number in range(121)],
