@@ -13,39 +13,37 @@ import os
 import signal
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import wait
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from codesuggest import __version__
+from codesuggest.asked import among
 from codesuggest.documents import Document, read_documents
-from codesuggest.errors import BatchError, CodeSuggestError, InputError, OptionError
+from codesuggest.errors import BatchError, InputError, OptionError
 from codesuggest.inputs import check_inputs, fingerprint
 from codesuggest.output import COLUMNS, Partial, check_output, finish, table_rows
-from codesuggest.records import SCHEMA, NoteResult
+from codesuggest.recorded import Load, Suggester, describe, is_error, load_model, record
+from codesuggest.spark import run_spark, suggest_spark
 
-__all__ = ["COLUMNS", "BatchSummary", "Load", "Suggester", "describe", "record", "run_batch", "table_rows"]
+__all__ = [
+    "COLUMNS",
+    "BatchSummary",
+    "Load",
+    "Suggester",
+    "describe",
+    "record",
+    "run_batch",
+    "suggest_spark",
+    "table_rows",
+]
 
 _CHUNK = 32  #: documents sent to a process at once, when all is under way
 _CHUNK_CHARACTERS = 200_000  #: or fewer, if they are long: bounds what is in flight
-
-
-class Suggester(Protocol):
-    """What a batch needs of a model; `CodeSuggester` is one."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def suggest(self) -> Callable[..., NoteResult]: ...
-
-
-Load = Callable[["str | Path | None"], Suggester]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,7 @@ class BatchSummary:
     resumed: int
     errors: int
     seconds: float
+    changed: int | None = None  #: documents with other suggested codes than in the run given as `since`
     complete: bool = False  #: `out` was complete before the run, which therefore did nothing
 
 
@@ -77,6 +76,9 @@ def run_batch(
     out: str | Path,
     *,
     model: str | Path | None = None,
+    since: str | Path | None = None,
+    engine: str = "joblib",
+    master: str | None = None,
     jobs: int = 1,
     resume: bool = False,
     overwrite: bool = False,
@@ -94,6 +96,10 @@ def run_batch(
 
     out: ends in .jsonl (records by the contract of `NoteResult.to_dict`), .csv or .parquet (a row a suggestion, see
         `COLUMNS`; a document without suggestions, or with an error, has one row; withheld phrases are only in .jsonl).
+    since: the .jsonl of an earlier run of the same model and options on another day of service: a document whose codes
+        cannot differ is carried over, and what changed is listed in OUT.changes.csv (see `codesuggest.since`).
+    engine: "joblib" for processes of this machine, "spark" for a cluster at `master` (see `codesuggest.spark` for what is
+        read and written there; without `jobs` and `resume`, as Spark spreads the work and repeats lost tasks itself).
     jobs: processes, each with the model's arrays memory-mapped; -1 is one a core. The output is the same bytes.
     resume: go on with OUT.partial if it is there and was made from the same inputs, model, options and version.
     overwrite: discard an existing OUT.partial, and replace OUT when done.
@@ -106,6 +112,30 @@ def run_batch(
     go on; what is done then stays in OUT.partial. So it does on KeyboardInterrupt.
     """
     began = time.monotonic()
+    among("engine", engine, ("joblib", "spark"))
+    if engine == "spark":
+        if jobs != 1 or resume or since or progress:
+            raise OptionError(
+                "Spark spreads and repeats work by itself: give no jobs, resume, since or progress with it"
+            )
+        done, errors = run_spark(
+            [inputs] if isinstance(inputs, str | Path) else inputs,
+            out,
+            master=master,
+            overwrite=overwrite,
+            id_key=id_key,
+            text_key=text_key,
+            fallback=fallback,
+            model=model,
+            options=options,
+            limit=limit,
+            threshold=threshold,
+            show_text=show_text,
+            load=load,
+        )
+        return BatchSummary(Path(out), done, 0, errors, time.monotonic() - began)
+    if master is not None:
+        raise OptionError('master is the address of a Spark cluster: give it with engine="spark"')
     out, paths = Path(out), [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     check_output(out)
     if any(out.resolve() == path.resolve() for path, _ in check_inputs(paths)):
@@ -123,7 +153,15 @@ def run_batch(
             return BatchSummary(out, 0, 0, 0, 0.0, complete=True)
         raise BatchError(f"{out} exists: --overwrite replaces it")
 
-    load = load or _load
+    if since is not None:
+        from codesuggest.since import loading  # and with it the suggester, as in `load_model`
+
+        if out.suffix.lower() != ".jsonl":
+            raise BatchError(
+                f"{out}: a run that goes on from another gives JSON lines, and a list of changes beside them"
+            )
+        load = loading(since)
+    load = load or load_model
     suggester = load(model)
     chosen = {**(options or {}), "limit": limit, "threshold": threshold}
     chosen = {key: value for key, value in chosen.items() if value is not None}
@@ -138,6 +176,7 @@ def run_batch(
         "id_key": id_key,
         "text_key": text_key,
         "fallback": fallback,
+        "since": None if since is None else fingerprint([since]),
     }
     work = _Work(None if model is None else str(model), suggester.name, chosen, show_text, load)
     with Partial.open(partial, run, fresh=overwrite) as store:
@@ -151,17 +190,17 @@ def run_batch(
             for lines in results:
                 store.append(lines)
                 done += len(lines)
-                errors += sum(_is_error(line) for line in lines)
+                errors += sum(is_error(line) for line in lines)
                 if progress:
                     progress(done, errors)
         finish(store, out, show_text)
-    return BatchSummary(out, done, resumed, errors, time.monotonic() - began)
+    changed = None
+    if since is not None:
+        from codesuggest.since import Since
 
-
-def _load(path: str | Path | None) -> Suggester:
-    from codesuggest.suggester import CodeSuggester  # spaCy and scipy: a second that --help need not wait for
-
-    return CodeSuggester.load(path)
+        assert isinstance(suggester, Since)
+        changed = suggester.write_changes(out, out.with_name(out.name + ".changes.csv"))
+    return BatchSummary(out, done, resumed, errors, time.monotonic() - began, changed=changed)
 
 
 def _skip(documents: Iterator[Document], store: Partial) -> tuple[int, int]:
@@ -184,49 +223,6 @@ def _processes(jobs: int) -> int:
     from joblib import effective_n_jobs
 
     return int(effective_n_jobs(jobs))
-
-
-# ---- documents to records
-
-
-def record(suggester: Suggester, document: Document, options: Mapping[str, Any], *, show_text: bool = False) -> str:
-    """The JSON line of one document, whatever happens: an error is a record too."""
-    if document.problem is not None:
-        return _error(suggester, document, document.problem.code, str(document.problem))
-    try:
-        result = suggester.suggest(document.text, id=document.id, **{**options, **document.options})
-        return result.to_json(show_text=show_text)
-    except CodeSuggestError as error:
-        return _error(suggester, document, error.code, str(error))
-    except Exception as error:  # one document must not end a run of thousands; what it was is kept, without its text
-        return _error(suggester, document, "internal", f"{describe(error)}; the other documents are not affected")
-
-
-def describe(error: BaseException) -> str:
-    """Type of an unexpected error and the line of this package it came from; not its text, which may quote a note."""
-    where = ""
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        module = str(frame.f_globals.get("__name__", ""))
-        if module.split(".")[0] == "codesuggest":
-            where = f" at {module}:{line}"
-    return type(error).__qualname__ + where
-
-
-def _error(suggester: Suggester, document: Document, code: str, message: str) -> str:
-    row = {
-        "schema": SCHEMA,
-        "id": document.id,
-        "model": suggester.name,
-        "suggestions": [],
-        "withheld": [],
-        "findings": [],
-        "error": {"code": code, "message": message},
-    }
-    return json.dumps(row, ensure_ascii=True, separators=(",", ":"))
-
-
-def _is_error(line: str) -> bool:
-    return '"error":null' not in line  # inside a string its quotes would be escaped
 
 
 # ---- processes

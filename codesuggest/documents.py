@@ -25,6 +25,7 @@ __all__ = [
     "check_inputs",
     "count_documents",
     "decode",
+    "document_of",
     "fingerprint",
     "options_of",
     "read_documents",
@@ -92,6 +93,14 @@ def _unique(rows: Iterable[Row], wanted: Wanted) -> Iterator[Document]:
             yield Document(id, None, {}, problem)
         else:
             yield replace(document, id=id)
+
+
+def document_of(row: Row, wanted: Wanted) -> Document:
+    """The document of one row that must name its id, whatever stands in the others."""
+    document, named = _document(row, wanted)
+    if named or document.problem is not None:
+        return document
+    return replace(document, text=None, problem=InputError(f"{row.where}: no id under {wanted.id_key!r}"))
 
 
 def _document(row: Row, wanted: Wanted) -> tuple[Document, bool]:

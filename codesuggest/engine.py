@@ -64,6 +64,33 @@ class Engine:
     def static(self) -> Static:
         return Static.of(self.system, self.concepts)
 
+    def hits(self, reading: Reading, *, top: int, floor: float) -> Hits:
+        """The terms a note may say."""
+        return self.index.search(
+            reading.form,
+            reading.word,
+            reading.segment_of_word,
+            len(reading.first),
+            weak=reading.weak,
+            top=top if self.axes is None else WIDER * top,
+            floor=floor,
+        )
+
+    def touched(self, hits: Hits, changed: npt.NDArray[np.bool_]) -> bool:
+        """Whether one of some codes, bool (n codes,), can be a candidate for these matches."""
+        concept = np.unique(self.concepts.term_concept[hits.term])
+        bounds, member = self.concepts.member_indptr, self.concepts.member
+        return any(changed[member[a:b]].any() for a, b in zip(bounds[concept], bounds[concept + 1], strict=True))
+
+    def suggestible_on(self, day: str) -> npt.NDArray[np.bool_]:
+        """(n codes,): codes that can be billed on the day, and those of the site. Kept for the day last asked about: most notes share theirs."""
+        kept: tuple[str, npt.NDArray[np.bool_]] | None = self.__dict__.get("_suggestible")
+        if kept is None or kept[0] != day:
+            kept = day, self.system.suggestible_on(day)
+            kept[1].flags.writeable = False
+            self.__dict__["_suggestible"] = kept
+        return kept[1]
+
     def candidates(
         self,
         reading: Reading,
@@ -78,15 +105,7 @@ class Engine:
         """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service. reliability:
         of the learned terms, dictionary: of mentions, when they are not the model's own, as in training (the other documents'
         counts)."""
-        hits = self.index.search(
-            reading.form,
-            reading.word,
-            reading.segment_of_word,
-            len(reading.first),
-            weak=reading.weak,
-            top=top if self.axes is None else WIDER * top,
-            floor=floor,
-        )
+        hits = self.hits(reading, top=top, floor=floor)
         claimed = None
         if self.spoken is not None:
             dictionary = dictionary or self.spoken.dictionary

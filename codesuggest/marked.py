@@ -63,7 +63,6 @@ class Dictionary:
     code: Ints
     both: Ints
     whole: Ints
-    given: Ints
     coded: Ints
     documents: Ints
     writings: Writings
@@ -79,7 +78,7 @@ class Dictionary:
             len(self.said) == g
             and len(self.indptr) == g + 1
             and not int(self.indptr[0])
-            and int(self.indptr[-1]) == n == len(self.both) == len(self.whole) == len(self.given)
+            and int(self.indptr[-1]) == n == len(self.both) == len(self.whole)
             and not (np.diff(self.indptr) < 0).any()
             and (not n or (int(self.code.min()) >= 0 and int(self.code.max()) < codes))
             and len(self.coded) == codes
@@ -100,7 +99,7 @@ class Dictionary:
     def reliability(self) -> Floats:
         """Of every pair of phrase and code, float32 (n,) in [0, 1]; 0 where nobody else coded it."""
         prior = self.coded[self.code] / max(1, int(self.documents[0]))
-        value = (self.given + prior / 2) / (self.said[self.phrase] + 1.0)
+        value = (self.both + prior / 2) / (self.said[self.phrase] + 1.0)
         return np.asarray(np.where((self.both > 0) & (value >= LEAST), value, 0), np.float32)
 
     def moved(self, place: Ints, codes: int) -> Dictionary:
@@ -111,11 +110,13 @@ class Dictionary:
         coded = np.zeros(codes, np.int32)
         coded[place[place >= 0]] = self.coded[place >= 0]
         indptr = np.searchsorted(phrase, np.arange(len(self.phrases) + 1)).astype(np.int32)
-        both, whole, given = (counts[kept][order] for counts in (self.both, self.whole, self.given))
+        both, whole = self.both[kept][order], self.whole[kept][order]
         pairs = np.full(len(self.code), -1, np.int32)
         pairs[kept[order]] = np.arange(len(kept))
         writings = self.writings.moved(pairs >= 0, pairs)
-        return replace(self, indptr=indptr, code=code[order], both=both, whole=whole, given=given, coded=coded, writings=writings)
+        return replace(
+            self, indptr=indptr, code=code[order], both=both, whole=whole, coded=coded, writings=writings
+        )
 
 
 def _ids(phrases: Iterable[str], form_ids: Mapping[str, int]) -> list[list[int]]:
@@ -188,7 +189,6 @@ class Own:
     said: Ints
     both: Ints
     whole: Ints
-    given: Ints
     coded: Ints
     written: OwnWritings
 
@@ -253,30 +253,24 @@ class Marked:
         pairs_of: dict[int, list[int]] = defaultdict(list)
         for n, (g, _) in enumerate(rows):
             pairs_of[g].append(n)
-        code_of = [code for _, code in rows]
-        given = [
-            {n for g in own_said.tolist() for n in pairs_of.get(g, ()) if code_of[n] in labelled}
-            for own_said, labelled in zip(said, labels, strict=True)
-        ]
         writings, of_document = count(
             [
-                ({(int(at[g]), text) for g, text in own if text and at[g] >= 0}, own_given)
-                for own, own_given in zip(spelt, given, strict=True)
+                ({(int(at[g]), text) for g, text in own if text and at[g] >= 0}, {row[p] for p in both})
+                for own, (both, _) in zip(spelt, pairs, strict=True)
             ],
             groups,
             pairs_of,
             min_groups,
         )
         of_group: dict[str, list[Own]] = defaultdict(list)
-        for own_said, (both, exact), own_given, labelled, group, spelling in zip(
-            said, pairs, given, labels, groups, of_document, strict=True
+        for own_said, (both, exact), labelled, group, spelling in zip(
+            said, pairs, labels, groups, of_document, strict=True
         ):
             of_group[group].append(
                 Own(
                     own_said,
                     _numbers(row[p] for p in both),
                     _numbers(row[p] for p in exact),
-                    _numbers(own_given),
                     _numbers(labelled),
                     spelling,
                 )
@@ -290,7 +284,6 @@ class Marked:
             np.array([code for _, code in rows], np.int32),
             _count([o.both for o in flat], len(rows)),
             _count([o.whole for o in flat], len(rows)),
-            _count([o.given for o in flat], len(rows)),
             _count([o.coded for o in flat], codes),
             np.array([len(flat)], np.int32),
             writings,
@@ -303,7 +296,7 @@ class Marked:
         if not own:
             return d
         counts = {}
-        for name in ("said", "both", "whole", "given", "coded"):
+        for name in ("said", "both", "whole", "coded"):
             left = getattr(d, name).copy()
             for o in own:
                 left[getattr(o, name)] -= 1
@@ -430,23 +423,6 @@ class Spoken:
 
 # -- what a note's phrases claim -------------------------------------------------------------------------------------
 
-#: Features of the most reliable phrase that is all of a mention.
-WHOLE = (
-    "whole_odds",
-    "whole_reliability",
-    "whole_said",
-    "whole_so_written",
-    "whole_never_written",
-    "whole_one_word",
-    "whole_long",
-    "whole_apart",
-    "whole_far_apart",
-    "whole_longer_rival",
-    "whole_code_share",
-    "whole_marked",
-    "whole_unrivalled",
-    "whole_noisy_or",
-)
 MARKED = (  #: names of the features, after "marked:"
     "odds",
     "reliability",
@@ -472,7 +448,6 @@ MARKED = (  #: names of the features, after "marked:"
     "never_coded",
     "so_written",
     "never_written",
-    *WHOLE,
 )
 
 
@@ -543,47 +518,9 @@ def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_], w
     columns["never_coded"] = dictionary.coded[code] == 0
     columns["so_written"] = np.log1p(so_said[lead])
     columns["never_written"] = (so_said[lead] == 0) & (whole[lead] > 0)
-    columns |= _wholes(dictionary, hits, hit, pair, slot, v, so_said, n)
     for i, name in enumerate(MARKED):
         x[:, i] = columns[name]
     return Claims(code.astype(np.int32), x)
-
-
-def _wholes(dictionary, hits, hit, pair, slot, v, so_said, n):
-    own = np.flatnonzero(dictionary.whole[pair] > 0)
-    out = {name: np.zeros(n) for name in WHOLE}
-    if not len(own):
-        return out
-    hit, pair, slot, v, so_said = hit[own], pair[own], slot[own], v[own], so_said[own]
-    phrase = dictionary.phrase[pair]
-    size, whole = dictionary.size[phrase], dictionary.whole[pair]
-    total = np.zeros(len(dictionary.phrases))
-    np.add.at(total, dictionary.phrase, dictionary.whole)
-    share = whole / total[phrase]
-    _, longer = _rivals(dictionary.code[pair], v, size, hits.first[hit], hits.last[hit])
-    order = np.lexsort((pair, -v, slot))
-    lead = order[np.r_[True, slot[order][1:] != slot[order][:-1]]]
-    at = slot[lead]
-    gap = hits.last[hit] - hits.first[hit] + 1 - size
-
-    def put(name, values):
-        out[name][at] = values[lead]
-
-    put("whole_odds", (np.log(v / (1 - np.minimum(v, 0.99))) + 4) / 4)
-    put("whole_reliability", v)
-    put("whole_said", np.log1p(dictionary.said[phrase]))
-    put("whole_so_written", np.log1p(so_said))
-    put("whole_never_written", so_said == 0)
-    put("whole_one_word", size == 1)
-    put("whole_long", size >= 3)
-    put("whole_apart", gap > 1)
-    put("whole_far_apart", gap > 4)
-    put("whole_longer_rival", longer)
-    put("whole_code_share", share)
-    put("whole_marked", np.log1p(whole))
-    np.maximum.at(out["whole_unrivalled"], slot, v * (1 - longer))
-    out["whole_noisy_or"] = _noisy_or(slot, hits.segment[hit], v, n)
-    return out
 
 
 def _offsets(count: Ints) -> npt.NDArray[np.int64]:

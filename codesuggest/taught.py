@@ -76,9 +76,13 @@ class Taught:
             found = [frozenset(g for g in grams(r) if surgical.isdisjoint(g.split())) for r in readings]
         counts = Counts.of(engine.system, documents, found, min_groups=min_groups, fitted=counted)
         engine = replace(engine, learned=counts.learned())
-        if counted == "billing":
-            return cls(engine, counts, policies)
         concept_of = concept_of_codes(engine.concepts, len(engine.system))
+        if counted == "billing":
+            # a code without a title has no words but those that stand where it was billed
+            bare = [i for i in engine.system.site_codes if not engine.system.title(i)]
+            if not bare:
+                return cls(engine, counts, policies)
+            concept_of = np.where(np.isin(np.arange(len(engine.system)), bare), concept_of, -1)
         own = [
             (d, r)
             for d, r in zip(documents, readings, strict=True)
@@ -93,6 +97,7 @@ class Taught:
             [d.group or d.id for d, _ in own],
             n_concepts=len(engine.concepts.route),
             min_groups=min_groups,
+            frequent=counted == "billing",
         )
         ids = [tuple(form_ids[f] for f in term) for term in learned.terms]
         engine = replace(

@@ -20,17 +20,19 @@ import numpy.typing as npt
 
 from codesuggest import procedures
 from codesuggest.asked import CHARGE_LINE
+from codesuggest.cautions import TrainedOn
 from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
 from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
+from codesuggest.company import COMPANY_FEATURES
 from codesuggest.concepts import Idiom, concept_of_codes, entries_of
 from codesuggest.config import SuggestConfig
 from codesuggest.draft import Draft, concept_prior
 from codesuggest.engine import Engine
-from codesuggest.errors import CodeFileError, InputError
+from codesuggest.errors import CodeFileError, InputError, OptionError
 from codesuggest.features import COLUMN, OF_POLICY, Table
 from codesuggest.note import NoteReader, Reading
 from codesuggest.pipes.language import DEFAULT
@@ -52,7 +54,7 @@ FOLDS = 8
 ENOUGH = 20  #: required codes from which a document type has a say of its own in the operating threshold
 #: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
 BILLED_WEIGHT = 8.0
-_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:")]
+_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:") or name in COMPANY_FEATURES]
 _IDIOM_COLUMNS = ("code", "phrase", "kind", "common", "source")
 
 
@@ -102,14 +104,20 @@ def train(
         (patients); a public corpus may set 1 (invariant 5).
         progress: told a line a step.
 
-    Raises InputError without a document coded in one of the systems,
-    OptionError for an unknown language. Same input and seed, same model, byte for byte.
+    A system in which nothing, or next to nothing, is coded is ranked by the words of its table alone (`Ranker.untaught`), and
+    the model says so; without any document all are. A code that no table holds is suggested with release "site:<name>".
+
+    Raises InputError for documents of which none is coded in one of the systems, OptionError without a system or for an unknown
+    language. Same input and seed, same model, byte for byte.
     """
     documents = list(documents)
     charges = [d for d in documents if d.document_type == CHARGE_LINE]
     documents = [d for d in documents if d.document_type != CHARGE_LINE]
     fitted = {system.name: policies_of(documents, system) for system in systems}
-    if not any(fitted.values()) and not any(d.labels(system.name) for d in charges for system in systems):
+    if not systems:
+        raise OptionError("a model needs a code table: systems is empty")
+    coded = any(fitted.values()) or any(d.labels(system.name) for d in charges for system in systems)
+    if (documents or charges) and not coded:
         raise InputError(
             "no document is coded in a system of this model; give at least a few dozen to train the ranker on"
         )
@@ -144,7 +152,11 @@ def train(
     ]
     for draft in drafts:
         progress(f"{draft.system.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
-    vocabulary = sorted({form for draft in drafts for form in draft.forms} | marked)
+    known_words = {form for draft in drafts for form in draft.forms} | marked
+    if not any(row.title != draft.system.code(row.position) for draft in drafts for row in entries[draft.system.name]):
+        # a list without titles knows no word, and a word that no table knows may be a name
+        known_words |= set(CodeSuggester.load().vocabulary)
+    vocabulary = sorted(known_words)
     form_ids = {form: i for i, form in enumerate(vocabulary)}
     engines = [draft.engine(vocabulary, form_ids, words) for draft in drafts]
     reader = NoteReader(form_ids, engines[0].index.idf, words)
@@ -153,20 +165,28 @@ def train(
         *(d.forms for d in drafts if d.rest is None)
     )
     surgical = frozenset(vocabulary) - known
-    readings = [reader.read(d.text, d.document_type) for d in documents]
-    progress(f"read {len(documents)} documents")
+    readings = read_all(reader, documents, progress)
     trained = []
     for engine in engines:
         policies = fitted[engine.system.name]
+        ranker = Ranker.untaught()
         if policies:
             taught = Taught.of(engine, documents, readings, form_ids, policies, min_groups, surgical)
             ranker = fit_ranker(taught, documents, readings, config, seed)
-            engine = replace(taught.engine, ranker=ranker)
+            engine = taught.engine
+        engine = replace(engine, ranker=ranker)
         progress(f"{engine.system.name}: threshold {engine.ranker.threshold:.3f}")
         lines = _charge_lines(engine.system, charges, min_groups, seed)
         if lines is not None:
             progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
         trained.append(replace(engine, lines=lines))
+    if guessed := [engine.system.name for engine in trained if not engine.ranker.taught]:
+        progress(
+            f"{', '.join(guessed)}: too little coded to fit on, so ranked by the words of the table; not calibrated"
+        )
+    used = set().union(*fitted.values())
+    like = TrainedOn.of(r for d, r in zip(documents, readings, strict=True) if d.policy in used)
+    about = {**(about or {}), **({"trained_on": like.to_dict()} if like is not None else {})}
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about, language=language)
 
 
@@ -175,6 +195,17 @@ def _by_axes(system: CodeSystem, policies: Sequence[str]) -> bool:
     better guide: half of their codes are stems, which no axis has.
     """
     return procedures.has_axes(system) and tuple(policies) != ("mentions",)
+
+
+def read_all(reader: NoteReader, documents: Sequence[CodedDocument], progress: Callable[[str], None]) -> list[Reading]:
+    """The reading of each document, told of every thousand: some 100 a second are read."""
+    readings = []
+    for n, document in enumerate(documents, 1):
+        readings.append(reader.read(document.text, document.document_type))
+        if n % 1000 == 0 and n < len(documents):
+            progress(f"read {n:,} of {len(documents):,} documents")
+    progress(f"read {len(documents)} documents")
+    return readings
 
 
 def _with_site_codes(
@@ -219,9 +250,9 @@ def fit_ranker(
         for d, r in zip(documents, readings, strict=True)
         if d.policy in taught.policies and d.labels(engine.system.name) is not None
     ]
-    if not any(e.right.any() for e in examples):
-        return Ranker.nothing()
     fold = _folds([e.document.group or e.document.id for e in examples], seed)
+    if not _enough(examples, fold):
+        return Ranker.untaught()
     scores: list[Floats] = [np.zeros(0)] * len(examples)
     for k in range(FOLDS):
         ranker = _fit([e for e, f in zip(examples, fold, strict=True) if f != k])
@@ -235,6 +266,15 @@ def fit_ranker(
     knots = calibrate(np.concatenate(scores), np.concatenate([e.right for e in examples]))
     ranker = replace(ranker, knots_score=knots[0], knots_confidence=knots[1])
     return replace(ranker, threshold=_best_threshold(examples, [ranker.confidence(s) for s in scores], engine))
+
+
+def _enough(examples: Sequence[Example], fold: Sequence[int]) -> bool:
+    """Whether right and wrong candidates are left, whichever fold is taken out: a line needs both sides."""
+    for k in sorted({*fold, -1}):
+        kept = [e.right for e, f in zip(examples, fold, strict=True) if f != k]
+        if not any(r.any() for r in kept) or all(r.all() for r in kept):
+            return False
+    return True
 
 
 def example_of(taught: Taught, document: CodedDocument, reading: Reading, config: SuggestConfig) -> Example:

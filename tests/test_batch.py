@@ -105,7 +105,7 @@ def test_every_document_has_one_record_in_order(notes: Path, tmp_path: Path) -> 
     assert (summary.documents, summary.errors, summary.resumed, summary.complete) == (60, 4, 0, False)
     assert seen[0] == (0, 0) and seen[-1] == (60, 4) and seen == sorted(seen)
     assert all(r["model"] == Fake.name and r["schema"] == 1 for r in found)
-    assert set(found[3]) == {"schema", "id", "model", "suggestions", "withheld", "findings", "error"}
+    assert set(found[3]) == {"schema", "id", "model", "suggestions", "withheld", "findings", "cautions", "error"}
     assert leftovers(out) == []
 
 
@@ -123,7 +123,7 @@ def test_no_word_of_a_note_is_in_the_output_unless_asked_for(ending: str, notes:
 def test_an_unforeseen_error_is_named_by_type_and_place_only(notes: Path, tmp_path: Path) -> None:
     run(notes, tmp_path / "o.jsonl", show_text=True)
     message = records(tmp_path / "o.jsonl")[17]["error"]["message"]
-    assert re.fullmatch(r"KeyError at codesuggest\.batch:\d+; the other documents are not affected", message)
+    assert re.fullmatch(r"KeyError at codesuggest\.recorded:\d+; the other documents are not affected", message)
     assert describe(ValueError(SECRET)) == "ValueError"
 
 

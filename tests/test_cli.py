@@ -266,7 +266,7 @@ def test_words_that_the_terminal_lacks(fake: None, tmp_path: Path) -> None:
 def test_batch_and_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import test_batch
 
-    monkeypatch.setattr("codesuggest.batch._load", test_batch.load)
+    monkeypatch.setattr("codesuggest.batch.load_model", test_batch.load)
     notes = test_batch.write_jsonl(tmp_path / "n.jsonl", [f"{SECRET} cough", None, "fever"])
     out = tmp_path / "o.jsonl"
     args = ["batch", str(notes), "--out", str(out)]
@@ -296,12 +296,12 @@ def test_every_flag_of_batch_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("codesuggest.batch.run_batch", listen)
     args = "--id-key v --text-key n --jobs 3 --resume --model m --setting inpatient --age 3 --limit 7 --threshold 0.1"
-    more = "--show-text --fallback-encoding cp1252 --system icd10cm"
+    more = "--since s.jsonl --show-text --fallback-encoding cp1252 --system icd10cm"
     CliRunner().invoke(cli.app, ["batch", "a", "b", "--out", "o.csv", *args.split(), *more.split()])
     del heard["progress"]
     assert heard == {
-        "inputs": [Path("a"), Path("b")], "out": Path("o.csv"), "id_key": "v", "text_key": "n", "jobs": 3,
-        "resume": True, "overwrite": False, "model": Path("m"), "limit": 7, "threshold": 0.1, "show_text": True,
+        "inputs": ["a", "b"], "out": "o.csv", "since": Path("s.jsonl"), "engine": "joblib", "master": None,
+        "id_key": "v", "text_key": "n", "jobs": 3, "resume": True, "overwrite": False, "model": Path("m"), "limit": 7, "threshold": 0.1, "show_text": True,
         "fallback": "cp1252", "options": {"setting": "inpatient", "age": 3, "systems": ["icd10cm"]},
     }  # fmt: skip
     assert set(heard) - {"inputs", "out"} <= set(run_batch.__kwdefaults__ or {})

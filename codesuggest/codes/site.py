@@ -14,6 +14,7 @@ import numpy as np
 
 from codesuggest.codes import KEY, CodeRow, normalise
 from codesuggest.codes.system import CodeSystem
+from codesuggest.errors import CodeFileError
 
 
 def with_site_codes(system: CodeSystem, codes: Iterable[str], name: str) -> CodeSystem:
@@ -54,3 +55,15 @@ def _row(system: CodeSystem, key: str) -> CodeRow:
     rest = key[len(normalise(system.name, up.code)) :]
     title = up.title if not rest.strip("X") and system.name.startswith("icd") else ""
     return CodeRow(key, title, billable=False, parent=up.code, group=int(system.group[up.index]))
+
+
+def of_codes(codes: Iterable[str], *, system: str, name: str) -> CodeSystem:
+    """A system of which there is no table, only what a site's documents write: codes without title, release "site:<name>".
+
+    Raises CodeFileError if none of them is a code.
+    """
+    nothing = CodeSystem.from_rows((), name=system, release=f"site:{name}")
+    found = with_site_codes(nothing, codes, name)
+    if found is nothing:
+        raise CodeFileError(f"none of the codes that documents have in {system} is one")
+    return found

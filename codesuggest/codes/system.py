@@ -74,7 +74,7 @@ class Code:
 
     @property
     def release(self) -> str:
-        return self._system.release
+        return self._system.site_codes.get(self.index, self._system.release)  # "site:<name>"
 
     @property
     def display(self) -> str:
@@ -348,8 +348,8 @@ class CodeSystem:
         return i if i < len(self.codes) and self.codes[i] == raw else -1
 
     def _text(self, prefix: str, i: int) -> str:
-        off, blob = self._arrays[f"{prefix}_off"], self._arrays[f"{prefix}_blob"]
-        return blob[off[i] : off[i + 1]].tobytes().decode("utf-8")
+        a, b = self._arrays[f"{prefix}_off"][i : i + 2].tolist()
+        return self._arrays[f"{prefix}_blob"][a:b].tobytes().decode("utf-8")
 
     def terms_of(self, i: int) -> tuple[tuple[str, str], ...]:
         """(kind, text) of the terms of code `i`, in the order of the source; without the title."""
@@ -462,7 +462,14 @@ class CodeSystem:
         first, last = self._arrays["era_from"], self._arrays["era_to"]
         return np.flatnonzero((first <= day) & ((last == 0) | (last >= day)))
 
+    @cached_property
+    def _with_eras(self) -> frozenset[int]:
+        """Codes with a history: few, and most questions are about the others."""
+        return frozenset(self._arrays["era_code"].tolist()) if "era_code" in self._arrays else frozenset()
+
     def _era_on(self, i: int, day: int) -> Era | None:
+        if i not in self._with_eras:
+            return None
         return next((e for e in self.eras_of(i) if e.first <= day and (not e.last or day <= e.last)), None)
 
     def state_on(self, i: int, date: dt.date | str | int) -> str:
@@ -477,8 +484,13 @@ class CodeSystem:
 
     def title_on(self, i: int, date: dt.date | str | int) -> str:
         """The title of code `i` on the day."""
-        era = self._era_on(i, as_day(date))
-        return self.title(i) if era is None else era.title
+        return self.titles_on([i], date)[0]
+
+    def titles_on(self, codes: Iterable[int], date: dt.date | str | int) -> list[str]:
+        """The titles of these codes on the day."""
+        day = as_day(date)
+        eras = [(i, self._era_on(i, day)) for i in codes]
+        return [self.title(i) if era is None else era.title for i, era in eras]
 
     # ---- hierarchy
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import snowballstemmer
-
 from codesuggest.errors import LexiconError, OptionError
 from codesuggest.pipes.lexicon import read_lexicon
+from codesuggest.pipes.stem import stem_of
 from codesuggest.pipes.stems import StemRules
 
 __all__ = ["DEFAULT", "Language", "fold", "known_languages", "language"]
@@ -44,11 +43,8 @@ class Language:
         return fold(text, self.keeps)
 
     def new_stemmer(self) -> Callable[[str], str]:
-        """word, lower case and folded -> its stem. Keeps no word. Not to be shared between threads."""
-        if self.stemmer == "rules":
-            return StemRules(self.folder / "stems.tsv").stem
-        stem: Callable[[str], str] = snowballstemmer.stemmer(self.stemmer).stemWord
-        return stem
+        """word, lower case and folded -> its stem. Keeps no word."""
+        return StemRules(self.folder / "stems.tsv").stem if self.stemmer == "rules" else stem_of(self.stemmer)
 
 
 def fold(text: str, keeps: str = "") -> str:

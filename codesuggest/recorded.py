@@ -1,0 +1,73 @@
+"""One document -> one record, whatever happens: what every way of reading many documents writes of each."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from codesuggest.documents import Document
+from codesuggest.errors import CodeSuggestError
+from codesuggest.records import SCHEMA, NoteResult
+
+
+class Suggester(Protocol):
+    """What a batch needs of a model; `CodeSuggester` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def suggest(self) -> Callable[..., NoteResult]: ...
+
+
+Load = Callable[["str | Path | None"], Suggester]
+
+
+def load_model(path: str | Path | None) -> Suggester:
+    from codesuggest.suggester import CodeSuggester  # spaCy and scipy: a second that --help need not wait for
+
+    return CodeSuggester.load(path)
+
+
+def record(suggester: Suggester, document: Document, options: Mapping[str, Any], *, show_text: bool = False) -> str:
+    """The JSON line of one document, whatever happens: an error is a record too."""
+    if document.problem is not None:
+        return error_record(suggester, document, document.problem.code, str(document.problem))
+    try:
+        result = suggester.suggest(document.text, id=document.id, **{**options, **document.options})
+        return result.to_json(show_text=show_text)
+    except CodeSuggestError as error:
+        return error_record(suggester, document, error.code, str(error))
+    except Exception as error:  # one document must not end a run of thousands; what it was is kept, without its text
+        return error_record(suggester, document, "internal", f"{describe(error)}; the other documents are not affected")
+
+
+def describe(error: BaseException) -> str:
+    """Type of an unexpected error and the line of this package it came from; not its text, which may quote a note."""
+    where = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.split(".")[0] == "codesuggest":
+            where = f" at {module}:{line}"
+    return type(error).__qualname__ + where
+
+
+def error_record(suggester: Suggester, document: Document, code: str, message: str) -> str:
+    row = {
+        "schema": SCHEMA,
+        "id": document.id,
+        "model": suggester.name,
+        "suggestions": [],
+        "withheld": [],
+        "findings": [],
+        "cautions": [],
+        "error": {"code": code, "message": message},
+    }
+    return json.dumps(row, ensure_ascii=True, separators=(",", ":"))
+
+
+def is_error(line: str) -> bool:
+    return '"error":null' not in line  # inside a string its quotes would be escaped

@@ -1,0 +1,85 @@
+"""A run that goes on from another gives the bytes of one that codes all, and ranks only what may differ."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesuggest.batch import run_batch
+from codesuggest.errors import BatchError, OptionError
+from codesuggest.since import Results, Since
+from codesuggest.suggester import CodeSuggester
+
+BEFORE, AFTER = "2026-06-01", "2026-10-02"  #: I42.0 and M72.2 became headers on 2026-10-01
+NOTES = sorted((Path(__file__).parent.parent / "corpora" / "notes").glob("*_01.txt"))[:40]
+CHANGED = {
+    "heel": "Assessment: plantar fasciitis.",
+    "heart": "ASSESSMENT\n1. Dilated cardiomyopathy\n2. Hypertension",
+    "bladder": "Assessment: acute cystitis without hematuria.",
+}
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    rows: list[dict[str, Any]] = [{"id": n.stem, "text": n.read_text(encoding="utf-8")} for n in NOTES]
+    rows += [{"id": id, "text": text} for id, text in CHANGED.items()]
+    rows += [{"id": "own day", "text": CHANGED["heel"], "service_date": BEFORE}, {"id": "bad", "text": None}]
+    path = tmp_path / "notes.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def run(notes: Path, out: Path, day: str, **how: Any) -> Any:
+    return run_batch([notes], out, options={"service_date": day, "systems": ["icd10cm", "icd10pcs", "hcpcs"]}, **how)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_bytes_are_those_of_a_whole_run(jobs: int, notes: Path, tmp_path: Path) -> None:
+    run(notes, tmp_path / "before.jsonl", BEFORE)
+    run(notes, tmp_path / "whole.jsonl", AFTER)
+    summary = run(notes, tmp_path / "after.jsonl", AFTER, since=tmp_path / "before.jsonl", jobs=jobs)
+    assert (tmp_path / "after.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+    with (tmp_path / "after.jsonl.changes.csv").open(newline="") as handle:
+        changes = list(csv.DictReader(handle))
+    assert summary.changed == len({row["id"] for row in changes})
+    heel = [row for row in changes if row["id"] == "heel"]
+    assert [row["old_code"] for row in heel if row["old_code"]] == ["M72.2"]
+    assert heel[0]["why"] == f"M72.2 is not valid on {AFTER}"
+    assert not [row for row in changes if row["id"] in ("bladder", "own day", "bad")]
+
+
+def test_only_what_may_differ_is_ranked(notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(notes, tmp_path / "before.jsonl", BEFORE)
+    model = CodeSuggester.load()
+    since = Since(model, Results(tmp_path / "before.jsonl"))
+    ranked = []
+    monkeypatch.setattr(model, "suggest", lambda note, *, id, **_: ranked.append(id))
+    options: dict[str, Any] = {"service_date": AFTER, "systems": ["icd10cm", "icd10pcs", "hcpcs"]}
+    for row in map(json.loads, notes.read_text().splitlines()):
+        if isinstance(row["text"], str) and row["id"] != "own day":
+            since.suggest(row["text"], id=row["id"], **options)
+    assert {"heel", "heart"} <= set(ranked)
+    assert "bladder" not in ranked and len(ranked) < len(NOTES)
+    # a note that was edited since, one that nobody coded, and one coded by other options are no others' results
+    ranked.clear()
+    since.suggest("Seen today. " + CHANGED["bladder"], id="bladder", **options)
+    since.suggest(CHANGED["bladder"], id="new", **options)
+    since.suggest(CHANGED["bladder"], id="bladder", **{**options, "setting": "inpatient"})
+    assert ranked == ["bladder", "new", "bladder"]
+
+
+def test_what_is_no_earlier_run_is_refused(notes: Path, tmp_path: Path) -> None:
+    with pytest.raises(BatchError, match="line 1: is no record"):
+        run(notes, tmp_path / "o.jsonl", AFTER, since=notes)
+    with pytest.raises(BatchError, match="cannot be read"):
+        run(notes, tmp_path / "o.jsonl", AFTER, since=tmp_path / "absent.jsonl")
+    with pytest.raises(BatchError, match="JSON lines"):
+        run(notes, tmp_path / "o.csv", AFTER, since=notes)
+    with pytest.raises(OptionError, match="since"):
+        run(notes, tmp_path / "o.jsonl", AFTER, since=notes, engine="spark")
+    assert not (tmp_path / "o.jsonl").exists()
