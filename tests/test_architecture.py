@@ -96,6 +96,7 @@ ORDER = [
     "compare",
     "rebuild",
     "inputs",
+    "learn",
     "mimic",
     "fhir",
     "loaders",
