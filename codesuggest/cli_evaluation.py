@@ -80,6 +80,7 @@ def evaluate(
 
     Documents that a model was trained on flatter it: --split evaluation leaves them out where documents say so.
     """
+    from codesuggest.losses import losses, worst_documents
     from codesuggest.terminal_evaluation import plain_rows, print_evaluation, print_losses, print_parts, print_worst
 
     if results is None and (forgiving or adapter is not None):
@@ -93,8 +94,6 @@ def evaluate(
     parts = {key: evaluation.by(key) for key in dict.fromkeys(by or ())}
     lost = None
     if stages:
-        from codesuggest.losses import losses
-
         lost = losses(suggester, coded, system=system, threshold=threshold)
     if json:
         from codesuggest.evaluation import TOP
@@ -104,7 +103,7 @@ def evaluate(
         row["operating"] = None if operating is None else operating._asdict()
         row["by"] = {key: plain_rows(own) for key, own in parts.items()}
         row["stages"] = None if lost is None else lost.to_dict()
-        row["worst"] = [dict(zip(("id", "F1", "missed", "wrong"), w, strict=True)) for w in worst_of(evaluation, worst)]
+        row["worst"] = [w._asdict() for w in worst_documents(evaluation, worst)]
         typer.echo(jsonlib.dumps(row))
         return
     print_evaluation(evaluation, told, operating)
@@ -113,7 +112,7 @@ def evaluate(
     if lost is not None:
         print_losses(lost)
     if worst:
-        print_worst(system, worst_of(evaluation, worst))
+        print_worst(system, worst_documents(evaluation, worst))
 
 
 def _measured(
@@ -143,18 +142,6 @@ def _measured(
         coded, rows = forgive(coded, rows, system=system)
     table = suggester.tables.get(system)
     return score(coded, rows, system=system, threshold=threshold, table=table, seen=seen), results.name
-
-
-def worst_of(evaluation: Evaluation, most: int) -> list[tuple[str, float, list[str], list[str]]]:
-    """The documents with the lowest F1, then with most codes missed: (id, F1, missed, wrong)."""
-    rows = []
-    for place, case in enumerate(evaluation.cases):
-        chosen = [s.code for s in case.listed if s.suggested]
-        missed = sorted(code for code, by in case.gold.finds.items() if by.isdisjoint(chosen))
-        wrong = [code for code in chosen if code not in case.gold.codes]
-        if missed or wrong:
-            rows.append((case.id, evaluation.of_documents([place]).figures["F1"], missed, wrong))
-    return sorted(rows, key=lambda row: (row[1], -len(row[2]) - len(row[3]), row[0]))[:most]
 
 
 def explain(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from codesuggest.errors import InputError
+from codesuggest.parallel import Span, carried_over
 
 SETTINGS = ("inpatient", "outpatient")
 POLICIES = ("billing", "mentions")
@@ -226,28 +227,59 @@ def _is_span(span: Any, length: int) -> bool:
 
 
 def read_codiesp(folder: str | Path, split: str = "train", *, language: str = "en") -> list[CodedDocument]:
-    """CodiEsp as published: `folder/train/trainD.tsv`, `trainP.tsv` and `text_files_en/*.txt` (or `text_files`).
+    """CodiEsp as published: `folder/train/trainD.tsv`, `trainP.tsv`, `trainX.tsv` and `text_files_en/*.txt` (or
+    `text_files`).
 
-    Every mention is coded, so the policy is "mentions". Miranda-Escalada et al., CLEF eHealth 2020, CC BY 4.0.
+    Every mention is coded, so the policy is "mentions". The mentions marked in the Spanish text are the evidence of their
+    codes; in English they are where the translation has them (`parallel.py`), and a tenth of them is missing.
+    Miranda-Escalada et al., CLEF eHealth 2020, CC BY 4.0.
     Raises InputError naming the file that is missing or malformed.
     """
     base = Path(folder) / split
-    codes: dict[str, list[Label]] = {}
+    codes: dict[str, list[tuple[str, str]]] = {}
     try:
         for system, letter in (("icd10cm", "D"), ("icd10pcs", "P")):
             for line in (base / f"{split}{letter}.tsv").read_text(encoding="utf-8").splitlines():
                 document, code = line.split("\t")[:2]
-                codes.setdefault(document, []).append(Label(system, code.upper()))
-        texts = base / ("text_files_en" if language == "en" else "text_files")
-        return [
-            CodedDocument(
-                id=file.stem,
-                text=file.read_bytes().decode("utf-8"),
-                codes=tuple(dict.fromkeys(codes.get(file.stem, ()))),
-                policy="mentions",
-                systems=("icd10cm", "icd10pcs"),
+                codes.setdefault(document, []).append((system, code.upper()))
+        marked = base / f"{split}X.tsv"
+        marks = _codiesp_marks(marked) if marked.is_file() else {}
+        texts = {f.stem: f.read_bytes().decode("utf-8") for f in sorted((base / "text_files").glob("*.txt"))}
+        if language == "en":
+            own, texts = texts, {}
+            for file in sorted((base / "text_files_en").glob("*.txt")):
+                texts[file.stem] = file.read_bytes().decode("utf-8")
+            names = [name for name in texts if name in own]
+            there = carried_over(
+                [(own[n], texts[n]) for n in names], [[spans for _, spans in marks.get(n, ())] for n in names]
             )
-            for file in sorted(texts.glob("*.txt"))
-        ]
+            marks = {
+                n: [(code, spans) for (code, _), spans in zip(marks.get(n, ()), found, strict=True)]
+                for n, found in zip(names, there, strict=True)
+            }
     except (OSError, ValueError) as error:
         raise InputError(f"{base}: not the CodiEsp layout ({type(error).__name__}); see read_codiesp") from None
+    out = []
+    for name, text in texts.items():
+        evidence: dict[str, list[Span]] = {}
+        for code, spans in marks.get(name, ()):
+            evidence.setdefault(code, []).extend(spans)
+        labels = [
+            Label(system, code, evidence=tuple(sorted(set(evidence.get(code, ())))))
+            for system, code in dict.fromkeys(codes.get(name, ()))
+        ]
+        out.append(CodedDocument(name, text, tuple(labels), policy="mentions", systems=("icd10cm", "icd10pcs")))
+    return out
+
+
+def _codiesp_marks(path: Path) -> dict[str, list[tuple[str, tuple[Span, ...]]]]:
+    """document -> (code, spans of one mention) as marked in the Spanish text. Raises OSError, ValueError."""
+    out: dict[str, list[tuple[str, tuple[Span, ...]]]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        document, _, code, _, places = line.split("\t")
+        spans = []
+        for place in places.split(";"):
+            start, end = map(int, place.split())
+            spans.append((start, end))
+        out.setdefault(document, []).append((code.upper(), tuple(spans)))
+    return out

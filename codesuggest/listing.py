@@ -79,7 +79,8 @@ def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> t
     """The hits that speak for some concepts, and each one's concept as a position in `wanted`, both int (k,).
 
     of_concept: concept of every term. wanted: concepts in ascending order. Hits of a concept stand together: those not much
-    weaker than its best one, the strongest first and then the first in the note.
+    weaker than its best one, the strongest first and then the first in the note. A concept that the diagnoses said add up to rests
+    on theirs too.
     """
     own = np.flatnonzero(table.usable)
     concept = of_concept[hits.term[own]]
@@ -87,6 +88,11 @@ def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> t
     own_slot = np.minimum(slot, max(0, len(wanted) - 1))
     known = wanted[own_slot] == concept if len(wanted) else np.zeros(len(own), bool)
     own, slot = own[known], slot[known]
+    if len(adding := np.flatnonzero((table.witness >= 0).any(1) & np.isin(table.concept, wanted))):
+        row, part = np.nonzero(table.witness[adding] >= 0)
+        place = np.searchsorted(wanted, table.concept[adding][row])
+        both = np.append(np.stack([slot, own]), np.stack([place, table.witness[adding][row, part]]), axis=1)
+        slot, own = np.unique(both, axis=1)
     worth = table.worth[own]
     most = np.full(len(wanted), -np.inf, np.float32)
     np.maximum.at(most, slot, worth)

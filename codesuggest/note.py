@@ -105,6 +105,7 @@ class Reading:
     says_family bool; derived bool, made from a laboratory value; cue int32 (index in cues, -1).
     side_word int32, side int8 (index in concepts.SIDES): the words that name a side, in order.
     known, weak: bool (V,), forms the note says of the patient; forms too general to name anything by themselves.
+    qualifies: int8 (V,), kind of the forms that change what a term means, 0 for all other (`qualifiers.tsv`).
     text: what was read, for cues that are no clinical words; a reading does not outlive the call.
     """
 
@@ -132,6 +133,7 @@ class Reading:
     phrases: tuple[Phrase, ...]
     known: Bools
     weak: Bools
+    qualifies: npt.NDArray[np.int8]
     text: str = field(repr=False)
 
     @property
@@ -212,6 +214,7 @@ class NoteReader:
         self.weak = np.array([words.is_general(f) or len(f) == 1 or f[0].isdigit() for f in form_ids], bool) | (
             idf < min(4.0, float(idf.max(initial=0)) - 1.1)
         )
+        self.qualifies = np.array([words.qualifiers.get(f, 0) for f in form_ids], np.int8)
         self._results = ResultReader()
         self._sides = {form_ids[f]: side for f, side in _SIDE.items() if f in form_ids}
         self._nlp: Language | None = None
@@ -287,6 +290,7 @@ class NoteReader:
             phrases=tuple(phrases),
             known=known,
             weak=self.weak,
+            qualifies=self.qualifies,
             text=text,
         )
 

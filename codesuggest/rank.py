@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.company import COMPANY_FEATURES
 from codesuggest.features import COLUMN, FEATURES, Table
 from codesuggest.retrieve import Hits
 
@@ -54,6 +55,10 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
         rival = same.argmax(1)
         table.x[:, COLUMN[f"rival:{name}"]] = np.where(same[np.arange(n), rival], weight[rival], 0)
     table.x[:, COLUMN["rival:place"]] = np.log1p(place)
+    if table.company is not None:
+        probability = (1 / (1 + np.exp(-np.clip(score, -30, 30)))).astype(np.float32)
+        start = COLUMN[COMPANY_FEATURES[0]]
+        table.x[:, start : start + len(COMPANY_FEATURES)] = table.company.weigh(table.code, probability)
 
 
 #: Weights that hold for any list of codes, see `Ranker.untaught`.

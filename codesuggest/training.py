@@ -27,9 +27,10 @@ from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
 from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import Idiom, entries_of
+from codesuggest.company import COMPANY_FEATURES
+from codesuggest.concepts import Idiom, concept_of_codes, entries_of
 from codesuggest.config import SuggestConfig
-from codesuggest.draft import Draft
+from codesuggest.draft import Draft, concept_prior
 from codesuggest.engine import Engine
 from codesuggest.errors import CodeFileError, InputError, OptionError
 from codesuggest.features import COLUMN, OF_POLICY, Table
@@ -51,7 +52,7 @@ FOLDS = 8
 ENOUGH = 20  #: required codes from which a document type has a say of its own in the operating threshold
 #: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
 BILLED_WEIGHT = 8.0
-_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:")]
+_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:") or name in COMPANY_FEATURES]
 _IDIOM_COLUMNS = ("code", "phrase", "kind", "common", "source")
 
 
@@ -261,19 +262,30 @@ def example_of(taught: Taught, document: CodedDocument, reading: Reading, config
     engine, group = taught.engine, document.group or document.id
     system = engine.system
     labels = document.labels(system.name) or {}
+    reliability, dictionary = None, None
+    if taught.marked and engine.spoken:
+        dictionary = taught.marked.without(group)
+        reliability = engine.spoken.trust(dictionary)
+    elif taught.learned:
+        reliability = taught.learned.reliability(group)
     hits, table = engine.candidates(
         reading,
         system.suggestible_on(document.service_date),
         inpatient=document.setting == "inpatient",
         top=config.terms_per_segment,
         floor=config.coverage_floor,
-        reliability=taught.learned.reliability(group) if taught.learned else None,
+        reliability=reliability,
+        dictionary=dictionary,
     )
     category = engine.static.category[table.concept]
     code, per_category = taught.counts.priors_without(document)
     table.x[:, COLUMN["learned:code_prior"]] = code[table.code]
     table.x[:, COLUMN["learned:category_prior"]] = per_category[category]
-    if taught.learned:
+    if dictionary is not None:
+        concept_of = concept_of_codes(engine.concepts, len(system))
+        prior = concept_prior(dictionary, concept_of, len(engine.concepts.route))
+        table.x[:, COLUMN["learned:operation_prior"]] = prior[table.concept]
+    elif taught.learned:
         table.x[:, COLUMN["learned:operation_prior"]] = taught.learned.prior(group)[table.concept]
     if document.policy == "billing":
         right = {system.index_of(c): tier for c, tier in labels.items() if c in system}

@@ -61,6 +61,7 @@ def test_evaluate_prints_what_evaluate_returns(tiny_folder: Path, documents: Pat
     assert set(row["by"]) == {"document_type", "chapter", "section", "band", "seen"}
     assert row["stages"]["required"] == figures["required"]
     assert set(row["first"]) == {"5", "8", "15"}
+    assert all(w["missed"] or w["wrong"] for w in row["worst"])
 
 
 def test_only_one_split(tiny_folder: Path, documents: Path) -> None:

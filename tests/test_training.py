@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY_NOTES
+from conftest import NOTES, TINY_NOTES
 from pcs_system import SYSTEM as PCS
 from pcs_system import documents as pcs_documents
 
@@ -193,6 +193,21 @@ def test_grams_stay_within_what_is_said_of_the_patient(tiny: CodeSuggester) -> N
     assert "asthma" in found
     assert not [g for g in found if "gout" in g or "cataract" in g]
     assert all(len(g.split()) <= 3 for g in found)
+
+
+def test_associations_equal_the_slow_reference(starter: CodeSuggester) -> None:
+    """Every n-gram of the note put together and looked up."""
+    learned = starter.engines["icd10cm"].learned
+    number = {gram: i for i, gram in enumerate(learned.grams)}
+    for file in sorted(NOTES.glob("*.txt"))[::50]:
+        reading = starter.reader.read(file.read_text(encoding="utf-8"))
+        expected = np.zeros(len(learned.code_prior), np.float32)
+        for gram in set(grams(reading)) & set(number):
+            for at in range(*learned.gram_indptr[number[gram] : number[gram] + 2].tolist()):
+                code = learned.gram_code[at]
+                expected[code] = max(expected[code], learned.gram_weight[at])
+        found = learned.associate(reading)
+        assert found is not None and found.tolist() == expected.tolist() and (expected > 0).any()
 
 
 # ---- documents of which every mention was coded

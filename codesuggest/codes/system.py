@@ -492,16 +492,6 @@ class CodeSystem:
         eras = [(i, self._era_on(i, day)) for i in codes]
         return [self.title(i) if era is None else era.title for i, era in eras]
 
-    def changed_between(self, one: dt.date | str | int, other: dt.date | str | int) -> NDArray[np.bool_]:
-        """(n,) bool: codes that can be billed on one of the days only, or have another title on the other."""
-        changed: NDArray[np.bool_] = self.billable_on(one) != self.billable_on(other)
-        if "era_code" in self._arrays:
-            codes = self._arrays["era_code"]
-            told = {int(i) for day in (one, other) for i in codes[self._eras_on(as_day(day))]}
-            for i in sorted(told):
-                changed[i] |= self.title_on(i, one) != self.title_on(i, other)
-        return changed
-
     # ---- hierarchy
 
     @cached_property

@@ -25,6 +25,12 @@ _WORD = re.compile(
     r"\bicd-?(?:9|10)(?:-?cm|-?pcs)?\b|(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*",
     re.IGNORECASE,
 )
+#: Kinds of `qualifiers.tsv`: words without which a term means something else. `WordReader.qualifiers` numbers them from 1.
+QUALIFIERS = ("past", "family", "purpose", "state")
+PAST, RELATIVE = 1, 2
+#: Numbers that titles have otherwise than notes: the whole part of a two-digit measure, and weeks with days of gestation.
+_DECIMAL = re.compile(r"([1-9]\d)\.\d{1,2}")
+_GESTATION = re.compile(r"([1-9]?\d)w[0-6]d?")
 
 
 def common_words(folder: Path = ENGLISH) -> tuple[str, ...]:
@@ -62,6 +68,9 @@ class WordReader:
         stop = read_lexicon(folder / "stopwords.tsv", ("word", "kind", "source"), unique=("word",))
         self._stop = {row["word"] for row in stop if row.choice("kind", ("stop", "general")) == "stop"}
         self._general = {self._form(row["word"]) for row in stop if row["kind"] == "general"}
+        words = read_lexicon(folder / "qualifiers.tsv", ("word", "kind", "source"), unique=("word",))
+        #: Normal form -> its number in QUALIFIERS, from 1.
+        self.qualifiers = {self._form(r["word"]): QUALIFIERS.index(r.choice("kind", QUALIFIERS)) + 1 for r in words}
         self._abbreviations: dict[str, tuple[str, ...]] = {}
         self._capitals: dict[str, tuple[str, ...]] = {}
         abbreviations = read_lexicon(
@@ -93,6 +102,10 @@ class WordReader:
             return self._abbreviations[word]
         if word in self._stop or word[0] in "'’" or len(word) > 40:
             return ()
+        if (number := _DECIMAL.fullmatch(word)) is not None:
+            return word, number[1]  # a BMI of 36.4 is coded by its 36
+        if (number := _GESTATION.fullmatch(word)) is not None:
+            return number[1], self._form("weeks"), self._form("gestation")
         if not word.isascii():
             word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
         return (self._form(word),) if word else ()
