@@ -1,12 +1,10 @@
 """Words that change what a term means, and the terms that were matched without them.
 
-A term may be found by its other words alone: *history of NSTEMI* in "NSTEMI", *acute on chronic HFrEF* in "chronic HFrEF". Weight of
-words does not tell, for such qualifiers are common words and weigh little.
+A term may be found by its other words alone: *history of NSTEMI* in "NSTEMI", *acute on chronic HFrEF* in "chronic HFrEF". Weight
+of words does not tell, for such qualifiers are common words and weigh little.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt

@@ -57,8 +57,8 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     table.x[:, COLUMN["rival:place"]] = np.log1p(place)
     if table.company is not None:
         probability = (1 / (1 + np.exp(-np.clip(score, -30, 30)))).astype(np.float32)
-        first = COLUMN[COMPANY_FEATURES[0]]
-        table.x[:, first : first + len(COMPANY_FEATURES)] = table.company.weigh(table.code, probability)
+        at = COLUMN[COMPANY_FEATURES[0]]
+        table.x[:, at : at + len(COMPANY_FEATURES)] = table.company.weigh(table.code, probability)
 
 
 @dataclass(frozen=True, slots=True)

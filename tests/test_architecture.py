@@ -60,6 +60,8 @@ ORDER = [
     "trimesters",
     "mentions",
     "qualifiers",
+    "sides",
+    "static",
     "axes",
     "features",
     "rank",

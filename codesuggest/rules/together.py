@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from codesuggest.codes.system import CodeSystem
@@ -102,9 +102,9 @@ def integral(case: Case) -> Iterator[tuple[Line, Line]]:
     """Each symptom on the claim that goes with a diagnosis on it, with that diagnosis."""
     rows = symptoms()
     for category, lines in case.by_category.items():
-        for prefixes, diagnoses in rows.get(category, ()):
+        for symptom, diagnoses in rows.get(category, ()):
             for line in lines:
-                if line.key.startswith(prefixes) and (found := case.starting(*diagnoses)):
+                if line.key.startswith(symptom) and (found := case.starting(*diagnoses)):
                     yield line, found[0]
                     break
 
