@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codesuggest import __version__, cli_evaluation, cli_releases
+from codesuggest import __version__, cli_evaluation, cli_releases, cli_train
 from codesuggest.errors import CodeSuggestError, OptionError
 from codesuggest.terminal import (
     print_claim,
@@ -45,6 +45,7 @@ app.add_typer(codes_app, name="codes")
 app.add_typer(model_app, name="model")
 cli_releases.register(codes_app, model_app)
 cli_evaluation.register(app, model_app)
+cli_train.register(app)
 
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; without it the starter model.", metavar="DIR")]
 SettingOption = Annotated[str | None, typer.Option(help="inpatient or outpatient; decides on uncertain diagnoses.")]

@@ -27,6 +27,14 @@ SystemOption = Annotated[str, typer.Option(help="Code system that is measured.")
 ThresholdOption = Annotated[float | None, typer.Option(help="Confidence from which a code counts as suggested.")]
 SplitOption = Annotated[str, typer.Option(help="train, evaluation or all: of documents that say so.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+LayoutOption = Annotated[
+    str | None, typer.Option(help="jsonl, csv, codiesp, mimic3, mimic4 or fhir; by default told by what is there.")
+]
+SplitFileOption = Annotated[
+    Path | None,
+    typer.Option(help="Published split of MIMIC: a list of HADM_ID, or a CSV of _id and split.", metavar="FILE"),
+]
+PartOption = Annotated[str, typer.Option(help="train, dev or test: of the split file, or of CodiEsp.")]
 SPLITS = ("all", "train", "evaluation")
 
 
@@ -62,6 +70,9 @@ def evaluate(
         Path | None, typer.Option(help="Coded documents, for --by seen and band; by default the model's own counts.")
     ] = None,
     split: SplitOption = "all",
+    layout: LayoutOption = None,
+    split_file: SplitFileOption = None,
+    part: PartOption = "train",
     forgiving: Annotated[bool, typer.Option("--forgiving", help="With --results: as CodiEsp's stems ask for.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -69,20 +80,20 @@ def evaluate(
 
     Documents that a model was trained on flatter it: --split evaluation leaves them out where documents say so.
     """
+    from codesuggest.losses import losses, worst_documents
     from codesuggest.terminal_evaluation import plain_rows, print_evaluation, print_losses, print_parts, print_worst
 
     if results is None and (forgiving or adapter is not None):
         raise OptionError("--adapter and --forgiving are about --results")
     if results is not None and stages:
         raise OptionError("--stages asks a model; results do not say where a code was lost")
-    coded, suggester = read_documents(documents, split), _open(model)
+    coded = read_documents(documents, split, layout=layout, split_file=split_file, part=part, system=system)
+    suggester = _open(model)
     evaluation, told = _measured(suggester, coded, results, adapter, system, threshold, trained_on, forgiving)
     operating = None if precision is None else evaluation.threshold_for(precision=precision)
     parts = {key: evaluation.by(key) for key in dict.fromkeys(by or ())}
     lost = None
     if stages:
-        from codesuggest.losses import losses
-
         lost = losses(suggester, coded, system=system, threshold=threshold)
     if json:
         from codesuggest.evaluation import TOP
@@ -92,7 +103,7 @@ def evaluate(
         row["operating"] = None if operating is None else operating._asdict()
         row["by"] = {key: plain_rows(own) for key, own in parts.items()}
         row["stages"] = None if lost is None else lost.to_dict()
-        row["worst"] = [dict(zip(("id", "F1", "missed", "wrong"), w, strict=True)) for w in worst_of(evaluation, worst)]
+        row["worst"] = [w._asdict() for w in worst_documents(evaluation, worst)]
         typer.echo(jsonlib.dumps(row))
         return
     print_evaluation(evaluation, told, operating)
@@ -101,7 +112,7 @@ def evaluate(
     if lost is not None:
         print_losses(lost)
     if worst:
-        print_worst(system, worst_of(evaluation, worst))
+        print_worst(system, worst_documents(evaluation, worst))
 
 
 def _measured(
@@ -131,18 +142,6 @@ def _measured(
         coded, rows = forgive(coded, rows, system=system)
     table = suggester.tables.get(system)
     return score(coded, rows, system=system, threshold=threshold, table=table, seen=seen), results.name
-
-
-def worst_of(evaluation: Evaluation, most: int) -> list[tuple[str, float, list[str], list[str]]]:
-    """The documents with the lowest F1, then with most codes missed: (id, F1, missed, wrong)."""
-    rows = []
-    for place, case in enumerate(evaluation.cases):
-        chosen = [s.code for s in case.listed if s.suggested]
-        missed = sorted(code for code, by in case.gold.finds.items() if by.isdisjoint(chosen))
-        wrong = [code for code in chosen if code not in case.gold.codes]
-        if missed or wrong:
-            rows.append((case.id, evaluation.of_documents([place]).figures["F1"], missed, wrong))
-    return sorted(rows, key=lambda row: (row[1], -len(row[2]) - len(row[3]), row[0]))[:most]
 
 
 def explain(
@@ -223,15 +222,31 @@ def diff(
         raise typer.Exit(1)
 
 
-def read_documents(path: Path, split: str) -> list[CodedDocument]:
-    """Coded documents of one split. Raises OptionError where there are none, InputError for what is no such input."""
-    from codesuggest.coded import read_coded, read_codiesp
+def read_documents(
+    path: Path,
+    split: str,
+    *,
+    layout: str | None = None,
+    split_file: Path | None = None,
+    part: str = "train",
+    system: str = "icd10cm",
+) -> list[CodedDocument]:
+    """Coded documents of one split. Raises OptionError where there are none, InputError for what is no such input.
+
+    The other options are those of `loaders.read_documents_as`; a folder that is a part of CodiEsp is that part.
+    """
+    from codesuggest.loaders import read_documents_as
 
     if split not in SPLITS:
         raise OptionError(f"--split must be one of {', '.join(SPLITS)}")
     if (path / f"{path.name}D.tsv").is_file():
-        return read_codiesp(path.parent, path.name)
-    coded = [d for d in read_coded(path) if split in ("all", d.split)]
+        path, layout, part = path.parent, "codiesp", path.name
+
+    def told(line: str) -> None:
+        typer.echo(line, err=True)
+
+    found = read_documents_as(path, layout, split=split_file, part=part, system=system, told=told)
+    coded = [d for d in found if split in ("all", d.split)]
     if not coded:
         raise OptionError(f"{path} holds no coded document{'' if split == 'all' else f' of the split {split}'}")
     return coded

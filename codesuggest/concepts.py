@@ -21,7 +21,7 @@ from codesuggest.codes.system import CodeSystem
 Ints = npt.NDArray[np.int32]
 
 #: Ways a term came to name its concept. The ranker weighs them apart.
-KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug", "operation", "learned")
+KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug", "operation", "learned", "act")
 _KIND_OF = {"idiom": "idiom", "lay": "idiom", "abbrev": "abbreviation", "drug": "drug"}  # of our lists
 #: Of two terms with the same forms, the kind that stands first here is kept.
 _KEPT = ("title", "idiom", "trimmed", "inclusion", "header", "abbreviation", "drug")
@@ -107,14 +107,16 @@ class Concepts:
 
 
 def entries_of(system: CodeSystem) -> list[Entry]:
-    """The codes of a system that have a title, in order; `Entry.parent` is a position in this list."""
-    kept = [i for i in range(len(system)) if system.title(i)]
+    """The codes of a system that have a title or that a site writes (these count as billable), in order; `Entry.parent` is a
+    position in this list."""
+    site = system.site_codes
+    kept = [i for i in range(len(system)) if system.title(i) or i in site]
     place = {i: n for n, i in enumerate(kept)}
     return [
         Entry(
             code=system.codes[i].decode("ascii"),
-            title=system.title(i),
-            billable=bool(system.billable[i]),
+            title=system.title(i) or system.code(i),
+            billable=bool(system.billable[i]) or i in site,
             parent=place.get(int(system.parent[i]), -1),
             # the short titles of an order file are cut words, no way of writing
             terms=tuple(text for kind, text in system.terms_of(i) if kind not in ("short", "index")),

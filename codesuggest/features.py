@@ -16,10 +16,12 @@ import numpy.typing as npt
 
 from codesuggest import axes as pcs
 from codesuggest import qualifiers
+from codesuggest.acts import COLUMNS as ACT_COLUMNS
 from codesuggest.care import CARE_FEATURES, care_features, read_care
 from codesuggest.company import COMPANY_FEATURES, NOBODY, Company
 from codesuggest.concepts import KINDS, SIDES, Concepts
 from codesuggest.learned import Learned
+from codesuggest.marked import MARKED, Claims
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
 from codesuggest.retrieve import Hits, TermIndex
@@ -39,6 +41,7 @@ LEAST, LEAST_OPERATION = (
 )  #: coverage from which a term counts as said in part; wordings of operations are short
 TIGHT = 0.5  #: compactness from which its words count as said together
 WINDOW = 6  #: words within which all of a learned term must stand
+ACT_WINDOW = 12  #: and all of a step of an operation
 
 BILATERAL, UNSPECIFIED = SIDES.index("bilateral"), SIDES.index("unspecified")
 #: Features whose weight may differ where every mention is coded: a document of that policy repeats them as "mentions:...",
@@ -125,7 +128,10 @@ FEATURES: tuple[str, ...] = (
     "learned:term_and_match",
     "learned:operation_prior",
     *pcs.COLUMNS,
+    *ACT_COLUMNS,
     *(f"mentions:{name}" for name in ("document", *OF_POLICY)),
+    # of the mention dictionary (`marked.py`)
+    *(f"marked:{name}" for name in MARKED),
     # of what the others say of a candidate (`company.py`); those of COMPANY_FEATURES are filled in by `rivals` too
     "against:unsaid_qualifier",
     "against:unsaid_share",
@@ -178,22 +184,19 @@ def features(
     allowed: Bools,
     axes: Axes | None = None,
     reliability: Floats | None = None,
+    claimed: Claims | None = None,
 ) -> Table:
     """Candidates with their features. allowed: bool (k,), codes that may be suggested: billable and valid on the day.
     axes: of ICD-10-PCS, whose members are chosen by them. reliability: of the learned terms, by default `learned`'s.
 
+    claimed: what the mention dictionary says of the note; with it a mention counts whatever is asserted of it.
+
     The rival features are left at 0 for `rivals`.
     """
     trust = learned.reliability if reliability is None else reliability
+    least, mentioned = LEAST if axes is None else LEAST_OPERATION, claimed is not None
     judged = _Judged.of(
-        reading,
-        hits,
-        concepts,
-        trust,
-        index,
-        inpatient=inpatient,
-        least=LEAST if axes is None else LEAST_OPERATION,
-        axes=axes,
+        reading, hits, concepts, trust, index, inpatient=inpatient, least=least, axes=axes, mentioned=mentioned
     )
     sheet = _Sheet.of(judged, index, static)
     if not len(sheet.concept):
@@ -207,7 +210,7 @@ def features(
         _who_provided_it(sheet, static.drug)
     _what_was_learned(sheet)
     _what_it_adds_up_from(sheet)
-    return _codes(sheet, index, static, learned, allowed, site, axes)
+    return _codes(sheet, index, static, learned, allowed, site, axes, claimed)
 
 
 def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floats:
@@ -254,13 +257,15 @@ class _Judged:
         inpatient: bool,
         least: float,
         axes: Axes | None = None,
+        mentioned: bool = False,
     ) -> _Judged:
         segment = hits.segment
         status = reading.status[segment]
         concept = concepts.term_concept[hits.term]
         kind = concepts.term_kind[hits.term]
         learned = kind == KINDS.index("learned")
-        drug = (kind == KINDS.index("drug")) | learned  # neither names its concept
+        act = kind == KINDS.index("act")
+        drug = (kind == KINDS.index("drug")) | learned | act  # none of them names its concept
         trusted = np.zeros(len(hits), np.float32)
         trusted[learned] = trust[hits.term[learned] - (len(concepts.term_kind) - len(trust))]
         said, unsaid, past = qualifiers.unsaid(reading, hits, index)
@@ -269,13 +274,14 @@ class _Judged:
         strength = np.where(past > 0, np.minimum(strength, LEAST), strength)
         full = (coverage >= FULL) & (hits.compact >= TIGHT)
         # uncertain diagnoses are coded at the end of an inpatient stay only (II.H, III.C; IV.H)
-        own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient)
+        own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient) | mentioned
         relative = (status == FAMILY) | ((status == AFFIRMED) & reading.says_family[segment])
-        usable = np.where(concepts.route[concept] == 1, relative, own)
+        usable = np.where(concepts.route[concept] == 1, relative | (learned & mentioned), own)
         usable &= (hits.coverage >= least) | ((strength >= 0.5) & (least <= LEAST))
         if axes is not None:
             usable &= pcs.names_operation(axes, reading, hits)
         usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (hits.last - hits.first < WINDOW))
+        usable &= ~act | ((hits.coverage >= FULL) & (hits.last - hits.first < ACT_WINDOW))
         dominated = np.zeros(len(hits), bool)
         strong = np.flatnonzero(full & own & ~drug)
         first = np.searchsorted(segment, segment[strong])  # hits are sorted by segment: pairs within one only
@@ -516,8 +522,17 @@ def _spoken(sheet: _Sheet) -> pcs.Spoken:
     judged, use = sheet.judged, sheet.use
     strength = np.where(judged.trust[use] > 0, judged.trust[use], judged.strength[use])
     whole = judged.full[use] & ~judged.drug[use]
+    hits = judged.hits
     return pcs.Spoken(
-        sheet.slot, judged.hits.term[use], judged.hits.segment[use], strength, whole, judged.hits.matched[use]
+        sheet.slot,
+        hits.term[use],
+        hits.segment[use],
+        strength,
+        whole,
+        hits.matched[use],
+        judged.kind[use] == KINDS.index("act"),
+        hits.first[use],
+        hits.last[use],
     )
 
 
@@ -539,8 +554,9 @@ def _what_was_learned(sheet: _Sheet) -> None:
 
 
 def _codes(
-    sheet: _Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None
-) -> Table:
+    sheet: _Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None,
+    claimed: Claims | None,
+) -> Table:  # fmt: skip
     """From concepts to codes: the sides the note speaks of, and the encounter its words point to."""
     judged, ids = sheet.judged, sheet.concept
     reading, concepts = judged.reading, judged.concepts
@@ -569,11 +585,13 @@ def _codes(
     heard[row[said & (side > 0)]] = True
     if axes is not None:  # ICD-10-PCS has no code for an unspecified side: without a word of it, each may be meant
         said |= ~heard[row]
-    keep = allowed[code] & said & reading.extension_fits(extension)
+    fits = said & reading.extension_fits(extension)
+    keep = allowed[code] & (fits if claimed is None else fits | np.isin(code, claimed.code))
     row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
     columns: dict[str, Floats] = {}
     if axes is not None:
         keep, columns = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard[row] & (side > 0))
+        columns["side:lesser"] = pcs.lesser_side(beside + site, row, side)
         row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
     x = sheet.x[row]
     for name, values in columns.items():
@@ -617,6 +635,8 @@ def _codes(
         own = association[code]
         put("learned:association", own)
         put("learned:association_best", (own >= _max_by(row, own, len(ids))[row]) & (own > 0))
+    if claimed is not None:
+        x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code)
     lead = np.full(len(ids), -1, np.int32)
     order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
     lead[sheet.slot[order]] = sheet.use[order]

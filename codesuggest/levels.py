@@ -61,12 +61,13 @@ class Levels:
         return f"{name.zfill(2)} {title}" if name.isdigit() and self.table is not None else f"{name} {title}"
 
     def _groups(self, code: str) -> tuple[str, str]:
+        if self.table is not None and self.table.name.startswith("icd10pcs"):
+            return code[:2], code[:1]
         found = self._find(code)
         groups = self.table.groups_of(found) if self.table is not None and found is not None else []
         if not groups:
             return code, code
-        block = code[:2] if self.table is not None and self.table.name.startswith("icd10pcs") else groups[0][0]
-        return block, groups[-1][0]
+        return groups[0][0], groups[-1][0]
 
     def _find(self, code: str) -> int | None:
         if self.table is None:

@@ -60,7 +60,7 @@ def listed(
         out.append(
             Suggestion(
                 system=system.name,
-                release=release,
+                release=system.site_codes.get(number, release),
                 code=code,
                 display=title or code,
                 confidence=sure,

@@ -1,4 +1,5 @@
-"""Where recall is lost: for every required code the stage at which it was last seen (`stages.STAGES`).
+"""Where recall is lost: for every required code the stage at which it was last seen (`stages.STAGES`); and the documents
+that went worst.
 
 A code that is not found in the note wants synonyms and abbreviations; one that is ranked low wants a better ranking; one
 that is withheld as negated wants a look at the cue. The table says which of these is worth the work.
@@ -18,6 +19,7 @@ from codesuggest.scoring import gold_of
 from codesuggest.stages import STAGES, Explanation, Trace
 
 if TYPE_CHECKING:
+    from codesuggest.evaluation import Evaluation
     from codesuggest.suggester import CodeSuggester
 
 _BY = ("document_type", "setting", "chapter")
@@ -136,3 +138,24 @@ def _trace(
         )
     except InputError:
         return None
+
+
+class Worst(NamedTuple):
+    """A document that went badly: required codes that nothing suggested finds, and suggested codes that are wrong."""
+
+    document: str
+    F1: float
+    missed: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+def worst_documents(evaluation: Evaluation, most: int) -> list[Worst]:
+    """The documents to read first: with the lowest F1, then with the most codes missed or wrong. Codes without dots."""
+    rows = []
+    for place, case in enumerate(evaluation.cases):
+        chosen = [s.code for s in case.listed if s.suggested]
+        missed = tuple(sorted(code for code, by in case.gold.finds.items() if by.isdisjoint(chosen)))
+        wrong = tuple(code for code in chosen if code not in case.gold.codes)
+        if missed or wrong:
+            rows.append(Worst(case.id, evaluation.of_documents([place]).figures["F1"], missed, wrong))
+    return sorted(rows, key=lambda row: (row.F1, -len(row.missed) - len(row.wrong), row.document))[:most]

@@ -209,9 +209,10 @@ class NoteReader:
         self._ids, self._words = form_ids, words
         #: Normal forms of a term of our own lists, remembered; never asked about words of a note (invariant 5).
         self.forms_of = lru_cache(maxsize=8192)(words.forms_of)
-        # general words, numbers and single letters name nothing by themselves, nor do words of every twentieth term
+        # general words, numbers and single letters name nothing by themselves, nor do words of every twentieth term, if
+        # these are more than a few: in a list of thirty codes every word is in one term of twenty
         self.weak = np.array([words.is_general(f) or len(f) == 1 or f[0].isdigit() for f in form_ids], bool) | (
-            idf < 4.0
+            idf < min(4.0, float(idf.max(initial=0)) - 1.1)
         )
         self.qualifies = np.array([words.qualifiers.get(f, 0) for f in form_ids], np.int8)
         self._results = ResultReader()

@@ -69,6 +69,7 @@ class TermIndex:
         if len(indptr) > 1 << TERM_BITS:
             raise ValueError(f"an index holds at most {1 << TERM_BITS:,} terms, not {len(indptr) - 1:,}")
         self.idf, self.indptr, self.forms = idf, indptr, forms
+        self._least_of = -1.0, np.zeros(0, np.float32)
         self.size = np.diff(indptr).astype(np.int32)
         weight = (idf**2)[forms]
         self.mass = np.maximum(np.add.reduceat(np.append(weight, np.float32(0)), indptr[:-1]), np.float32(1e-6))
@@ -168,7 +169,14 @@ class TermIndex:
         first, last, matched, strong = self._closest(said, seg, term, weak)
         compact = np.minimum(1.0, matched / np.maximum(1, last - first + 1)).astype(np.float32)
         hits = Hits(
-            term, seg + np.int32(first_segment), coverage, np.minimum(cosine, np.float32(1)), first, last, compact, matched
+            term,
+            seg + np.int32(first_segment),
+            coverage,
+            np.minimum(cosine, np.float32(1)),
+            first,
+            last,
+            compact,
+            matched,
         )
         return hits.chosen((strong > 0) | ((coverage > 0.995) & (matched > 1)))
 
@@ -192,10 +200,9 @@ class TermIndex:
 
     def _least(self, floor: float) -> Floats:
         """(t,): the least matched weight of a term. Made once for the floor of the model."""
-        kept = self.__dict__.get("_least_of")
-        if kept is None or kept[0] != floor:
-            kept = self._least_of = (floor, floor * self.mass)
-        return kept[1]
+        if self._least_of[0] != floor:
+            self._least_of = floor, np.asarray(floor * self.mass, np.float32)
+        return self._least_of[1]
 
     def _best(self, seg: Ints, term: Ints, found: Floats, top: int) -> npt.NDArray[np.intp]:
         """The `top` pairs of each segment by coverage * sqrt(matched weight), ties by term, in order of (segment, term)."""

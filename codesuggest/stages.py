@@ -115,7 +115,7 @@ class Trace:
                 return self._explanation(name, s.display, stage, rank, s.confidence, s.why, s.evidence)
         if held is None:
             return self._explanation(name, title, "unknown_code")
-        if not (held.billable and held.valid_on(self.result.service_date)):
+        if not self.engine.suggestible_on(self.result.service_date)[held.index]:
             return self._explanation(name, title, "not_valid")
         stage, places = self._stopped(system.index_of(name), tuple(marked))
         return self._explanation(name, title, stage, places=places)

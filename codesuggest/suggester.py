@@ -11,8 +11,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from codesuggest import guideline, store
 from codesuggest.asked import Asked, among, by_lines, claim_lines
 from codesuggest.cautions import TrainedOn, cautions
@@ -44,6 +42,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 STARTER = "starter"
+#: Service date of a model none of whose tables is named by a day, when nobody gives one: what its codes do not depend on.
+UNDATED = "2026-04-01"
 
 
 def starter_path() -> Path:
@@ -141,6 +141,9 @@ class CodeSuggester:
             for e in self.engines.values()
         ]
         made = "\n".join(f"- {line}" for line in self.about.get("made_from", []))
+        guessed = ", ".join(name for name, e in self.engines.items() if not e.ranker.taught)
+        if guessed:
+            made += f"\n\nNot calibrated: {guessed}. No coded document taught it, so codes are ranked by the words of the table."
         licensed = "\n".join(f"> - {line}." for line in self.about.get("not_redistributable", []))
         if licensed:
             licensed = f"> **Not redistributable: do not publish, share or ship this folder.**\n>\n{licensed}\n\n"
@@ -168,7 +171,7 @@ class CodeSuggester:
     def release_day(self) -> str:
         """ISO date of the newest release in the model: the service date when nobody gives one (invariant 4)."""
         days = [e.system.release for e in self.engines.values() if e.system.release_day]
-        return max(days, default="")
+        return max(days, default=UNDATED)
 
     @property
     def language(self) -> str:
@@ -296,7 +299,7 @@ class CodeSuggester:
         """The best codes of one system, with what they rest on; and the spans of all matches, listed or not."""
         hits, table = engine.candidates(
             reading,
-            engine.billable_on(day),
+            engine.suggestible_on(day),
             inpatient=setting == "inpatient",
             top=self.config.terms_per_segment,
             floor=self.config.coverage_floor,
@@ -313,7 +316,7 @@ class CodeSuggester:
         lines = lines_of(reading.text)
         out = engine.scorer.suggest(
             lines,
-            engine.billable_on(day),
+            engine.suggestible_on(day),
             limit=limit,
             floor=self.config.confidence_floor,
             threshold=threshold,
@@ -524,7 +527,7 @@ class CodeSuggester:
         if not by_lines(reading.document_type, system):
             hits, table = engine.candidates(
                 reading,
-                engine.system.billable_on(asked.day),
+                engine.suggestible_on(asked.day),
                 inpatient=result.setting == "inpatient",
                 top=self.config.terms_per_segment,
                 floor=self.config.coverage_floor,

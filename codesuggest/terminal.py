@@ -321,6 +321,8 @@ def _print_code(console: Console, code: Code) -> None:
 
     console.print(Text.assemble((code.code, "bold"), "  ", (code.display, "bold")))
     state = "billable" if code.billable else "a heading, not billable"
+    if not code.billable and code.release.startswith("site:") and not code.children:
+        state = "in no table that is loaded: known from a site's documents only"
     headings = [era for era in code.eras if era.state == "header"] if code.billable else []
     if headings:  # billable in some releases, a heading in others
         state = f"billable, a heading {' and '.join(_days(era.first, era.last) for era in headings)}"
@@ -442,6 +444,13 @@ def print_model(suggester: CodeSuggester) -> None:
         console.print(table)
         for line in suggester.about.get("made_from", ()):
             console.print(f"made from {line}")
+        for name, engine in suggester.engines.items():
+            if engine.system.site_codes:
+                console.print(
+                    f"{name}: {len(engine.system.site_codes):,} codes are known from the site's documents only"
+                )
+            if not engine.ranker.taught:
+                console.print(f"{name}: not calibrated, ranked by the words of the table alone", style="yellow")
         for key, value in suggester.config.to_dict().items():
             console.print(f"{key} = {value}", style="dim")
 

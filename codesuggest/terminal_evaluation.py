@@ -9,9 +9,9 @@ from codesuggest.compare import KINDS, Comparison, Gate
 from codesuggest.evaluation import TOP, Evaluation, Operating
 from codesuggest.export import SYSTEM_NAMES
 from codesuggest.figures import FEWER_IS_BETTER
-from codesuggest.losses import Losses
+from codesuggest.losses import Losses, Worst
 from codesuggest.records import Evidence
-from codesuggest.scoring import BINS
+from codesuggest.scoring import BINS, COLUMN
 from codesuggest.stages import STAGES, Explanation
 from codesuggest.terminal import _evidence, _plain, _printed, _table
 
@@ -60,7 +60,9 @@ def print_evaluation(evaluation: Evaluation, told: str, operating: Operating | N
             table.add_row(f"first {k} codes", *(Text(f"{first[n]:.3f}") for n in ("P", "R", "F1")))
         console.print(table)
         others = _table(("", _LEFT), ("", _LEFT), ("", _LEFT), ("", _LEFT), header=False)
-        cells = [(Text(n), _with_interval(n, figures, intervals)) for n in _OTHERS if n in figures]
+        located = evaluation.sums[:, COLUMN["locatable"]].any()  # else nobody marked evidence, or nothing right has any
+        shown = [n for n in _OTHERS if n in figures and (located or not n.startswith("evidence"))]
+        cells = [(Text(n), _with_interval(n, figures, intervals)) for n in shown]
         for i in range(0, len(cells), 2):
             others.add_row(*(cell for pair in cells[i : i + 2] for cell in pair))
         others.expand = False
@@ -167,8 +169,8 @@ def _dotted(system: str, code: str) -> str:
     return f"{code[:3]}.{code[3:]}" if system == "icd10cm" and len(code) > 3 else code
 
 
-def print_worst(system: str, rows: Sequence[tuple[str, float, Sequence[str], Sequence[str]]]) -> None:
-    """Documents that went worst: id, F1, required codes that were missed, codes suggested that are wrong."""
+def print_worst(system: str, rows: Sequence[Worst]) -> None:
+    """Documents that went worst, with the required codes that were missed and the suggested ones that are wrong."""
     from rich.text import Text
 
     table = _table(

@@ -61,6 +61,7 @@ def test_evaluate_prints_what_evaluate_returns(tiny_folder: Path, documents: Pat
     assert set(row["by"]) == {"document_type", "chapter", "section", "band", "seen"}
     assert row["stages"]["required"] == figures["required"]
     assert set(row["first"]) == {"5", "8", "15"}
+    assert all(w["missed"] or w["wrong"] for w in row["worst"])
 
 
 def test_only_one_split(tiny_folder: Path, documents: Path) -> None:
@@ -138,7 +139,7 @@ def test_diff_tells_what_moved_and_gates_a_build(tiny_folder: Path, other_folder
 
 def test_documents_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(OptionError, match="holds no coded document"):
+    with pytest.raises(InputError, match="none of the layouts"):
         cli.cli_evaluation.read_documents(tmp_path / "empty", "all")
     with pytest.raises(InputError):
         cli.cli_evaluation.read_documents(tmp_path / "nowhere.jsonl", "all")

@@ -133,7 +133,10 @@ def test_what_nobody_writes_is_a_candidate_and_rests_on_what_was_written(starter
 
 
 def test_only_what_was_said_in_full_adds_up(starter: CodeSuggester) -> None:
-    for note in ("ASSESSMENT:\n1. Hypertension\n2. No kidney disease\n", "ASSESSMENT: chronic kidney disease, stage 3b"):
+    for note in (
+        "ASSESSMENT:\n1. Hypertension\n2. No kidney disease\n",
+        "ASSESSMENT: chronic kidney disease, stage 3b",
+    ):
         engine = starter.engines["icd10cm"]
         reading = starter.reader.read(note)
         _, table = engine.candidates(reading, engine.system.billable_on(), inpatient=False, top=30, floor=0.45)

@@ -21,7 +21,7 @@ from codesuggest.levels import Levels, band_of, plain, seen_by, seen_in
         ("icd10cm", "Q99.Z9", ("Q99", "Q90-Q99", "17")),
         ("icd10cm", "ABCDE", ("ABC", "ABCDE", "ABCDE")),  # no code at all stands alone
         ("icd10pcs", "0DTJ4ZZ", ("0DT", "0D", "0")),
-        ("icd10pcs", "0DTJ", ("0DT", "0DTJ", "0DTJ")),  # the table holds no stems
+        ("icd10pcs", "0DTJ", ("0DT", "0D", "0")),  # the table holds no stems
         ("hcpcs", "J0696", ("J06", "drug", "drug")),
     ],
 )

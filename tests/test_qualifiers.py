@@ -59,7 +59,9 @@ def test_an_old_infarction_is_not_read_from_a_current_one(starter: CodeSuggester
 
 def test_shares_are_shares(starter: CodeSuggester) -> None:
     engine = starter.engines["icd10cm"]
-    reading = starter.reader.read("History of stroke. Mother with breast cancer. Acute on chronic kidney disease, old fracture.")
+    reading = starter.reader.read(
+        "History of stroke. Mother with breast cancer. Acute on chronic kidney disease, old fracture."
+    )
     hits = engine.index.search(
         reading.form, reading.word, reading.segment_of_word, len(reading.first), weak=reading.weak, top=30, floor=0.45
     )

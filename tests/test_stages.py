@@ -7,7 +7,8 @@ import pytest
 from codesuggest import CodeSuggester, evaluate
 from codesuggest.coded import CodedDocument, Label, notes_path, read_coded
 from codesuggest.errors import OptionError
-from codesuggest.losses import losses
+from codesuggest.evaluation import score
+from codesuggest.losses import losses, worst_documents
 from codesuggest.stages import STAGES
 
 #: note; code; options; stage
@@ -84,3 +85,14 @@ def test_what_the_table_does_not_hold_and_what_cannot_be_read(starter: CodeSugge
         losses(starter, [])
     with pytest.raises(OptionError, match="document_type, setting, chapter"):
         losses(starter, documents).by("text")
+
+
+def test_the_worst_documents_come_first() -> None:
+    gold = [CodedDocument(i, "x", (Label("icd10cm", "I10"), Label("icd10cm", "J18.9"))) for i in "abc"]
+    given = {"a": ("I10", "J18.9"), "b": ("I10", "R05.9"), "c": ("R05.9",)}
+    lines = [
+        {"id": i, "suggestions": [{"code": c, "confidence": 0.5, "suggested": True} for c in codes]}
+        for i, codes in given.items()
+    ]
+    worst = worst_documents(score(gold, lines), 5)
+    assert [tuple(w) for w in worst] == [("c", 0, ("I10", "J189"), ("R059",)), ("b", 0.5, ("J189",), ("R059",))]

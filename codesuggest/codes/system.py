@@ -23,6 +23,7 @@ from codesuggest.codes import (
     HISTORY,
     KEY,
     NOTE_KINDS,
+    SITE,
     STATES,
     TERM_KINDS,
     CodeRow,
@@ -73,7 +74,7 @@ class Code:
 
     @property
     def release(self) -> str:
-        return self._system.release
+        return self._system.site_codes.get(self.index, self._system.release)  # "site:<name>"
 
     @property
     def display(self) -> str:
@@ -259,7 +260,7 @@ class CodeSystem:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything but name, release and source, as plain arrays (see the table in `codesuggest.codes`)."""
-        return {key: self._arrays[key] for key in (*DTYPES, *HISTORY) if key in self._arrays}
+        return {key: self._arrays[key] for key in (*DTYPES, *HISTORY, *SITE) if key in self._arrays}
 
     @cached_property
     def sha256(self) -> str:
@@ -411,6 +412,17 @@ class CodeSystem:
         """(n,) bool: codes that can be billed on the date; None is the release's own."""
         return self.billable & self.valid_on(date)
 
+    def suggestible_on(self, date: dt.date | str | int | None = None) -> NDArray[np.bool_]:
+        """(n,) bool: those of `billable_on`, and what a site writes whatever the table says (`codes.site`)."""
+        site = np.isin(np.arange(len(self)), list(self.site_codes))
+        return np.asarray(self.billable_on(date) | site)
+
+    @cached_property
+    def site_codes(self) -> dict[int, str]:
+        """Position of each code of a site -> the release it is suggested with, "site:<name>"."""
+        a = self._arrays
+        return dict.fromkeys(a["site_code"].tolist(), bytes(a["site_release"][0]).decode()) if "site_code" in a else {}
+
     @cached_property
     def release_day(self) -> int:
         """The release as YYYYMMDD, 0 when its name is no date ("site:lab")."""
@@ -479,16 +491,6 @@ class CodeSystem:
         day = as_day(date)
         eras = [(i, self._era_on(i, day)) for i in codes]
         return [self.title(i) if era is None else era.title for i, era in eras]
-
-    def changed_between(self, one: dt.date | str | int, other: dt.date | str | int) -> NDArray[np.bool_]:
-        """(n,) bool: codes that can be billed on one of the days only, or have another title on the other."""
-        changed: NDArray[np.bool_] = self.billable_on(one) != self.billable_on(other)
-        if "era_code" in self._arrays:
-            codes = self._arrays["era_code"]
-            told = {int(i) for day in (one, other) for i in codes[self._eras_on(as_day(day))]}
-            for i in sorted(told):
-                changed[i] |= self.title_on(i, one) != self.title_on(i, other)
-        return changed
 
     # ---- hierarchy
 

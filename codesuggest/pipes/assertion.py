@@ -25,7 +25,7 @@ import numpy as np
 import srsly
 from numpy.typing import NDArray
 from spacy.language import Language
-from spacy.strings import get_string_id  # type: ignore[attr-defined]
+from spacy.strings import get_string_id
 from spacy.tokens import Doc, Span
 
 from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes, look

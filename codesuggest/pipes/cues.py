@@ -38,7 +38,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import IS_SPACE, LOWER, SENT_START  # type: ignore[import-not-found]
-from spacy.strings import get_string_id  # type: ignore[attr-defined]
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
 from codesuggest.pipes.lexicon import Row, read_lexicon
@@ -68,7 +68,7 @@ def hashes(words: Iterable[str]) -> frozenset[int]:
     return frozenset(get_string_id(word) for word in words)
 
 
-_BUILT_IN: Final = {
+_BUILT_IN: Final[dict[str, list[tuple[str, ...]]]] = {
     "<year>": [(str(year),) for year in range(1900, 2100)],
     "<yy>": [(f"{year % 100:02}",) for year in range(1960, 2030)],
     "<number>": [(str(number),) for number in range(121)],
@@ -143,7 +143,7 @@ class CueList:
         self.member: dict[int, tuple[int, ...]] = {}
         self._classes: dict[str, list[tuple[int, ...]]] = {}
         for name, words in _BUILT_IN.items():
-            self._define(name, [tuple(map(get_string_id, member)) for member in words])
+            self._define(name, [tuple(get_string_id(word) for word in member) for member in words])
         for row in read_lexicon(path, COLUMNS, optional=("max_tokens",)):
             try:
                 self._add(row)

@@ -25,8 +25,9 @@ def quicken(nlp: Language, words: Iterable[str]) -> None:
     """
     from spacy.attrs import IS_LOWER, IS_SPACE, LOWER  # type: ignore[import-not-found]
 
-    getters = nlp.vocab.lex_attr_getters
-    nlp.vocab.lex_attr_getters = {attribute: getters[attribute] for attribute in (LOWER, IS_LOWER, IS_SPACE)}
+    vocabulary: Any = nlp.vocab
+    getters = vocabulary.lex_attr_getters
+    vocabulary.lex_attr_getters = {attribute: getters[attribute] for attribute in (LOWER, IS_LOWER, IS_SPACE)}
     tokenizer: Any = nlp.tokenizer
     # a word of plain letters is one token: no affix, infix or URL is made of them alone (0.6 ms)
     for name in ("prefix_search", "suffix_search", "infix_finditer", "url_match"):

@@ -13,6 +13,7 @@ blank line; for the lines after that only while they are wrapped prose, begin in
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -107,7 +108,7 @@ def _ids(words: str) -> frozenset[int]:
 def _episodes(ids: list[int], cues: CueList) -> Iterator[tuple[int, int]]:
     """Items of a list that name what is over by now and nothing that lasts."""
     cuts = [-1, *(i for i, word in enumerate(ids) if word in _BETWEEN), len(ids)]
-    for a, b in zip(cuts, cuts[1:], strict=False):
+    for a, b in pairwise(cuts):
         item = ids[a + 1 : b]
         if not cues.episode.isdisjoint(item) and not cues.lasts(item):
             yield a + 1, b

@@ -102,9 +102,9 @@ def integral(case: Case) -> Iterator[tuple[Line, Line]]:
     """Each symptom on the claim that goes with a diagnosis on it, with that diagnosis."""
     rows = symptoms()
     for category, lines in case.by_category.items():
-        for symptom, diagnoses in rows.get(category, ()):
+        for starts, diagnoses in rows.get(category, ()):
             for line in lines:
-                if line.key.startswith(symptom) and (found := case.starting(*diagnoses)):
+                if line.key.startswith(starts) and (found := case.starting(*diagnoses)):
                     yield line, found[0]
                     break
 
