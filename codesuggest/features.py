@@ -17,16 +17,17 @@ import numpy.typing as npt
 from codesuggest import axes as pcs
 from codesuggest import qualifiers
 from codesuggest.acts import COLUMNS as ACT_COLUMNS
-from codesuggest.care import CARE_FEATURES, care_features, is_drug, read_care
-from codesuggest.codes.system import CodeSystem
+from codesuggest.care import CARE_FEATURES, care_features, read_care
 from codesuggest.company import COMPANY_FEATURES, NOBODY, Company
-from codesuggest.concepts import KINDS, SIDES, Concepts, categories_of, concept_of_codes
+from codesuggest.concepts import KINDS, SIDES, Concepts
 from codesuggest.learned import Learned
 from codesuggest.marked import MARKED, Claims
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
 from codesuggest.retrieve import Hits, TermIndex
-from codesuggest.trimesters import NONE, OPEN, trimester_of, trimesters
+from codesuggest.sides import ragged, sides_beside, site_sides
+from codesuggest.static import Static
+from codesuggest.trimesters import NONE, OPEN, trimester_of
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
@@ -171,52 +172,6 @@ class Table:
         return tuple(axis for axis in pcs.OPEN if self.x[row, COLUMN[f"axis:{axis}_open"]])
 
 
-@dataclass(frozen=True, slots=True)
-class Static:
-    """What of a code system the features need, computed once at load.
-
-    By concept (c,): category int32, dense id of the three-character category; letter int8, number of the first
-    character; title_term int32, the concept's title, -1 if none; first int32, its first code; drug bool, in HCPCS only, else
-    None. By code (k,): code_length int8; concept int32, -1 for headers.
-    """
-
-    category: Ints
-    letter: npt.NDArray[np.int8]
-    title_term: Ints
-    code_length: npt.NDArray[np.int8]
-    first: Ints
-    concept: Ints
-    drug: Bools | None = None
-    sided: bool = True  #: whether any code names a side
-    company: Company | None = None  #: of ICD-10-CM
-    trimester: npt.NDArray[np.int8] | None = None  #: int8 (k,), part of a pregnancy a code is for, of ICD-10-CM
-
-    @classmethod
-    def of(cls, system: CodeSystem, concepts: Concepts) -> Static:
-        first = concepts.member[concepts.member_indptr[:-1]]
-        codes = np.asarray(system.codes)
-        category = categories_of(system)
-        raw = codes.view(np.uint8).reshape(len(codes), -1)[:, 0]
-        # ICD-10-PCS has sections 0 to 9: they take the letters from I on, of which it uses none but X
-        letter = np.where(raw >= 65, raw - 65, raw - 48 + 8).astype(np.int8)
-        title = np.full(len(first), -1, np.int32)
-        terms = np.flatnonzero(concepts.term_kind == 0)[::-1]
-        title[concepts.term_concept[terms]] = terms
-        drug = is_drug(codes[first]) if system.name == "hcpcs" else None
-        return cls(
-            category[first],
-            letter[first],
-            title,
-            np.char.str_len(codes).astype(np.int8),
-            first,
-            concept_of_codes(concepts, len(codes)),
-            drug,
-            bool(concepts.side.any()),
-            Company.of(system) if system.name.startswith("icd10cm") else None,
-            trimesters(system) if system.name.startswith("icd10cm") else None,
-        )
-
-
 def features(
     reading: Reading,
     hits: Hits,
@@ -330,7 +285,7 @@ class _Judged:
         dominated = np.zeros(len(hits), bool)
         strong = np.flatnonzero(full & own & ~drug)
         first = np.searchsorted(segment, segment[strong])  # hits are sorted by segment: pairs within one only
-        pair, offset = _ragged(np.searchsorted(segment, segment[strong], side="right") - first)
+        pair, offset = ragged(np.searchsorted(segment, segment[strong], side="right") - first)
         outer, inner = strong[pair], first[pair] + offset
         inside = (
             (hits.first[outer] <= hits.first[inner])
@@ -343,7 +298,20 @@ class _Judged:
         in_diagnosis = reading.group[segment] == GROUPS.index("assessment")
         worth = np.where(learned, trusted, strength - 0.3 * dominated + 0.15 * in_diagnosis).astype(np.float32)
         return cls(
-            reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth, trusted, unsaid
+            reading,
+            hits,
+            concepts,
+            concept,
+            kind,
+            status,
+            strength,
+            full,
+            usable,
+            drug,
+            dominated,
+            worth,
+            trusted,
+            unsaid,
         )
 
 
@@ -386,7 +354,12 @@ class _Sheet:
             use, slot, concept = use[slot >= 0], slot[slot >= 0], concept[kept]
         own_words = ~judged.drug[use] & ~judged.dominated[use]
         plain = use[own_words]
-        concept, slot, witness = _with_implied(judged, plain, concept, slot, static)
+        witness = np.full((len(concept), 3), NOBODY)
+        if static.company is not None:
+            said = plain[judged.full[plain] & (judged.status[plain] != HISTORICAL)]
+            own, first = concept, static.first[judged.concept[said]]
+            concept, witness = static.company.joined(own, static.concept, said, first, judged.worth[said])
+            slot = np.searchsorted(concept, own)[slot]
         row = slot[own_words]
         return cls(
             judged,
@@ -416,22 +389,6 @@ class _Sheet:
         ahead = np.zeros(len(values), np.float32)
         ahead[order] = values[order][np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))]
         return ahead - values
-
-
-def _with_implied(
-    judged: _Judged, plain: Ints, concept: Ints, slot: Ints, static: Static
-) -> tuple[Ints, Ints, Ints]:
-    """The candidates with those that the diagnoses said add up to, the rows of the hits among them, and the witnesses."""
-    if static.company is None or not len(plain):
-        return concept, slot, np.full((len(concept), 3), NOBODY)
-    said = plain[judged.full[plain] & (judged.status[plain] != HISTORICAL)]
-    code, place = static.company.adds_up(static.first[judged.concept[said]], judged.worth[said])
-    implied = static.concept[code]
-    known, place = implied >= 0, np.where(place >= 0, np.append(said, NOBODY)[place], NOBODY)
-    both = np.union1d(concept, implied[known])
-    witness = np.full((len(both), 3), NOBODY)
-    witness[np.searchsorted(both, implied[known])] = place[known]
-    return both, np.searchsorted(both, concept)[slot], witness
 
 
 def _what_it_adds_up_from(sheet: _Sheet) -> None:
@@ -534,7 +491,7 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     title = static.title_term[ids]
     safe = np.maximum(title, 0)
     count = index.size[safe]
-    row, offset = _ragged(count)
+    row, offset = ragged(count)
     forms = index.forms[index.indptr[safe][row] + offset]
     said = np.bincount(row, index.idf[forms] ** 2 * judged.reading.affirmed_form(forms), minlength=n)
     sheet.put("match:title_in_note", np.where(title >= 0, said / index.mass[safe], 0))
@@ -547,7 +504,7 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     if not static.sided:
         return np.zeros((n, len(SIDES)), np.float32)
     weight = index.idf[forms] ** 2 / index.mass[safe][row]
-    return _site_sides(judged.reading, row, forms, weight, n)
+    return site_sides(judged.reading, row, forms, weight, n)
 
 
 def _who_provided_it(sheet: _Sheet, drug: Bools) -> None:
@@ -559,12 +516,6 @@ def _who_provided_it(sheet: _Sheet, drug: Bools) -> None:
     first = COLUMN[CARE_FEATURES[0]]
     own = care_features(near, sheet.row, judged.strength[p], drug[sheet.concept])
     sheet.x[:, first : first + len(CARE_FEATURES)] = own
-
-
-def _ragged(count: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Row and offset within the row of each element of rows of these lengths."""
-    row = np.repeat(np.arange(len(count)), count)
-    return row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
 
 
 def _spoken(sheet: _Sheet) -> pcs.Spoken:
@@ -583,48 +534,6 @@ def _spoken(sheet: _Sheet) -> pcs.Spoken:
         hits.first[use],
         hits.last[use],
     )
-
-
-def _site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, weight: Floats, n: int) -> Floats:
-    """How the side words near the words of a concept's title divide among the sides: float32 (n, sides), rows sum to 0 or 1.
-
-    row, forms, weight: the title forms of each concept and their share of it. Near is from two words before a side word
-    to four behind it, within its segment and not across another side word: "right" in "right distal radius" is no side
-    of the knee, and in "right knee pain, left hip pain" the whole title is near one side only.
-    """
-    out = np.zeros((n, len(SIDES)), np.float64)
-    near = np.zeros(len(reading.known), np.float32)
-    places = reading.side_word.tolist()
-    for i, (place, side) in enumerate(zip(places, reading.side.tolist(), strict=True)):
-        low = max([place - 2] + [p + 1 for p in places[max(0, i - 1) : i]])
-        high = min([place + 4] + [p - 1 for p in places[i + 1 : i + 2]])
-        around = slice(*np.searchsorted(reading.word, (low, high + 1)))
-        same = reading.segment_of_word[reading.word[around]] == reading.segment_of_word[place]
-        here = reading.form[around][same]
-        near[here] = 1
-        out[:, side] += np.bincount(row, weight * near[forms], minlength=n) ** 2
-        near[here] = 0
-    return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-9), np.float32)
-
-
-def _side_beside(sheet: _Sheet, weight: Floats) -> Floats:
-    """How strongly a match stands beside a side word of its segment: float32 (n, sides). weight (p,): of each match."""
-    judged, p = sheet.judged, sheet.plain
-    reading, hits = judged.reading, judged.hits
-    out = np.zeros((len(sheet.concept), len(SIDES)), np.float32)
-    if not len(reading.side_word) or not len(p):
-        return out
-    at = np.searchsorted(reading.side_word, hits.first[p])
-    for step in (-2, -1, 0, 1):  # the side words next to the match, before and behind
-        j = at + step
-        there = (j >= 0) & (j < len(reading.side_word))
-        j = np.where(there, j, 0)
-        word = reading.side_word[j]
-        there &= reading.segment_of_word[word] == hits.segment[p]
-        gap = np.maximum(0, np.maximum(hits.first[p] - word, word - hits.last[p]))
-        score = judged.strength[p] * np.select([gap <= 1, gap <= 3, gap <= 6], [1.0, 0.7, 0.5], 0.3) * weight
-        np.maximum.at(out, (sheet.row[there], reading.side[j][there]), score[there])
-    return out
 
 
 def _what_was_learned(sheet: _Sheet) -> None:
@@ -652,13 +561,16 @@ def _codes(
     judged, ids = sheet.judged, sheet.concept
     reading, concepts = judged.reading, judged.concepts
     start, stop = concepts.member_indptr[ids], concepts.member_indptr[ids + 1]
-    row, offset = _ragged(stop - start)
+    row, offset = ragged(stop - start)
     at = start[row] + offset
     code, side, extension = concepts.member[at], concepts.side[at], concepts.extension[at]
     weight = np.ones(len(sheet.plain), np.float32)
     if axes is not None:  # the side that was operated on, not the one of last year
         weight = pcs.side_weight(reading, judged.hits.segment[sheet.plain])
-    beside = _side_beside(sheet, weight) if static.sided else np.zeros((len(ids), len(SIDES)), np.float32)
+    beside = np.zeros((len(ids), len(SIDES)), np.float32)
+    if static.sided:
+        p = sheet.plain
+        beside = sides_beside(reading, judged.hits, p, judged.strength[p] * weight, sheet.row, len(ids))
     has_both = np.zeros(len(ids), bool)
     has_both[row[side == BILATERAL]] = True
     # without a bilateral code both sides are coded (I.B.13, FY2026)
@@ -704,7 +616,11 @@ def _codes(
     put("encounter:subsequent_in_follow_up", later * float(reading.follow_up))
     put("encounter:sequela", extension == ord("S"))
     put("encounter:other", (extension > 0) & (extension < ord("A")))
-    if static.trimester is not None and (part := static.trimester[code]).any() and (now := trimester_of(reading.text)) != NONE:
+    if (
+        static.trimester is not None
+        and (part := static.trimester[code]).any()
+        and (now := trimester_of(reading.text)) != NONE
+    ):
         put("code:trimester", part == now)
         put("code:other_trimester", (part != now) & (part != NONE) & (part != OPEN))
         put("code:unspecified_trimester", part == OPEN)

@@ -1,7 +1,7 @@
 """Words that change what a term means, and the terms that were matched without them.
 
-A term may be found by its other words alone: *history of NSTEMI* in "NSTEMI", *acute on chronic HFrEF* in "chronic HFrEF". Weight of
-words does not tell, for such qualifiers are common words and weigh little.
+A term may be found by its other words alone: *history of NSTEMI* in "NSTEMI", *acute on chronic HFrEF* in "chronic HFrEF". Weight
+of words does not tell, for such qualifiers are common words and weigh little.
 """
 
 from __future__ import annotations
