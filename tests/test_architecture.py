@@ -20,6 +20,7 @@ ORDER = [
     "store",
     "pipes.lexicon",
     "pipes.sentences",
+    "pipes.document_type",
     "pipes.structure",
     "pipes.cues",
     "pipes.standing",
