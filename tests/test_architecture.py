@@ -63,6 +63,7 @@ ORDER = [
     "mentions",
     "marked",
     "qualifiers",
+    "acts",
     "axes",
     "features",
     "rank",
