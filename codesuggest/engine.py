@@ -24,7 +24,7 @@ from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, Concepts
 from codesuggest.errors import ModelFormatError
-from codesuggest.features import FEATURES, Table, features
+from codesuggest.features import FEATURES, LEAST_OPERATION, Table, features
 from codesuggest.learned import Learned
 from codesuggest.marked import Dictionary, Spoken, claims, find
 from codesuggest.note import NEGATED, Reading
@@ -74,7 +74,7 @@ class Engine:
             len(reading.first),
             weak=reading.weak,
             top=top if self.axes is None else WIDER * top,
-            floor=floor,
+            floor=floor if self.axes is None else max(floor, LEAST_OPERATION),
         )
 
     def touched(self, hits: Hits, changed: npt.NDArray[np.bool_]) -> bool:
