@@ -22,7 +22,7 @@ from spacy.attrs import IDX, LOWER  # type: ignore[import-not-found]
 from spacy.tokens import Doc
 
 from codesuggest.pipes.cues import STATUSES, CueList, hashes
-from codesuggest.pipes.structure import Line, Section, Structure
+from codesuggest.pipes.structure import Line, Section, Structure, text_of
 from codesuggest.records import Cue
 
 __all__ = ["in_sections"]
@@ -53,7 +53,7 @@ def in_sections(
     sections = [(n, s) for n, s in enumerate(structure.sections) if s.name in _READ and s.start < s.end]
     if not sections:
         return status, cue
-    status, cue = status.copy(), cue.copy()
+    status, cue, text = status.copy(), cue.copy(), text_of(doc)
     table = np.asarray(doc.to_array([IDX, LOWER]), dtype=np.uint64)
     starts = table[:, 0].astype(np.int64)
     for number, section in sections:
@@ -65,7 +65,7 @@ def in_sections(
             continue
         whole = name == "discharge_instructions"
         kin = name == "family_history"
-        for start, end in [section[2:4]] if whole else _reach(doc.text, structure.lines, number, section, cues, kin=kin):
+        for start, end in [section[2:4]] if whole else _reach(text, structure.lines, number, section, cues, kin=kin):
             first, last = starts.searchsorted((start, end)).tolist()
             here = status[first:last]
             if name in _PAST:
@@ -75,7 +75,7 @@ def in_sections(
                 continue
             if name == "family_history":
                 other = [i for i in range(first, last) if status[i] == _OTHER_PERSON]
-                child = [i for i in other if not cues.children.isdisjoint(_ids(doc.text[found[cue[i]].start :][:12]))]
+                child = [i for i in other if not cues.children.isdisjoint(_ids(text[found[cue[i]].start :][:12]))]
                 status[child], cue[child] = _FAMILY, -1
             here[here == _AFFIRMED] = _DEFAULTS[name]
     return status, cue
