@@ -264,7 +264,8 @@ class NoteReader:
             ]
             forms = [self.forms_of(r.phrase or "") for r in findings]
             cut = cut.with_results(findings, forms, structure)
-            form, word = self._forms(cut.words.forms)
+            more, behind = self._forms(forms)
+            form, word = np.append(form, more), np.append(word, behind + np.int32(len(cut.words) - len(forms)))
         headline, rank = _headlines(cut, structure)
         side = self._side_of[form]
         sided = side > 0
