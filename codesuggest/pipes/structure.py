@@ -380,9 +380,7 @@ class StructurePipe:
         self.reader = reader
 
     def __call__(self, doc: Doc) -> Doc:
-        text = doc.user_data.pop(TEXT, None)
-        if text is None:
-            text = doc.text
+        text = text_of(doc)
         structure = self.reader.read(text)
         doc.user_data[STRUCTURE_KEY] = structure
         offsets = doc.to_array(["IDX"]).astype(np.int64).reshape(-1)
@@ -402,6 +400,12 @@ class StructurePipe:
 @Language.factory("codesuggest_structure", default_config={"folder": None}, assigns=["token.is_sent_start"])
 def _make_pipe(nlp: Language, name: str, folder: str | None) -> StructurePipe:
     return StructurePipe(StructureReader(Path(folder) if folder else ENGLISH))
+
+
+def text_of(doc: Doc) -> str:
+    """The text of a Doc, from `doc.user_data` where it is at hand."""
+    text = doc.user_data.get(TEXT)
+    return text if isinstance(text, str) else str(doc.text)
 
 
 def structure_of(doc: Doc) -> Structure:
