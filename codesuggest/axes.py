@@ -8,7 +8,7 @@ value that says nothing ("no device") before one the note does not name, and ope
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ _LISTS = ("procedure",)  # sections that name what was done; the description tel
 #: Body systems whose operations hold the inspection of another (B3.11a, ICD-10-PCS guidelines FY2026).
 _INSPECTED = {"W": "DFGTUVW7", "T": "TUV", "D": "DFW", "F": "DFW", "R": "RLM", "S": "SLM", "C": "C9", "9": "9C"}
 _COMPONENTS = Path(__file__).parent / "rules" / "components.tsv"
-_REPORT = "operative_report"
+REPORT = "operative_report"  #: type of document in which one operation or few are told at length
 _J = 18
 _SAID = 0.5  # share of a device's words from which it counts as told
 _Z, _FIFTH, _SIXTH, _SEVENTH = 33, 4, 5, 6
@@ -122,12 +122,16 @@ def choose(
         | {"operation:integral_inspection": _integral(letter, row, spoken, reading)}
     )
     step = spoken.act & (reading.status[spoken.segment] == AFFIRMED)
-    row_of, term, segment, first, last = (
-        part[step] for part in (spoken.row, spoken.term, spoken.segment, spoken.first, spoken.last)
+    steps = acts.columns(
+        spoken.row[step],
+        spoken.term[step],
+        spoken.segment[step],
+        spoken.first[step],
+        spoken.last[step],
+        1 + max(int(row.max(initial=-1)), int(spoken.row.max(initial=-1))),
     )
-    steps = acts.columns(row_of, term, segment, first, last, int(row.max()) + 1 if len(row) else 0)
     columns |= {name: values[row] for name, values in steps.items()}
-    if reading.document_type == _REPORT:
+    if reading.document_type == REPORT:
         component, named = _components(letter), columns["operation:named_words"] > 0
         columns["operation:component"] = component & ~named
         columns["operation:component_named"] = component & named
@@ -151,6 +155,26 @@ def choose(
         open_rest & (letter[:, _SEVENTH] != _Z) & ~fixed[:, 2] & _varies(row, letter, _SEVENTH)
     )
     return keep, {name: np.asarray(values, np.float32) for name, values in columns.items()}
+
+
+def told_only(reading: Reading) -> Reading:
+    """The reading without the lines that name operations: the list of procedures and the first lines.
+
+    A ranker trained on notes as they are leans on the names it finds there; trained on these too, it learns what the told
+    steps are worth.
+    """
+    name_lines = np.array([name in _LISTS for name in reading.section], bool)
+    name_lines[:3] = True
+    kept = reading.segment_of_word.copy()
+    inside = kept >= 0
+    inside[inside] = name_lines[kept[inside]]
+    kept[inside] = -1
+    segment = kept[reading.word]
+    spoken = segment >= 0
+    spoken[spoken] = reading.status[segment[spoken]] == AFFIRMED
+    known = np.zeros(len(reading.known), bool)
+    known[reading.form[spoken]] = True
+    return replace(reading, segment_of_word=kept, known=known)
 
 
 def names_operation(axes: Axes, reading: Reading, hits: Hits) -> Bools:

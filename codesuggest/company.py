@@ -69,7 +69,7 @@ class Company:
 
     def _groups(self, code: Ints) -> tuple[npt.NDArray[np.int64], Ints]:
         """(row of `code`, group) pairs of these codes."""
-        start, count = self.group_indptr[code], np.diff(self.group_indptr)[code]
+        start, count = self.group_indptr[code], self.group_indptr[code + 1] - self.group_indptr[code]
         row = np.repeat(np.arange(len(code)), count)
         return row, self.group[start[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)]
 
@@ -87,6 +87,19 @@ class Company:
         fired = (heard[self.parts] | (self.parts == NOBODY)).all(1) & ~heard[self.unless]
         target, first = np.unique(self.target[fired], return_index=True)
         return target, best[self.parts[fired][first]]
+
+    def joined(self, concept: Ints, concept_of: Ints, said: Ints, code: Ints, worth: Floats) -> tuple[Ints, Ints]:
+        """Candidates with those that the diagnoses said add up to: (n,) concepts, and (n, 3) the hits that witness each, or NOBODY.
+
+        concept: candidates, ascending. concept_of (k,): of each code. said, code, worth (m,): hits that say a diagnosis in full.
+        """
+        target, place = self.adds_up(code, worth)
+        implied = concept_of[target]
+        known, hit = implied >= 0, np.where(place >= 0, np.append(said, NOBODY)[place], NOBODY)
+        both = np.union1d(concept, implied[known])
+        witness = np.full((len(both), 3), NOBODY)
+        witness[np.searchsorted(both, implied[known])] = hit[known]
+        return both, witness
 
     def weigh(self, code: Ints, probability: Floats) -> Floats:
         """COMPANY_FEATURES of the candidates, float32 (n, 4), from the probability of each by a first ranking."""

@@ -24,13 +24,14 @@ from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, Concepts
 from codesuggest.errors import ModelFormatError
-from codesuggest.features import FEATURES, Static, Table, features
+from codesuggest.features import FEATURES, LEAST_OPERATION, Table, features
 from codesuggest.learned import Learned
 from codesuggest.marked import Dictionary, Spoken, claims, find
 from codesuggest.note import NEGATED, Reading
 from codesuggest.procedures import Axes
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.static import Static
 from codesuggest.store import Content, Folder
 
 #: An operation has many neighbours (each body part) and learned terms beside them: so much more is asked of the index.
@@ -73,7 +74,7 @@ class Engine:
             len(reading.first),
             weak=reading.weak,
             top=top if self.axes is None else WIDER * top,
-            floor=floor,
+            floor=floor if self.axes is None else max(floor, LEAST_OPERATION),
         )
 
     def touched(self, hits: Hits, changed: npt.NDArray[np.bool_]) -> bool:

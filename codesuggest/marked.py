@@ -114,9 +114,7 @@ class Dictionary:
         pairs = np.full(len(self.code), -1, np.int32)
         pairs[kept[order]] = np.arange(len(kept))
         writings = self.writings.moved(pairs >= 0, pairs)
-        return replace(
-            self, indptr=indptr, code=code[order], both=both, whole=whole, coded=coded, writings=writings
-        )
+        return replace(self, indptr=indptr, code=code[order], both=both, whole=whole, coded=coded, writings=writings)
 
 
 def _ids(phrases: Iterable[str], form_ids: Mapping[str, int]) -> list[list[int]]:

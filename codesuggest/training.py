@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from codesuggest import procedures
 from codesuggest.asked import CHARGE_LINE
+from codesuggest.axes import REPORT, told_only
 from codesuggest.cautions import TrainedOn
 from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
@@ -250,17 +251,20 @@ def fit_ranker(
         for d, r in zip(documents, readings, strict=True)
         if d.policy in taught.policies and d.labels(engine.system.name) is not None
     ]
-    fold = _folds([e.document.group or e.document.id for e in examples], seed)
+    told = _told_only(taught, documents, readings, config)
+    trained = [*examples, *told]
+    trained_fold = _folds([e.document.group or e.document.id for e in trained], seed)
+    fold = trained_fold[: len(examples)]
     if not _enough(examples, fold):
         return Ranker.untaught()
     scores: list[Floats] = [np.zeros(0)] * len(examples)
     for k in range(FOLDS):
-        ranker = _fit([e for e, f in zip(examples, fold, strict=True) if f != k])
+        ranker = _fit([e for e, f in zip(trained, trained_fold, strict=True) if f != k])
         for i, f in enumerate(fold):
             if f == k:
                 ranker.complete(examples[i].table, examples[i].hits)
                 scores[i] = ranker.score(examples[i].table.x)
-    ranker = _fit(examples)
+    ranker = _fit(trained)
     judged = [(e, s) for e, s in zip(examples, scores, strict=True) if e.document.policy == taught.policies[0]]
     examples, scores = [e for e, _ in judged], [s for _, s in judged]
     knots = calibrate(np.concatenate(scores), np.concatenate([e.right for e in examples]))
@@ -275,6 +279,20 @@ def _enough(examples: Sequence[Example], fold: Sequence[int]) -> bool:
         if not any(r.any() for r in kept) or all(r.all() for r in kept):
             return False
     return True
+
+
+def _told_only(
+    taught: Taught, documents: Sequence[CodedDocument], readings: Sequence[Reading], config: SuggestConfig
+) -> list[Example]:
+    """Billed operative reports once more without the lines that name the operation, in ICD-10-PCS: to learn from, not to be
+    judged by."""
+    if taught.engine.axes is None:
+        return []
+    return [
+        example_of(taught, d, told_only(r), config)
+        for d, r in zip(documents, readings, strict=True)
+        if d.policy == "billing" and r.document_type == REPORT and d.labels(taught.engine.system.name)
+    ]
 
 
 def example_of(taught: Taught, document: CodedDocument, reading: Reading, config: SuggestConfig) -> Example:

@@ -11,8 +11,8 @@ import pytest
 from conftest import NOTES
 
 from codesuggest.codes.system import CodeSystem
-from codesuggest.records import ClaimLine, Finding
 from codesuggest.facts import pairs, symptoms
+from codesuggest.records import ClaimLine, Finding
 from codesuggest.suggester import CodeSuggester
 
 NAMES = sorted(p.stem for p in NOTES.glob("*.json"))

@@ -137,7 +137,8 @@ def test_features_are_finite_and_candidates_unique_and_allowed(starter: CodeSugg
             assert allowed[table.code].all()
             assert ((table.lead >= 0) & (table.lead < len(hits))).all()
             assert table.usable[table.lead].all(), "what a candidate rests on may be evidence"
-            assert (engine.concepts.term_concept[hits.term[table.lead]] == table.concept).all()
+            own = engine.concepts.term_concept[hits.term[table.lead]] == table.concept
+            assert (own | (table.lead == table.witness[:, 0])).all(), "its own words, or those of what adds up to it"
 
 
 def test_without_candidates_the_table_is_empty(starter: CodeSuggester) -> None:

@@ -254,7 +254,8 @@ class _Reading:
             if j < end and ids[j] in following:
                 number, j = cues.match(ids, i, end)
                 while number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
-                    number, j = cues.match(ids, i, j - 1)  # "no recurrence of melanoma": then "no"
+                    # "no recurrence of melanoma": then "no"
+                    number, j = cues.match(ids, i, j - 1) if j - 1 > i else (-1, i)
             elif number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
                 continue
             if number < 0:

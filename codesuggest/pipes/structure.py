@@ -26,6 +26,7 @@ from spacy.attrs import SENT_START  # type: ignore[import-not-found]
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from codesuggest.pipes.document_type import DOCUMENT_TYPES, DocumentTypeReader
 from codesuggest.pipes.language import DEFAULT, fold, language
 from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.sentences import Line, Sentence, Splitter, in_capitals, line_of, read_marker, skip
@@ -33,11 +34,6 @@ from codesuggest.pipes.sentences import Line, Sentence, Splitter, in_capitals, l
 __all__ = [
     "DOCUMENT_TYPES", "STRUCTURE_KEY", "Line", "Section", "Sentence", "Structure", "StructurePipe", "StructureReader", "structure_of",
 ]  # fmt: skip
-
-#: The types ``Structure.document_type`` can take, in the order that breaks a tie.
-DOCUMENT_TYPES = (
-    "visit_note", "ed_note", "discharge_summary", "operative_report", "radiology_report", "lab_report", "charge_line",
-)  # fmt: skip
 
 
 class Section(NamedTuple):
@@ -90,7 +86,6 @@ _KEY_TABLE = str.maketrans(
     dict.fromkeys('*_=~#[]{}<>|"\u201c\u201d:\uff1a.`-\u2010\u2011\u200b\u200c\u200d\u200e\u200f\ufeff')
     | {"&": " and ", "+": " and ", "\u2019": "'"}
 )
-_WORDS = re.compile(r"[a-z0-9][a-z0-9-]*")
 #: Sections of short lines: an unknown heading inside is a problem or a body system and leaves nothing.
 _CLOSED = frozenset(
     ("ros", "exam", "vitals", "assessment", "plan", "assessment_plan", "impression", "diagnosis", "differential", "mdm",
@@ -148,20 +143,7 @@ class StructureReader:
         ):
             self._add_row(row)
         self.last_words = frozenset(key.rsplit(None, 1)[-1].rsplit("/", 1)[-1] for key in self.heads)
-        self._by_heading: list[tuple[str, str, float]] = []
-        self._by_phrase: dict[str, list[tuple[str, tuple[str, ...], float]]] = {}  # by the first word
-        columns = ("document_type", "kind", "cue", "weight", "source")
-        for row in read_lexicon(folder / "document_types.tsv", columns, unique=columns[:3]):
-            document_type, weight = row.choice("document_type", DOCUMENT_TYPES), row.number("weight")
-            if weight is None or weight <= 0:
-                raise row.error("column 'weight' must be above 0")
-            if row.choice("kind", ("heading", "phrase")) == "heading":
-                self._by_heading.append((document_type, row["cue"], weight))
-            else:
-                words = tuple(_WORDS.findall(fold(row["cue"])))
-                if " ".join(words) != fold(row["cue"]):
-                    raise row.error("a phrase consists of small letters, figures and hyphens")
-                self._by_phrase.setdefault(words[0], []).append((document_type, words, weight))
+        self.types = DocumentTypeReader(folder / "document_types.tsv")
 
     def _add_row(self, row: Row) -> None:
         kind, name, words = row.choice("kind", _KINDS), row["name"], row.items("heads")
@@ -196,28 +178,10 @@ class StructureReader:
         """The structure of ``text``: any string, the empty one and one with lone surrogates included."""
         parts = _Cutter(self, text).parts()
         lines, sections = _number(text, parts)
-        document_type, margin = self._type(text, sections)
+        document_type, margin = self.types.read(text, {section.name for section in sections})
         splitter = Splitter(text, lines, self.dotted, self.joins)
         sentences = splitter.sentences([part.number for part in parts], [part.first for part in parts])
         return Structure(document_type, margin, lines, sections, sentences)
-
-    def _type(self, text: str, sections: tuple[Section, ...]) -> tuple[str | None, float]:
-        scores = dict.fromkeys(DOCUMENT_TYPES, 0.0)
-        names = {section.name for section in sections}
-        for document_type, name, weight in self._by_heading:
-            if name in names:
-                scores[document_type] += weight
-        # Titles stand at the top, "discharged home" and the signature at the end.
-        sample = text if len(text) <= 4000 else text[:3000] + "\n" + text[-1000:]
-        words = _WORDS.findall(fold(sample.lower()))
-        seen: set[tuple[str, tuple[str, ...]]] = set()
-        for i in [i for i, word in enumerate(words) if word in self._by_phrase]:
-            for document_type, phrase, weight in self._by_phrase[words[i]]:
-                if tuple(words[i : i + len(phrase)]) == phrase and (document_type, phrase) not in seen:
-                    seen.add((document_type, phrase))
-                    scores[document_type] += weight
-        best, second = sorted(scores.values(), reverse=True)[:2]
-        return (max(DOCUMENT_TYPES, key=scores.__getitem__), best - second) if best >= 2 else (None, 0.0)
 
 
 class _Cutter:
@@ -423,9 +387,7 @@ class StructurePipe:
         self.reader = reader
 
     def __call__(self, doc: Doc) -> Doc:
-        text = doc.user_data.pop(TEXT, None)
-        if text is None:
-            text = doc.text
+        text = text_of(doc)
         structure = self.reader.read(text)
         doc.user_data[STRUCTURE_KEY] = structure
         offsets = doc.to_array(["IDX"]).astype(np.int64).reshape(-1)
@@ -446,6 +408,12 @@ class StructurePipe:
 def _make_pipe(nlp: Language, name: str, folder: str | None) -> StructurePipe:
     """`folder`: of word lists; without it, that of the pipeline's language."""
     return StructurePipe(StructureReader(Path(folder) if folder else folder_for(nlp)))
+
+
+def text_of(doc: Doc) -> str:
+    """The text of a Doc, from `doc.user_data` where it is at hand."""
+    text = doc.user_data.get(TEXT)
+    return text if isinstance(text, str) else str(doc.text)
 
 
 def structure_of(doc: Doc) -> Structure:
