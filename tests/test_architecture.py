@@ -61,6 +61,7 @@ ORDER = [
     "company",
     "trimesters",
     "mentions",
+    "profiles",
     "marked",
     "qualifiers",
     "axes",
