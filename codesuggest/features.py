@@ -636,7 +636,7 @@ def _codes(
         put("learned:association", own)
         put("learned:association_best", (own >= _max_by(row, own, len(ids))[row]) & (own > 0))
     if claimed is not None:
-        x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code)
+        x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code, x[:, COLUMN["match:best"]])
     lead = np.full(len(ids), -1, np.int32)
     order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
     lead[sheet.slot[order]] = sheet.use[order]

@@ -64,6 +64,7 @@ ORDER = [
     "company",
     "trimesters",
     "mentions",
+    "profiles",
     "writing",
     "marked",
     "acts",
