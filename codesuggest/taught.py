@@ -86,7 +86,7 @@ class Taught:
             for d, r in zip(documents, readings, strict=True)
             if d.policy == counted and d.labels(engine.system.name)
         ]
-        if engine.axes is None:
+        if engine.axes is None and counted == "mentions":
             marked = _marked(engine, own, form_ids, min_groups)
             return cls(with_dictionary(engine, Spoken.of(marked.dictionary, form_ids)), counts, policies, marked=marked)
         learned = TermCounts.of(
@@ -102,7 +102,7 @@ class Taught:
             engine,
             index=engine.index.with_terms(ids),
             concepts=with_learned(engine.concepts, learned.terms, learned.concept),
-            axes=engine.axes.with_terms(len(ids)),
+            axes=engine.axes.with_terms(len(ids)) if engine.axes is not None else None,
             learned=replace(engine.learned, reliability=learned.reliability(), concept_prior=learned.prior()),
         )
         return cls(engine, counts, policies, learned)
