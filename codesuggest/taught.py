@@ -89,7 +89,7 @@ class Taught:
             for d, r in zip(documents, readings, strict=True)
             if d.policy == counted and d.labels(engine.system.name)
         ]
-        if engine.axes is None:
+        if engine.axes is None and counted == "mentions":
             labels, patients = [_evidence(d, engine.system) for d, _ in own], [d.group or d.id for d, _ in own]
             marked = Marked.of(
                 [r for _, r in own],
@@ -118,7 +118,7 @@ class Taught:
             engine,
             index=engine.index.with_terms(ids),
             concepts=with_learned(engine.concepts, learned.terms, learned.concept),
-            axes=engine.axes.with_terms(len(ids)),
+            axes=engine.axes.with_terms(len(ids)) if engine.axes is not None else None,
             learned=replace(engine.learned, reliability=learned.reliability(), concept_prior=learned.prior()),
         )
         return cls(engine, counts, policies, learned)
