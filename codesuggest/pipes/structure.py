@@ -32,7 +32,8 @@ from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.sentences import Line, Sentence, Splitter, in_capitals, line_of, read_marker, skip
 
 __all__ = [
-    "DOCUMENT_TYPES", "STRUCTURE_KEY", "Line", "Section", "Sentence", "Structure", "StructurePipe", "StructureReader", "structure_of",
+    "DOCUMENT_TYPES", "STRUCTURE_KEY", "Line", "Section", "Sentence", "Structure", "StructurePipe", "StructureReader",
+    "structure_of",
 ]  # fmt: skip
 
 
