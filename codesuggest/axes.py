@@ -109,7 +109,7 @@ def choose(
     rival = np.where(offered, heard, 0)[row]
     rival[np.arange(len(row)), np.maximum(own, 0)] = 0
     other = np.where(own >= 0, rival.max(1, initial=0), 0)
-    rest_share = _rests(axes, reading, idf)[axes.rest[code]]
+    rest_share = _rests(axes, reading, idf, axes.rest[code])
     told, untold = np.where(axes.rest[code] > 0, rest_share, 0), np.where(axes.rest[code] > 0, 1 - rest_share, 0)
     plain = axes.rest[code] == 0
     score = 2.5 * fit - 2.5 * against + 1.5 * said - 1.0 * other + 1.5 * told - 0.8 * untold + 0.2 * plain
@@ -330,17 +330,20 @@ def side_of_note(reading: Reading) -> Floats:
     return out
 
 
-def _rests(axes: Axes, reading: Reading, idf: Floats) -> Floats:
-    """Share of the words of each device and qualifier that the note says of the patient: float32 (r,)."""
-    weight = (idf**2)[axes.rest_form]
-    start = axes.rest_indptr[:-1]
+def _rests(axes: Axes, reading: Reading, idf: Floats, rest: Ints) -> Floats:
+    """Share of the words of each of these devices and qualifiers that the note says of the patient: float32 (n,)."""
+    wanted, back = np.unique(rest, return_inverse=True)
+    count = axes.rest_indptr[wanted + 1] - axes.rest_indptr[wanted]
+    start = np.cumsum(count) - count
+    form = axes.rest_form[np.repeat(axes.rest_indptr[wanted] - start, count) + np.arange(int(count.sum()))]
+    weight = idf[form] ** 2
 
     def total(values: Floats) -> Floats:
-        summed = np.add.reduceat(np.append(values, np.float32(0)), start)
-        return np.where(np.diff(axes.rest_indptr) > 0, summed, 0)
+        summed = np.add.reduceat(np.append(values, np.float32(0)), start) if len(start) else values
+        return np.where(count > 0, summed, 0)
 
-    whole = total(weight)
-    return np.asarray(total(weight * reading.known[axes.rest_form]) / np.maximum(whole, 1e-6), np.float32)
+    share = total(weight * reading.known[form]) / np.maximum(total(weight), 1e-6)
+    return np.asarray(share[back], np.float32)
 
 
 def _varies(row: Ints, letter: npt.NDArray[np.uint8], axis: int) -> Bools:
