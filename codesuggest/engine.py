@@ -87,7 +87,7 @@ class Engine:
         return any(changed[member[a:b]].any() for a, b in zip(bounds[concept], bounds[concept + 1], strict=True))
 
     def suggestible_on(self, day: str) -> npt.NDArray[np.bool_]:
-        """(n codes,): codes that can be billed on the day, and those of the site. Kept for the day last asked about: most notes share theirs."""
+        """(n codes,): codes that can be billed on the day, and those of the site. Kept for the day last asked about."""
         kept: tuple[str, npt.NDArray[np.bool_]] | None = self.__dict__.get("_suggestible")
         if kept is None or kept[0] != day:
             kept = day, self.system.suggestible_on(day)

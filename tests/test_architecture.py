@@ -32,6 +32,7 @@ ORDER = [
     "pipes.quick",
     "pipes.results",
     "codes",
+    "codes.titles",
     "codes.system",
     "codes.site",
     "codes.licence",

@@ -79,7 +79,9 @@ class Structure(NamedTuple):
 _KINDS = ("section", "within", "subhead", "headword", "dotted", "joins")
 _HEAD = 70  # longest heading in characters
 _TERMINATORS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_DASH = re.compile(r"(\S[^-\u2013\u2014:]{1,60}?)(?:\s{1,4}[-\u2013\u2014]\s{1,4}|\t\s{0,4}|\s{2,4}|\s{0,4}\.{3,60}\s{0,4}|\.\s{1,4}(?=[A-Z0-9]))(?=\S)")
+_DASH = re.compile(
+    r"(\S[^-\u2013\u2014:]{1,60}?)(?:\s{1,4}[-\u2013\u2014]\s{1,4}|\t\s{0,4}|\s{2,4}|\s{0,4}\.{3,60}\s{0,4}|\.\s{1,4}(?=[A-Z0-9]))(?=\S)"
+)
 _WORD_START = re.compile(r"(?<![^\s.,;:!?)*])[^\W\d_]")
 _TAIL = re.compile(r" ?\([^()]*\)$| (?:on |from |as of )?[0-9][0-9/]*$| (?:today|reviewed|continued|cont)$")
 _SHORT = ("Imp", "Dx")  #: headings in the middle of a line that no word of prose is
