@@ -133,7 +133,7 @@ def choose(
     columns |= {name: values[row] for name, values in steps.items()}
     if reading.document_type == REPORT:
         component, named = _components(letter), columns["operation:named_words"] > 0
-        columns["operation:component"] = component & ~named
+        columns["operation:component"] = component & (columns["operation:unnamed"] > 0)
         columns["operation:component_named"] = component & named
         columns["operation:wording_in_report"] = fit * ~named
     columns["operation:unnamed_act"] = columns["operation:unnamed"] * columns["act:own"]
@@ -157,13 +157,18 @@ def choose(
     return keep, {name: np.asarray(values, np.float32) for name, values in columns.items()}
 
 
+def lists(reading: Reading) -> Bools:
+    """The segments that list what was done. bool (segments,)."""
+    return np.array([name in _LISTS for name in reading.section], bool)
+
+
 def told_only(reading: Reading) -> Reading:
     """The reading without the lines that name operations: the list of procedures and the first lines.
 
     A ranker trained on notes as they are leans on the names it finds there; trained on these too, it learns what the told
     steps are worth.
     """
-    name_lines = np.array([name in _LISTS for name in reading.section], bool)
+    name_lines = lists(reading)
     name_lines[:3] = True
     kept = reading.segment_of_word.copy()
     inside = kept >= 0
@@ -240,11 +245,12 @@ def _where_named(reading: Reading, spoken: Spoken, row: Ints) -> dict[str, Float
     """Whether the operation is named in the list of procedures, in its first lines, and in the document's first lines."""
     n = int(row.max()) + 1 if len(row) else 0
     current = reading.status[spoken.segment] == AFFIRMED
-    listed = np.array([name in _LISTS for name in reading.section], bool)
+    listed = lists(reading)
     place = np.cumsum(listed)
     named = spoken.whole & current & listed[spoken.segment]
     first = named & (place[spoken.segment] <= 3)
-    top = spoken.whole & current & (spoken.segment < 3)
+    titled = np.array([name in (None, "title", *_LISTS) for name in reading.section], bool)  # no diagnosis is a title
+    top = spoken.whole & current & (spoken.segment < 3) & titled[spoken.segment]
     out = {}
     for name, chosen in (("listed", named), ("listed_first", first), ("in_title", top)):
         best = np.zeros(n, np.float32)
@@ -309,7 +315,7 @@ def lesser_side(said: Floats, row: Ints, side: Ints) -> Floats:
 
 def side_weight(reading: Reading, segment: Ints) -> Floats:
     """How far a side said in a segment is the side of what was done: named in the list of procedures, told, or past."""
-    listed = np.array([name in _LISTS for name in reading.section], bool)
+    listed = lists(reading)
     told = (reading.group == GROUPS.index("procedure")) | np.array(
         [name in (None, "title") for name in reading.section], bool
     )
