@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codesuggest.errors import InputError
-from codesuggest.parallel import Span, carried_over
+
+if TYPE_CHECKING:
+    from codesuggest.parallel import Span
 
 SETTINGS = ("inpatient", "outpatient")
 POLICIES = ("billing", "mentions")
@@ -253,6 +255,8 @@ def read_codiesp(folder: str | Path, split: str = "train", *, language: str = "e
         marks = _codiesp_marks(marked) if marked.is_file() else {}
         texts = {f.stem: f.read_bytes().decode("utf-8") for f in sorted((base / "text_files").glob("*.txt"))}
         if language == "en":
+            from codesuggest.parallel import carried_over  # and numpy with it
+
             own, texts = texts, {}
             for file in sorted((base / "text_files_en").glob("*.txt")):
                 texts[file.stem] = file.read_bytes().decode("utf-8")

@@ -52,11 +52,11 @@ def listed(
         ranker.whys(table.x[best]),
         strict=True,
     )
+    # a bare laboratory value never suggests (I.A.19, III.B)
+    said = {concept for concept, places in evidence.items() if any(e.basis == "text" for e in places)}
     out = []
     for row, number, title, concept, sure, value, why in rows:
-        places, code = evidence[concept], system.code(number)
-        # a bare laboratory value never suggests (I.A.19, III.B)
-        said = any(e.basis == "text" for e in places)
+        code = system.code(number)
         out.append(
             Suggestion(
                 system=system.name,
@@ -64,11 +64,11 @@ def listed(
                 code=code,
                 display=title or code,
                 confidence=sure,
-                suggested=sure >= bar and said,
+                suggested=sure >= bar and concept in said,
                 score=value,
                 intercept=ranker.intercept,
                 why=why,
-                evidence=places,
+                evidence=evidence[concept],
                 undocumented=table.undocumented(row) if engine.axes is not None else (),
             )
         )

@@ -31,7 +31,8 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.codes.system import CodeSystem
-from codesuggest.note import Reading
+from codesuggest.note import NEGATED, Reading
+from codesuggest.profiles import Profiles, forms_of
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.writing import OwnWritings, Writings, count, written
 
@@ -446,27 +447,43 @@ MARKED = (  #: names of the features, after "marked:"
     "never_coded",
     "so_written",
     "never_written",
+    "profile",  # of `profiles.py`
+    # beside what the tables' terms say: a code none of its phrases was read of stands on them alone
+    "unheard",
+    "unheard_match",
+    "unheard_square",
+    "squared",
+    "and_match",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Codes that the phrases of a note claim: code int32 (c,), ascending; x float32 (c, len(MARKED))."""
+    """Codes that the phrases of a note claim: code int32 (c,), ascending; x float32 (c, len(MARKED)). profiles, forms: those
+    of a model and what the note says."""
 
     code: Ints
     x: Floats
+    profiles: Profiles
+    forms: Ints
 
-    def of(self, code: Ints) -> Floats:
-        """Rows of x for some codes, 0 for those not claimed. float32 (n, len(MARKED))."""
+    def of(self, code: Ints, match: Floats) -> Floats:
+        """The features of some codes, float32 (n, len(MARKED)). match: strength of each one's best term, (n,)."""
         out = np.zeros((len(code), len(MARKED)), np.float32)
         held = np.flatnonzero(np.isin(code, self.code))
         out[held] = self.x[np.searchsorted(self.code, code[held])]
+        said = out[:, MARKED.index("reliability")]
+        unheard = said == 0
+        more = [self.profiles.of(self.forms, code), unheard, unheard * match, unheard * match**2]
+        more += [said**2, said * match]
+        out[:, -len(more) :] = np.stack(more, 1)
         return out
 
 
-def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_], writing: Ints) -> Claims:
-    """hits: as `find` gives them, terms being phrases. negated: bool (h,). writing: int (h,), of the dictionary's writings, -1 for
+def claims(dictionary: Dictionary, profiles: Profiles, reading: Reading, hits: Hits, writing: Ints) -> Claims:
+    """hits: as `find` gives them for the reading, terms being phrases. writing: int (h,), of the dictionary's writings, -1 for
     another."""
+    negated = reading.status[hits.segment] == NEGATED
     reliability = dictionary.reliability()
     count = np.diff(dictionary.indptr)[hits.term]
     hit = np.repeat(np.arange(len(hits)), count)
@@ -477,7 +494,7 @@ def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_], w
     n = len(code)
     x = np.zeros((n, len(MARKED)), np.float32)
     if not n:
-        return Claims(code.astype(np.int32), x)
+        return Claims(code.astype(np.int32), x, profiles, forms_of(reading))
     phrase = dictionary.phrase[pair]
     v, so_said = dictionary.writings.refined(writing[hit], pair, reliability[pair].astype(np.float64))
     size, both, whole = dictionary.size[phrase], dictionary.both[pair], dictionary.whole[pair]
@@ -516,9 +533,9 @@ def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_], w
     columns["never_coded"] = dictionary.coded[code] == 0
     columns["so_written"] = np.log1p(so_said[lead])
     columns["never_written"] = (so_said[lead] == 0) & (whole[lead] > 0)
-    for i, name in enumerate(MARKED):
-        x[:, i] = columns[name]
-    return Claims(code.astype(np.int32), x)
+    for name, values in columns.items():
+        x[:, MARKED.index(name)] = values
+    return Claims(code.astype(np.int32), x, profiles, forms_of(reading))
 
 
 def _offsets(count: Ints) -> npt.NDArray[np.int64]:

@@ -171,12 +171,11 @@ class Reading:
 
     def extension_fits(self, extension: npt.NDArray[np.uint8]) -> Bools:
         """Which seventh characters the note can mean: initial, routine subsequent, sequela if said, open if said."""
-        fits = (extension == 0) | np.isin(extension, (65, 68)) | (extension == 48)  # none, A, D, 0
-        if self.sequela:
-            fits |= extension == 83
-        if self.open_injury:
-            fits |= np.isin(extension, (66, 69))
-        return np.asarray(fits)
+        fits = np.zeros(256, bool)
+        fits[[0, *b"AD0"]] = True
+        fits[ord("S")] = self.sequela
+        fits[[*b"BE"]] = self.open_injury
+        return np.asarray(fits[extension])
 
 
 def check_text(note: object) -> str:

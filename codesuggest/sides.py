@@ -33,29 +33,17 @@ def site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, weight: Flo
     of the knee, and in "right knee pain, left hip pain" the whole title is near one side only.
     """
     out = np.zeros((n, len(SIDES)), np.float64)
+    near = np.zeros(len(reading.known), np.float32)
     places = reading.side_word.tolist()
-    near: list[tuple[int, int]] = []  # (number of the side word, form near it)
-    for i, place in enumerate(places):
+    for i, (place, side) in enumerate(zip(places, reading.side.tolist(), strict=True)):
         low = max([place - 2] + [p + 1 for p in places[max(0, i - 1) : i]])
         high = min([place + 4] + [p - 1 for p in places[i + 1 : i + 2]])
         around = slice(*np.searchsorted(reading.word, (low, high + 1)))
         same = reading.segment_of_word[reading.word[around]] == reading.segment_of_word[place]
-        near += [(i, form) for form in dict.fromkeys(reading.form[around][same].tolist())]
-    if not near or not len(forms):
-        return np.asarray(out, np.float32)
-    # the title words that are such a form, side word by side word, each time in the order of the titles
-    number, form = np.array(near, np.int64).T
-    order = np.argsort(forms, kind="stable")
-    first = np.searchsorted(forms, form, sorter=order)
-    count = np.searchsorted(forms, form, side="right", sorter=order) - first
-    own, offset = ragged(count)
-    at = order[first[own] + offset]
-    cell = number[own] * len(forms) + at
-    cell.sort()
-    side_word, at = np.divmod(cell, len(forms))
-    share = np.bincount(side_word * n + row[at], weight[at], minlength=len(places) * n).reshape(-1, n)
-    for own_share, side in zip(share, reading.side.tolist(), strict=True):
-        out[:, side] += own_share**2
+        here = reading.form[around][same]
+        near[here] = 1
+        out[:, side] += np.bincount(row, weight * near[forms], minlength=n) ** 2
+        near[here] = 0
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-9), np.float32)
 
 
@@ -65,14 +53,7 @@ def sides_beside(reading: Reading, hits: Hits, chosen: Ints, strength: Floats, r
     out = np.zeros((n, len(SIDES)), np.float32)
     if not len(reading.side_word) or not len(chosen):
         return out
-    # only matches in a segment that holds a side word can stand beside one
-    has_side = np.zeros(len(reading.status) + 1, bool)
-    has_side[reading.segment_of_word[reading.side_word]] = True
-    has_side[-1] = False
-    near = has_side[hits.segment[chosen]]
-    chosen, row, strength = chosen[near], row[near], strength[near]
     first, last, segment = hits.first[chosen], hits.last[chosen], hits.segment[chosen]
-    flat = out.reshape(-1)
     at = np.searchsorted(reading.side_word, first)
     for step in (-2, -1, 0, 1):  # the side words next to the match, before and behind
         j = at + step
@@ -82,5 +63,5 @@ def sides_beside(reading: Reading, hits: Hits, chosen: Ints, strength: Floats, r
         there &= reading.segment_of_word[word] == segment
         gap = np.maximum(0, np.maximum(first - word, word - last))
         score = strength * np.select([gap <= 1, gap <= 3, gap <= 6], [1.0, 0.7, 0.5], 0.3)
-        np.maximum.at(flat, row[there] * len(SIDES) + reading.side[j][there], score[there].astype(np.float32))
+        np.maximum.at(out, (row[there], reading.side[j][there]), score[there])
     return out

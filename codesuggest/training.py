@@ -303,9 +303,9 @@ def example_of(taught: Taught, document: CodedDocument, reading: Reading, config
     engine, group = taught.engine, document.group or document.id
     system = engine.system
     labels = document.labels(system.name) or {}
-    reliability, dictionary = None, None
-    if taught.marked and engine.spoken:
-        dictionary = taught.marked.without(group)
+    reliability, dictionary, profiles = None, None, None
+    if taught.marked and taught.profiles and engine.spoken:
+        dictionary, profiles = taught.marked.without(group), taught.profiles.without(group)
         reliability = engine.spoken.trust(dictionary)
     elif taught.learned:
         reliability = taught.learned.reliability(group)
@@ -317,6 +317,7 @@ def example_of(taught: Taught, document: CodedDocument, reading: Reading, config
         floor=config.coverage_floor,
         reliability=reliability,
         dictionary=dictionary,
+        profiles=profiles,
     )
     category = engine.static.category[table.concept]
     code, per_category = taught.counts.priors_without(document)

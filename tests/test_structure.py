@@ -460,3 +460,25 @@ def test_rows_check_their_cells(tmp_path: Path) -> None:
         read_lexicon(path, ("name",))
     with pytest.raises(LexiconError, match="no such word list"):
         read_lexicon(tmp_path / "none.tsv", ("name",))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "words"),
+    [
+        ("Indication ......... Complete heart block, syncope\n", "indication", "Complete heart block"),
+        ("Diagnosis .... Severe aortic stenosis\n", "diagnosis", "Severe aortic stenosis"),
+        ("Exam normal.\n\nAssessment. Graves disease with goiter.\n", "assessment", "Graves disease"),
+        ("Pre/post: R foot wet gangrene\n", "postop_diagnosis", "R foot"),
+        ("Reason: routine STI screening\n", "indication", "routine STI"),
+        ("dx on req: anemia; heavy periods\n", "diagnosis", "anemia"),
+        ("HPI: eye pain. No ulcer. Imp: corneal abrasion\n", "impression", "corneal abrasion"),
+        ("Problems addressed this admission:\n1. Neutropenic fever\n", "discharge_diagnosis", "Neutropenic"),
+    ],
+)
+def test_headings_with_leaders_stops_and_in_shorthand(text: str, name: str, words: str) -> None:
+    assert StructureReader().read(text).section_at(text.index(words)).name == name
+
+
+def test_a_sentence_that_names_a_heading_opens_none() -> None:
+    text = "HPI: He is well. The plan. Of note, no fever.\n"
+    assert StructureReader().read(text).section_at(text.index("Of note")).name == "hpi"

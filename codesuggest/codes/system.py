@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,15 +38,13 @@ from codesuggest.codes import (
     normalise,
     table_rows,
 )
+from codesuggest.codes.titles import SIDES, names_side, words_of
 from codesuggest.errors import CodeFileError, OptionError
 
 if TYPE_CHECKING:
     from codesuggest.lookup import Lookup
 
 __all__ = ["Code", "CodeRow", "CodeSystem", "Conflict", "Era", "GroupRow", "Note", "Range"]
-
-_SIDES = frozenset(("right", "left", "bilateral"))
-_DOMINANCE = frozenset(("dominant", "nondominant"))  #: "affecting right dominant side"
 
 
 class Conflict(NamedTuple):
@@ -626,15 +623,15 @@ class CodeSystem:
         They have the same title but for the words of the side, and stand beside the code or, where the side comes
         before a stage or a seventh character, beside its parent with the same ending.
         """
-        title, up = _words(self.title(i)), int(self.parent[i])
-        if "unspecified" not in title or not _SIDES.isdisjoint(title) or up < 0:
+        title, up = words_of(self.title(i)), int(self.parent[i])
+        if "unspecified" not in title or not SIDES.isdisjoint(title) or up < 0:
             return []
         near = [int(j) for j in self.children_of(up) if j != i]
-        out = [j for j in near if _names_side(title, _words(self.title(j)))]
+        out = [j for j in near if names_side(title, words_of(self.title(j)))]
         if not out:
             ending = self._key(i)[len(self._key(up)) :]
             far = [self.find(self._key(j) + ending) for j in self.unspecified_siblings(up)]
-            out = [j for j in far if j >= 0 and _names_side(title, _words(self.title(j)))]
+            out = [j for j in far if j >= 0 and names_side(title, words_of(self.title(j)))]
         return out
 
     def more_specific(self, i: int) -> list[int]:
@@ -646,30 +643,11 @@ class CodeSystem:
         """
         key, out, node = self._key(i), dict[int, None](), i
         while (up := int(self.parent[node])) >= 0:
-            vague = _words(self.title(node)).count("unspecified")
+            vague = words_of(self.title(node)).count("unspecified")
             ending = key[len(self._key(node)) :]
             for j in self.children_of(up).tolist() if vague else ():
-                if _words(self.title(j)).count("unspecified") < vague:
+                if words_of(self.title(j)).count("unspecified") < vague:
                     same = self.find(self._key(j) + ending) if ending else j
                     out[same if same >= 0 else j] = None
             node = up
         return list(out)
-
-
-def _words(title: str) -> list[str]:
-    return re.findall(r"[^\W_]+", title.lower())
-
-
-def _names_side(unspecified: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether `other` says the same as `unspecified` but for one "unspecified [site]" made right, left or bilateral."""
-    sided = [word for word in other if (word in _SIDES or word == "unilateral") and word not in unspecified]
-    if not sided or other.count("unspecified") != unspecified.count("unspecified") - 1:
-        return False
-    theirs = [word.rstrip("s") for word in other if word not in sided and word not in _DOMINANCE]
-    mine = [word.rstrip("s") for word in unspecified]
-    if any(word not in mine for word in theirs):
-        return False
-    missing = [word for word in mine if word not in theirs and word != "unspecified"]
-    # "unspecified eye" / "bilateral": the site goes with the word; "..., unspecified side" / "of right ovary": so does
-    # "side"
-    return not missing or missing == ["side"] or (len(missing) == 1 and "bilateral" in sided)

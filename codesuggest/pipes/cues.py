@@ -23,8 +23,8 @@ tokens from the row's category ("diagnosed with diabetes in 2009" is not past).
 A word with accents is met with and without them.
 
 A weak cue gives way to what the item itself says: of "h/o HTN, stroke" only the stroke is past, for what is in the class
-<lasting> does not go away, unless it is <passing> (`historical?`); a brother with strep throat is a contact, not a family history, for strep is in
-<catching> (`family?` becomes other_person).
+<lasting> does not go away, unless it is <passing> (`historical?`); a brother with strep throat is a contact, not a family
+history, for strep is in <catching> (`family?` becomes other_person).
 
 The reading itself looks words up in these two, in <and>, <or>, <open> (a line cannot end there) and <bullet>; `standing.py`
 in <episode> (over by the time it stands under a past medical history), <relative> and <child>.

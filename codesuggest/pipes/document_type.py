@@ -32,6 +32,7 @@ _WORDS = re.compile(r"[a-z0-9][a-z0-9-]*")
 _Ones = dict[str, list[int]]
 _Longer = dict[str, list[tuple[str, str, int]]]
 
+
 class DocumentTypeReader:
     """Reads the type of a document, whatever accents it writes. Holds only the table: no state from one text to the next."""
 

@@ -32,7 +32,8 @@ from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.sentences import Line, Sentence, Splitter, in_capitals, line_of, read_marker, skip
 
 __all__ = [
-    "DOCUMENT_TYPES", "STRUCTURE_KEY", "Line", "Section", "Sentence", "Structure", "StructurePipe", "StructureReader", "structure_of",
+    "DOCUMENT_TYPES", "STRUCTURE_KEY", "Line", "Section", "Sentence", "Structure", "StructurePipe", "StructureReader",
+    "structure_of",
 ]  # fmt: skip
 
 
@@ -78,9 +79,12 @@ class Structure(NamedTuple):
 _KINDS = ("section", "within", "subhead", "headword", "dotted", "joins")
 _HEAD = 70  # longest heading in characters
 _TERMINATORS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_DASH = re.compile(r"(\S[^-\u2013\u2014:]{1,60}?)(?:\s{1,4}[-\u2013\u2014]\s{1,4}|\t\s{0,4}|\s{2,4})(?=\S)")
+_DASH = re.compile(
+    r"(\S[^-\u2013\u2014:]{1,60}?)(?:\s{1,4}[-\u2013\u2014]\s{1,4}|\t\s{0,4}|\s{2,4}|\s{0,4}\.{3,60}\s{0,4}|\.\s{1,4}(?=[A-Z0-9]))(?=\S)"
+)
 _WORD_START = re.compile(r"(?<![^\s.,;:!?)*])[^\W\d_]")
 _TAIL = re.compile(r" ?\([^()]*\)$| (?:on |from |as of )?[0-9][0-9/]*$| (?:today|reviewed|continued|cont)$")
+_SHORT = ("Imp", "Dx")  #: headings in the middle of a line that no word of prose is
 _REMARKS = ("today", "reviewed", "cont", "continued")
 _KEY_TABLE = str.maketrans(
     dict.fromkeys('*_=~#[]{}<>|"\u201c\u201d:\uff1a.`-\u2010\u2011\u200b\u200c\u200d\u200e\u200f\ufeff')
@@ -346,7 +350,7 @@ class _Cutter:
             return True
         gap = len(before) - len(bare) >= 2 or "\t" in before[len(bare) :]
         if gap or bare[-1] in (".;!?,:)]*" if upper else ".;!?*"):
-            return upper or len(raw) > 3
+            return upper or len(raw) > 3 or raw in _SHORT
         last = bare.split()[-1]
         small = last.islower() or not (self.capitals or last.isupper())
         return upper and small and len(raw) > 3 and last[-1] not in "/-&("

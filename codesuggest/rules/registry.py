@@ -55,7 +55,7 @@ class Line(NamedTuple):
     suggested: bool  #: always so on a claim
     evidence: tuple[Evidence, ...]
     table: CodeSystem | None  #: None when that system is not loaded
-    index: int  #: in `table`, -1 for a code it does not have
+    index: int  # type: ignore[assignment]  #: in `table`, -1 for a code it does not have
     units: int | None = None
     modifiers: tuple[str, ...] = ()
     poa: str | None = None
