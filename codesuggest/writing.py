@@ -130,10 +130,16 @@ def written(reading: Reading, hits: Hits, phrases: Collection[int], forms_of: Se
         if g not in phrases:
             out.append("")
             continue
-        wanted, words = set(forms_of[g]), []
+        wanted, words, apart = set(forms_of[g]), [], False
         for place in range(first, last + 1):
-            if not wanted.isdisjoint(forms.get(place, ())):
-                wanted.difference_update(forms[place])
+            own = forms.get(place, ())
+            if wanted.isdisjoint(own):
+                apart = apart or bool(reading.words.forms[place])
+            else:
+                if apart and words:
+                    words.append("\u2026")
+                apart = False
+                wanted.difference_update(own)
                 if place not in folded:
                     folded[place] = fold(text[start[place] : end[place]].lower(), "ñ")
                 words.append(folded[place])
