@@ -130,7 +130,8 @@ def written(reading: Reading, hits: Hits, phrases: Collection[int], forms_of: Se
         if g not in phrases:
             out.append("")
             continue
-        wanted, words, apart = set(forms_of[g]), [], False
+        words: list[str] = []
+        wanted, apart = set(forms_of[g]), False
         for place in range(first, last + 1):
             own = forms.get(place, ())
             if wanted.isdisjoint(own):
