@@ -87,8 +87,11 @@ def evaluate(
         raise OptionError("--adapter and --forgiving are about --results")
     if results is not None and stages:
         raise OptionError("--stages asks a model; results do not say where a code was lost")
-    coded = read_documents(documents, split, layout=layout, split_file=split_file, part=part, system=system)
     suggester = _open(model)
+    spoken = suggester.language
+    coded = read_documents(
+        documents, split, layout=layout, split_file=split_file, part=part, language=spoken, system=system
+    )
     evaluation, told = _measured(suggester, coded, results, adapter, system, threshold, trained_on, forgiving)
     operating = None if precision is None else evaluation.threshold_for(precision=precision)
     parts = {key: evaluation.by(key) for key in dict.fromkeys(by or ())}
@@ -229,6 +232,7 @@ def read_documents(
     layout: str | None = None,
     split_file: Path | None = None,
     part: str = "train",
+    language: str = "en",
     system: str = "icd10cm",
 ) -> list[CodedDocument]:
     """Coded documents of one split. Raises OptionError where there are none, InputError for what is no such input.
@@ -245,7 +249,7 @@ def read_documents(
     def told(line: str) -> None:
         typer.echo(line, err=True)
 
-    found = read_documents_as(path, layout, split=split_file, part=part, system=system, told=told)
+    found = read_documents_as(path, layout, split=split_file, part=part, language=language, system=system, told=told)
     coded = [d for d in found if split in ("all", d.split)]
     if not coded:
         raise OptionError(f"{path} holds no coded document{'' if split == 'all' else f' of the split {split}'}")

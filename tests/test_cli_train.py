@@ -187,7 +187,7 @@ def test_evaluation_documents_are_left_out(run: Run, tmp_path: Path) -> None:
         (["docs.jsonl", "--base", "nowhere", "--out", "m"], "error[model_not_found]: nowhere"),
         (["docs.jsonl", "--codes", "nowhere.csv", "--out", "m"], "error[code_file]: nowhere.csv"),
         (["docs.jsonl", "--layout", "word", "--out", "m"], "error[option]: the layout must be one of"),
-        (["docs.jsonl", "--language", "tlh", "--out", "m"], "error[option]: --language"),
+        (["docs.jsonl", "--language", "tlh", "--out", "m"], "error[option]: language must be one of en, es"),
         (["empty.jsonl", "--codes", "codes.csv", "--out", "m"], "error[input]: empty.jsonl: no document to train on"),
         (["uncoded.jsonl", "--out", "m"], "error[option]: no document has a code"),
         (
