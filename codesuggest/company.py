@@ -24,6 +24,14 @@ Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
+#: Features of a candidate that the diagnoses said add up to: that they do, how well the weakest is said, whether all are among the
+#: diagnoses, whether nothing else says it.
+IMPLIED_FEATURES = (
+    "company:implied",
+    "company:implied_worth",
+    "company:implied_in_diagnosis",
+    "company:implied_unsaid",
+)
 #: Features of a candidate whose value depends on how probable the others are.
 COMPANY_FEATURES = ("company:combined", "company:not_beside", "company:symptom_of", "company:implied_sure")
 NOBODY = -1
