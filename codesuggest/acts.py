@@ -15,9 +15,9 @@ import numpy.typing as npt
 Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
-#: Columns filled in here: sentences that tell a step, and different steps (logarithms, over their usual height); steps that
-#: few other operations share (a logarithm); their share of the best of the note, in [0, 1].
-COLUMNS = ("act:sentences", "act:steps", "act:own", "act:share")
+#: Columns filled in here: different steps told (a logarithm over its usual height); sentences that tell one, those that few
+#: other operations share counting more (a logarithm); the same as a share of the most any operation has, in [0, 1].
+COLUMNS = ("act:steps", "act:own", "act:share")
 
 
 def columns(row: Ints, term: Ints, segment: Ints, first: Ints, last: Ints, n: int) -> dict[str, Floats]:
@@ -25,7 +25,6 @@ def columns(row: Ints, term: Ints, segment: Ints, first: Ints, last: Ints, n: in
 
     row, term, segment, first, last: (a,), of each step told the operation, the term, its segment and its words.
     """
-    sentences = _distinct(row, segment, n)
     steps = _distinct(row, term, n)
     own = np.zeros(n, np.float64)
     if len(row):
@@ -37,7 +36,6 @@ def columns(row: Ints, term: Ints, segment: Ints, first: Ints, last: Ints, n: in
         np.maximum.at(best, (row, segment), 1 / claims[claim])
         own = best.sum(1)
     values = {
-        "act:sentences": np.log1p(sentences) / 2,
         "act:steps": np.log1p(steps) / 2,
         "act:own": np.log1p(own),
         "act:share": own / max(1e-9, own.max(initial=0)),

@@ -11,6 +11,17 @@ to tell how this site differs. So the base is a prior everywhere, and what is no
 * threshold: where F1 is best on those documents, drawn to the base's while the site's codes are few.
 
 Everything that looks at labels does so across folds that keep the documents of one group together.
+
+Measured on 127 office visits coded for billing, in five folds (a base trained on 315 invented notes; adapted to the first so
+many of the other folds; MAP, micro-F1, R@10, ECE), and on two of the folds, 51 visits, beside a model trained on these alone:
+
+    visits      five folds, adapted               two folds, adapted    two folds, trained on them alone (table and idioms)
+      0         0.739 0.694 0.894 0.032           0.708 0.690
+     10         0.780 0.746 0.919 0.040           0.758 0.744              0.665 0.616, 8 s
+     30         0.787 0.744 0.919 0.033           0.764 0.753              0.720 0.706, 24 s
+    100         0.815 0.799 0.919 0.031           0.786 0.802              0.794 0.804, 64 s
+
+Adapting took 2, 3 and 15 s on a busy machine. A standard error of MAP is 0.025 on five folds.
 """
 
 from __future__ import annotations
@@ -119,18 +130,20 @@ def _trained_on(base: CodeSuggester, readings: Iterable[Reading]) -> dict[str, A
     return {"trained_on": TrainedOn(words, max(old.unknown, new.unknown), dict(sorted(types.items()))).to_dict()}
 
 
-def descent(base: CodeSuggester, change: str) -> dict[str, Any]:
-    """What a model made from another says about itself: what the other was made from, the change, and which it was.
+def descent(base: CodeSuggester, change: str, *, date: str | None = None) -> dict[str, Any]:
+    """What a model made from another says about itself: what the other was made from, and its history with this change.
 
-    What the base allowed to pass on, a model that saw a user's documents does not: that is for the user to say.
+    history: oldest first, {"from": name, "manifest_sha256", "change", "date"?} of each step. date: as the caller gives it,
+    never the clock's. What the base allowed to pass on, a model that saw a user's documents does not: that is for the user.
     """
-    dropped = ("kind", "format", "files", "systems", "config", "name", "redistributable", "parent")
+    dropped = ("kind", "format", "files", "systems", "config", "name", "redistributable")
     about = {key: value for key, value in base.about.items() if key not in dropped}
     if base.about.get("redistributable") is False:
         about["redistributable"] = False
     digest = hashlib.sha256((base.path / store.MANIFEST).read_bytes()).hexdigest() if base.path is not None else None
+    step = {"from": base.name, "manifest_sha256": digest, "change": change}
     about["made_from"] = [*about.get("made_from", ()), change]
-    about["parent"] = {"name": base.name, "manifest_sha256": digest}
+    about["history"] = [*about.get("history", ()), {**step, **({"date": date} if date is not None else {})}]
     return about
 
 
@@ -142,7 +155,7 @@ def _adapted(
     config: SuggestConfig,
     seed: int,
 ) -> Engine:
-    counts = _counted_on(engine, documents, policies[-1])
+    counts = counted_on(engine, documents, policies[-1])
     learned = counts.learned()
     taught = Taught(engine, counts, policies)
     examples = [
@@ -159,7 +172,7 @@ def _adapted(
     )
 
 
-def _counted_on(engine: Engine, documents: Sequence[CodedDocument], policy: str) -> Counts:
+def counted_on(engine: Engine, documents: Sequence[CodedDocument], policy: str) -> Counts:
     """The site's counts of codes on top of those the base's priors stand for (`learned.py` has the formulas)."""
     nothing = [frozenset[str]()] * len(documents)
     own = Counts.of(engine.system, documents, nothing, min_groups=1, fitted=policy)
@@ -174,6 +187,18 @@ def _counted_on(engine: Engine, documents: Sequence[CodedDocument], policy: str)
 def shifted(engine: Engine, examples: Sequence[Example], judged: str, seed: int) -> Ranker:
     """The engine's ranker drawn towards examples of a site. judged: the policy by which confidence is meant."""
     base = engine.ranker
+    ranker, scores = drawn(base, examples, seed)
+    pairs = [(e, s) for e, s in zip(examples, scores, strict=True) if e.document.policy == judged]
+    shift = recalibrated(base, np.concatenate([s for _, s in pairs]), np.concatenate([e.right for e, _ in pairs]))
+    ranker = replace(ranker, knots_confidence=shift(base.knots_confidence))
+    own = _best_threshold([e for e, _ in pairs], [ranker.confidence(s) for _, s in pairs], engine)
+    given = float(shift(np.array([base.threshold]))[0])
+    needed = sum(len(e.document.required(engine.system.name)) for e, _ in pairs)
+    return replace(ranker, threshold=round((needed * own + THRESHOLD_CODES * given) / (needed + THRESHOLD_CODES), 3))
+
+
+def drawn(base: Ranker, examples: Sequence[Example], seed: int) -> tuple[Ranker, list[Floats]]:
+    """The base's weights drawn towards the examples; and of each example the scores by weights that had not seen its group."""
     strength = min(MOST_STRENGTH, STRENGTH * len(examples))
     fold = _folds([e.document.group or e.document.id for e in examples], seed)
     scores: list[Floats] = [np.zeros(0)] * len(examples)
@@ -184,14 +209,7 @@ def shifted(engine: Engine, examples: Sequence[Example], judged: str, seed: int)
             if f == k:
                 ranker.complete(examples[i].table, examples[i].hits)
                 scores[i] = ranker.score(examples[i].table.x)
-    ranker = _fit(base, examples, strength)
-    pairs = [(e, s) for e, s in zip(examples, scores, strict=True) if e.document.policy == judged]
-    shift = recalibrated(base, np.concatenate([s for _, s in pairs]), np.concatenate([e.right for e, _ in pairs]))
-    ranker = replace(ranker, knots_confidence=shift(base.knots_confidence))
-    own = _best_threshold([e for e, _ in pairs], [ranker.confidence(s) for _, s in pairs], engine)
-    given = float(shift(np.array([base.threshold]))[0])
-    needed = sum(len(e.document.required(engine.system.name)) for e, _ in pairs)
-    return replace(ranker, threshold=round((needed * own + THRESHOLD_CODES * given) / (needed + THRESHOLD_CODES), 3))
+    return _fit(base, examples, strength), scores
 
 
 def _fit(base: Ranker, examples: Sequence[Example], strength: float) -> Ranker:
@@ -246,8 +264,8 @@ def towards(
 
         sum of weight * log loss  +  |(w - weights) * deviation|^2 / (2 strength)
 
-    x: (n, F). right, weight: (n,). Deviation: of each feature in x, at least 0.05. The intercept moves freely. A feature that
-    is nowhere in x keeps its weight. Rounded to what the shipped JSON keeps.
+    x: (n, F). right, weight: (n,). Deviation: of each feature in x, at least 0.05. So is the intercept, with 1 for the
+    strength. A feature that is nowhere in x keeps its weight. Rounded to what the shipped JSON keeps.
     """
     used = np.flatnonzero(np.any(x, axis=0))
     data = np.asarray(x[:, used], np.float64)
@@ -255,7 +273,7 @@ def towards(
     data = np.c_[data / scale, np.ones(len(data))]
     base = np.r_[weights[used] * scale, intercept]
     fixed = x.astype(np.float64) @ weights - data[:, :-1] @ base[:-1]  # what rounding leaves of the features not used
-    penalty = np.r_[np.full(len(used), 1 / strength), 1e-6]
+    penalty = np.r_[np.full(len(used), 1 / strength), 1.0]
     at = newton(data, right, weight, base=base, penalty=penalty, fixed=fixed)
     out = weights.copy()
     out[used] = at[:-1] / scale

@@ -8,7 +8,7 @@ value that says nothing ("no device") before one the note does not name, and ope
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ _LISTS = ("procedure",)  # sections that name what was done; the description tel
 #: Body systems whose operations hold the inspection of another (B3.11a, ICD-10-PCS guidelines FY2026).
 _INSPECTED = {"W": "DFGTUVW7", "T": "TUV", "D": "DFW", "F": "DFW", "R": "RLM", "S": "SLM", "C": "C9", "9": "9C"}
 _COMPONENTS = Path(__file__).parent / "rules" / "components.tsv"
-_REPORT = "operative_report"
+REPORT = "operative_report"  #: type of document in which one operation or few are told at length
 _J = 18
 _SAID = 0.5  # share of a device's words from which it counts as told
 _Z, _FIFTH, _SIXTH, _SEVENTH = 33, 4, 5, 6
@@ -109,7 +109,7 @@ def choose(
     rival = np.where(offered, heard, 0)[row]
     rival[np.arange(len(row)), np.maximum(own, 0)] = 0
     other = np.where(own >= 0, rival.max(1, initial=0), 0)
-    rest_share = _rests(axes, reading, idf)[axes.rest[code]]
+    rest_share = _rests(axes, reading, idf, axes.rest[code])
     told, untold = np.where(axes.rest[code] > 0, rest_share, 0), np.where(axes.rest[code] > 0, 1 - rest_share, 0)
     plain = axes.rest[code] == 0
     score = 2.5 * fit - 2.5 * against + 1.5 * said - 1.0 * other + 1.5 * told - 0.8 * untold + 0.2 * plain
@@ -122,14 +122,18 @@ def choose(
         | {"operation:integral_inspection": _integral(letter, row, spoken, reading)}
     )
     step = spoken.act & (reading.status[spoken.segment] == AFFIRMED)
-    row_of, term, segment, first, last = (
-        part[step] for part in (spoken.row, spoken.term, spoken.segment, spoken.first, spoken.last)
+    steps = acts.columns(
+        spoken.row[step],
+        spoken.term[step],
+        spoken.segment[step],
+        spoken.first[step],
+        spoken.last[step],
+        1 + max(int(row.max(initial=-1)), int(spoken.row.max(initial=-1))),
     )
-    steps = acts.columns(row_of, term, segment, first, last, int(row.max()) + 1 if len(row) else 0)
     columns |= {name: values[row] for name, values in steps.items()}
-    if reading.document_type == _REPORT:
+    if reading.document_type == REPORT:
         component, named = _components(letter), columns["operation:named_words"] > 0
-        columns["operation:component"] = component & ~named
+        columns["operation:component"] = component & (columns["operation:unnamed"] > 0)
         columns["operation:component_named"] = component & named
         columns["operation:wording_in_report"] = fit * ~named
     columns["operation:unnamed_act"] = columns["operation:unnamed"] * columns["act:own"]
@@ -151,6 +155,31 @@ def choose(
         open_rest & (letter[:, _SEVENTH] != _Z) & ~fixed[:, 2] & _varies(row, letter, _SEVENTH)
     )
     return keep, {name: np.asarray(values, np.float32) for name, values in columns.items()}
+
+
+def lists(reading: Reading) -> Bools:
+    """The segments that list what was done. bool (segments,)."""
+    return np.array([name in _LISTS for name in reading.section], bool)
+
+
+def told_only(reading: Reading) -> Reading:
+    """The reading without the lines that name operations: the list of procedures and the first lines.
+
+    A ranker trained on notes as they are leans on the names it finds there; trained on these too, it learns what the told
+    steps are worth.
+    """
+    name_lines = lists(reading)
+    name_lines[:3] = True
+    kept = reading.segment_of_word.copy()
+    inside = kept >= 0
+    inside[inside] = name_lines[kept[inside]]
+    kept[inside] = -1
+    segment = kept[reading.word]
+    spoken = segment >= 0
+    spoken[spoken] = reading.status[segment[spoken]] == AFFIRMED
+    known = np.zeros(len(reading.known), bool)
+    known[reading.form[spoken]] = True
+    return replace(reading, segment_of_word=kept, known=known)
 
 
 def names_operation(axes: Axes, reading: Reading, hits: Hits) -> Bools:
@@ -216,11 +245,12 @@ def _where_named(reading: Reading, spoken: Spoken, row: Ints) -> dict[str, Float
     """Whether the operation is named in the list of procedures, in its first lines, and in the document's first lines."""
     n = int(row.max()) + 1 if len(row) else 0
     current = reading.status[spoken.segment] == AFFIRMED
-    listed = np.array([name in _LISTS for name in reading.section], bool)
+    listed = lists(reading)
     place = np.cumsum(listed)
     named = spoken.whole & current & listed[spoken.segment]
     first = named & (place[spoken.segment] <= 3)
-    top = spoken.whole & current & (spoken.segment < 3)
+    titled = np.array([name in (None, "title", *_LISTS) for name in reading.section], bool)  # no diagnosis is a title
+    top = spoken.whole & current & (spoken.segment < 3) & titled[spoken.segment]
     out = {}
     for name, chosen in (("listed", named), ("listed_first", first), ("in_title", top)):
         best = np.zeros(n, np.float32)
@@ -285,7 +315,7 @@ def lesser_side(said: Floats, row: Ints, side: Ints) -> Floats:
 
 def side_weight(reading: Reading, segment: Ints) -> Floats:
     """How far a side said in a segment is the side of what was done: named in the list of procedures, told, or past."""
-    listed = np.array([name in _LISTS for name in reading.section], bool)
+    listed = lists(reading)
     told = (reading.group == GROUPS.index("procedure")) | np.array(
         [name in (None, "title") for name in reading.section], bool
     )
@@ -306,17 +336,20 @@ def side_of_note(reading: Reading) -> Floats:
     return out
 
 
-def _rests(axes: Axes, reading: Reading, idf: Floats) -> Floats:
-    """Share of the words of each device and qualifier that the note says of the patient: float32 (r,)."""
-    weight = (idf**2)[axes.rest_form]
-    start = axes.rest_indptr[:-1]
+def _rests(axes: Axes, reading: Reading, idf: Floats, rest: Ints) -> Floats:
+    """Share of the words of each of these devices and qualifiers that the note says of the patient: float32 (n,)."""
+    wanted, back = np.unique(rest, return_inverse=True)
+    count = axes.rest_indptr[wanted + 1] - axes.rest_indptr[wanted]
+    start = np.cumsum(count) - count
+    form = axes.rest_form[np.repeat(axes.rest_indptr[wanted] - start, count) + np.arange(int(count.sum()))]
+    weight = idf[form] ** 2
 
     def total(values: Floats) -> Floats:
-        summed = np.add.reduceat(np.append(values, np.float32(0)), start)
-        return np.where(np.diff(axes.rest_indptr) > 0, summed, 0)
+        summed = np.add.reduceat(np.append(values, np.float32(0)), start) if len(start) else values
+        return np.where(count > 0, summed, 0)
 
-    whole = total(weight)
-    return np.asarray(total(weight * reading.known[axes.rest_form]) / np.maximum(whole, 1e-6), np.float32)
+    share = total(weight * reading.known[form]) / np.maximum(total(weight), 1e-6)
+    return np.asarray(share[back], np.float32)
 
 
 def _varies(row: Ints, letter: npt.NDArray[np.uint8], axis: int) -> Bools:

@@ -109,22 +109,23 @@ def _said(text: str) -> list[tuple[int, int, int]]:
     low = text.lower()
     if len(low) != len(text):  # a capital of two small letters would move what follows
         low = text
-    found = list(_WORD.finditer(low))
+    places = [m.span() for m in _WORD.finditer(low)]
+    words = [low[a:b] for a, b in places]
     out, skip = [], 0
-    for i, m in enumerate(found):
-        word = m.group()
-        known, stems = whole.get(word), open_.get(word[:4])
-        if i < skip or (known is None and stems is None):
+    for i in [i for i, word in enumerate(words) if word in whole or word[:4] in open_]:
+        if i < skip:
             continue
+        word = words[i]
+        known, stems = whole.get(word), open_.get(word[:4])
         size, kind = 1, -1
         for phrase, of in known or ():
-            if len(phrase) == 1 or tuple(f.group() for f in found[i : i + len(phrase)]) == phrase:
+            if len(phrase) == 1 or tuple(words[i : i + len(phrase)]) == phrase:
                 size, kind = len(phrase), of
                 break
         else:
             kind = next((of for stem, of in stems or () if word.startswith(stem)), -1)
         if kind >= 0:
-            out.append((kind, m.start(), found[i + size - 1].end()))
+            out.append((kind, places[i][0], places[i + size - 1][1]))
             skip = i + size
     return out
 

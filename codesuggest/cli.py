@@ -45,7 +45,7 @@ app.add_typer(codes_app, name="codes")
 app.add_typer(model_app, name="model")
 cli_releases.register(codes_app, model_app)
 cli_evaluation.register(app, model_app)
-cli_train.register(app)
+cli_train.register(app, model_app)
 
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; without it the starter model.", metavar="DIR")]
 SettingOption = Annotated[str | None, typer.Option(help="inpatient or outpatient; decides on uncertain diagnoses.")]

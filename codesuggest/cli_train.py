@@ -1,4 +1,4 @@
-"""The commands that make a model from documents: `train`.
+"""The commands that make a model from documents and decisions: `train`, `learn`, `model log`.
 
 As in `cli`, each parses, makes one public call and prints; `cli` puts them into its groups and catches the errors.
 """
@@ -15,9 +15,11 @@ from codesuggest.cli_evaluation import LayoutOption, PartOption, SplitFileOption
 from codesuggest.errors import InputError, OptionError
 
 
-def register(app: typer.Typer) -> None:
-    """Put the commands into the app."""
+def register(app: typer.Typer, model: typer.Typer) -> None:
+    """Put the commands into the program and its group `model`."""
     app.command("train")(train)
+    app.command("learn")(learn)
+    model.command("log")(log)
 
 
 def train(
@@ -108,6 +110,57 @@ def train(
     model.save(out)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     typer.echo(f"{model.name}: {out}{os.sep}, {size / 1e6:.1f} MB")
+
+
+def learn(
+    decisions: Annotated[Path, typer.Argument(help="Decisions, a line a code.", metavar="DECISIONS.jsonl")],
+    out: Annotated[Path, typer.Option(help="Folder of the new version.", metavar="DIR")],
+    model: Annotated[
+        Path | None, typer.Option(help="Model that learns; without it the starter model.", metavar="DIR")
+    ] = None,
+    date: Annotated[str | None, typer.Option(help="YYYY-MM-DD, for the log of the new version.")] = None,
+    min_groups: Annotated[int, typer.Option(help="Words are learned only from so many patients.", min=1)] = 3,
+    seed: Annotated[int, typer.Option(help="Same decisions and seed, same model, byte for byte.")] = 0,
+    report: Annotated[bool, typer.Option(help="Measure before and after, on patients left out.")] = True,
+) -> None:
+    """Learn from what coders accepted, rejected and added, without the data the model was trained on.
+
+    A line is {"id", "text", "code", "decision": "accept"|"reject"|"added", "system"?, "group"?, "final"?}: several lines with
+    one id are one note, whose text stands in one of them. "final": true says that whatever is not accepted or added is wrong.
+    The old version stays where it is: `model log` names it, and going back is using it again.
+    """
+    from codesuggest.learn import learn as make
+    from codesuggest.learn import read_decisions
+    from codesuggest.learn import report as measure
+    from codesuggest.suggester import CodeSuggester
+
+    notes = read_decisions(decisions)
+    old = CodeSuggester.load(model)
+    if old.path is not None and out.resolve() == old.path.resolve():
+        raise OptionError(f"{out} is the model that learns; name another --out")
+    new = make(old, notes, date=date, min_groups=min_groups, seed=seed, progress=_say)
+    if report and len({note.group or note.id for note in notes}) > 1:
+        typer.echo(f"{'on patients left out of learning':<46}{'codes':>7}{'before':>9}{'after':>9}")
+        for name, of, before, after in measure(old, notes, min_groups=min_groups, seed=seed):
+            typer.echo(f"{name:<46}{of:>7}{before:>9.3f}{after:>9.3f}" if of else f"{name:<46}{of:>7}{'-':>9}{'-':>9}")
+    new.save(out)
+    typer.echo(f"{new.name}: {out}{os.sep}")
+
+
+def log(
+    path: Annotated[Path | None, typer.Argument(help="By default the starter model.", metavar="DIR")] = None,
+) -> None:
+    """The steps by which a model came to be: adapted and learned versions, the newest first, each with its parent."""
+    from codesuggest.suggester import CodeSuggester
+
+    model = CodeSuggester.load(path)
+    typer.echo(model.name)
+    for step in reversed(model.about.get("history", [])):
+        when = f"{step['date']}  " if step.get("date") else ""
+        digest = f" (sha256:{step['manifest_sha256']})" if step.get("manifest_sha256") else ""
+        typer.echo(f"  {when}{step['change']}\n  from {step['from']}{digest}")
+    if not model.about.get("history"):
+        typer.echo("  trained anew: no version before it")
 
 
 def _say(line: str) -> None:

@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codesuggest.errors import InputError
-from codesuggest.parallel import Span, carried_over
+
+if TYPE_CHECKING:
+    from codesuggest.parallel import Span
 
 SETTINGS = ("inpatient", "outpatient")
 POLICIES = ("billing", "mentions")
@@ -21,7 +23,8 @@ TIERS = ("required", "acceptable")
 class Label:
     """A code a document was given. tier: "required" or "acceptable". alt_for: codes of the document it can stand for.
 
-    evidence: (start, end) in code points of the text, end exclusive.
+    evidence: (start, end) in code points of the text, end exclusive. mentions: the same, grouped, where it is known which of them
+    are parts of one mention ("pain ... in the left testis").
     """
 
     system: str
@@ -29,6 +32,12 @@ class Label:
     tier: str = "required"
     alt_for: tuple[str, ...] = ()
     evidence: tuple[tuple[int, int], ...] = ()
+    mentions: tuple[tuple[tuple[int, int], ...], ...] = ()
+
+    @property
+    def marked(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """The evidence by mention; spans of which nothing else is known are one mention each."""
+        return self.mentions or tuple((span,) for span in self.evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +255,8 @@ def read_codiesp(folder: str | Path, split: str = "train", *, language: str = "e
         marks = _codiesp_marks(marked) if marked.is_file() else {}
         texts = {f.stem: f.read_bytes().decode("utf-8") for f in sorted((base / "text_files").glob("*.txt"))}
         if language == "en":
+            from codesuggest.parallel import carried_over  # and numpy with it
+
             own, texts = texts, {}
             for file in sorted((base / "text_files_en").glob("*.txt")):
                 texts[file.stem] = file.read_bytes().decode("utf-8")
@@ -261,11 +272,17 @@ def read_codiesp(folder: str | Path, split: str = "train", *, language: str = "e
         raise InputError(f"{base}: not the CodiEsp layout ({type(error).__name__}); see read_codiesp") from None
     out = []
     for name, text in texts.items():
-        evidence: dict[str, list[Span]] = {}
+        mentions: dict[str, set[tuple[Span, ...]]] = {}
         for code, spans in marks.get(name, ()):
-            evidence.setdefault(code, []).extend(spans)
+            # of a translation the parts are guesses, so each is taken for itself
+            mentions.setdefault(code, set()).update([spans] if language != "en" else [(span,) for span in spans])
         labels = [
-            Label(system, code, evidence=tuple(sorted(set(evidence.get(code, ())))))
+            Label(
+                system,
+                code,
+                evidence=tuple(sorted({span for mention in mentions.get(code, ()) for span in mention})),
+                mentions=tuple(sorted(mentions[code])) if code in mentions and language != "en" else (),
+            )
             for system, code in dict.fromkeys(codes.get(name, ()))
         ]
         out.append(CodedDocument(name, text, tuple(labels), policy="mentions", systems=("icd10cm", "icd10pcs")))

@@ -77,7 +77,7 @@ class Company:
 
     def _groups(self, code: Ints) -> tuple[npt.NDArray[np.int64], Ints]:
         """(row of `code`, group) pairs of these codes."""
-        start, count = self.group_indptr[code], np.diff(self.group_indptr)[code]
+        start, count = self.group_indptr[code], self.group_indptr[code + 1] - self.group_indptr[code]
         row = np.repeat(np.arange(len(code)), count)
         return row, self.group[start[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)]
 

@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from codesuggest.export import annotate
+from codesuggest.pipes.language import language
 from codesuggest.suggester import CodeSuggester
 
 
@@ -38,12 +39,19 @@ def make_pipe(
     service_date: str | None,
     systems: list[str] | None,
 ) -> CodeSuggestPipe:
-    """Registered by entry point. Works behind any English tokenizer: sections, sentences and assertions are read here
-    if the pipeline has no components of ours before. Raises OptionError, ModelError.
+    """Registered by entry point. Works behind any tokenizer of the model's language: sections, sentences and assertions are read
+    here, by its word lists, if the pipeline has no components of ours before. Raises OptionError, ModelError.
     """
     if not Doc.has_extension("codesuggest"):
         Doc.set_extension("codesuggest", default=None)
-    parts = ("codesuggest_structure", "codesuggest_assertion")
-    before: list[Callable[[Doc], Doc]] = [nlp.create_pipe(part) for part in parts if part not in nlp.pipe_names]
+    suggester = CodeSuggester.load(model)
+    lists = language(suggester.language).folder
+    parts = {
+        "codesuggest_structure": {"folder": str(lists)},
+        "codesuggest_assertion": {"path": str(lists / "cues.tsv")},
+    }
+    before: list[Callable[[Doc], Doc]] = [
+        nlp.create_pipe(part, config=config) for part, config in parts.items() if part not in nlp.pipe_names
+    ]
     options = {"setting": setting, "service_date": service_date, "systems": systems}
-    return CodeSuggestPipe(CodeSuggester.load(model), options, before)
+    return CodeSuggestPipe(suggester, options, before)

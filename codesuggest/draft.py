@@ -37,8 +37,17 @@ class Draft:
     cues: Sequence[str] = ()
 
     @classmethod
-    def of(cls, system: CodeSystem, entries: Sequence[Entry], words: WordReader, idioms: Sequence[Idiom]) -> Draft:
-        if not procedures.has_axes(system):
+    def of(
+        cls,
+        system: CodeSystem,
+        entries: Sequence[Entry],
+        words: WordReader,
+        idioms: Sequence[Idiom],
+        *,
+        axes: bool = True,
+    ) -> Draft:
+        """axes: whether a system of seven axes is read as such; else by its titles, like any other."""
+        if not (axes and procedures.has_axes(system)):
             return cls(system, *build(entries, words.forms_of, idioms))
         concepts, terms, meaning, patterns = procedures.build(
             entries, words.forms_of, procedures.read_procedures(), procedures.read_body_parts()

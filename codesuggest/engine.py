@@ -4,7 +4,8 @@ Files of one engine in a model folder, below its system's name:
 
     codes/*.npy      the CodeSystem's columns          concepts/*.npy    Concepts
     index/*.npy      TermIndex                         learned/*.npy     priors and associations
-    axes/*.npy       Axes, of ICD-10-PCS             marked/*         the mention dictionary, if it was taught one
+    axes/*.npy       Axes, of ICD-10-PCS             profiles/*.npy   Profiles, and
+    marked/*                the mention dictionary, if it was taught one
     ranker.json      weights by feature name, intercept, calibration knots, threshold
     lines/*          what coded charge lines taught (`charges.py`), if there were any
 """
@@ -24,11 +25,12 @@ from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, Concepts
 from codesuggest.errors import ModelFormatError
-from codesuggest.features import FEATURES, Table, features
+from codesuggest.features import FEATURES, LEAST_OPERATION, Table, features
 from codesuggest.learned import Learned
 from codesuggest.marked import Dictionary, Spoken, claims, find
-from codesuggest.note import NEGATED, Reading
+from codesuggest.note import Reading
 from codesuggest.procedures import Axes
+from codesuggest.profiles import Profiles
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.static import Static
@@ -47,7 +49,8 @@ class Engine:
     ranker: Ranker
     lines: ChargeLines | None = None  #: None: no charge line was learned from
     axes: Axes | None = None  #: of ICD-10-PCS
-    spoken: Spoken | None = None  #: where documents with every mention coded taught the system alone
+    spoken: Spoken | None = None  #: where documents with every mention coded taught the system alone, as
+    profiles: Profiles | None = None
 
     @cached_property
     def scorer(self) -> ChargeScorer:
@@ -74,7 +77,7 @@ class Engine:
             len(reading.first),
             weak=reading.weak,
             top=top if self.axes is None else WIDER * top,
-            floor=floor,
+            floor=floor if self.axes is None else max(floor, LEAST_OPERATION),
         )
 
     def touched(self, hits: Hits, changed: npt.NDArray[np.bool_]) -> bool:
@@ -84,7 +87,7 @@ class Engine:
         return any(changed[member[a:b]].any() for a, b in zip(bounds[concept], bounds[concept + 1], strict=True))
 
     def suggestible_on(self, day: str) -> npt.NDArray[np.bool_]:
-        """(n codes,): codes that can be billed on the day, and those of the site. Kept for the day last asked about: most notes share theirs."""
+        """(n codes,): codes that can be billed on the day, and those of the site. Kept for the day last asked about."""
         kept: tuple[str, npt.NDArray[np.bool_]] | None = self.__dict__.get("_suggestible")
         if kept is None or kept[0] != day:
             kept = day, self.system.suggestible_on(day)
@@ -102,16 +105,17 @@ class Engine:
         floor: float,
         reliability: npt.NDArray[np.float32] | None = None,
         dictionary: Dictionary | None = None,
+        profiles: Profiles | None = None,
     ) -> tuple[Hits, Table]:
         """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service. reliability:
-        of the learned terms, dictionary: of mentions, when they are not the model's own, as in training (the other documents'
+        of the learned terms, dictionary, profiles: when they are not the model's own, as in training (the other documents'
         counts)."""
         hits = self.hits(reading, top=top, floor=floor)
         claimed = None
-        if self.spoken is not None:
-            dictionary = dictionary or self.spoken.dictionary
+        if self.spoken is not None and self.profiles is not None:
             found = find(self.phrases, reading)
-            claimed = claims(dictionary, found, reading.status[found.segment] == NEGATED)
+            dictionary, profiles = dictionary or self.spoken.dictionary, profiles or self.profiles
+            claimed = claims(dictionary, profiles, reading, found, self.spoken.writing(reading, found))
             hits = self.spoken.among(hits, found)
         table = features(
             reading,
@@ -142,10 +146,13 @@ class Engine:
             out[f"{name}/learned/{key}.npy"] = array
         for key, array in (self.axes.arrays() if self.axes is not None else {}).items():
             out[f"{name}/axes/{key}.npy"] = array
+        for key, array in (self.profiles.arrays() if self.profiles is not None else {}).items():
+            out[f"{name}/profiles/{key}.npy"] = array
         if self.spoken is not None:
             for key, array in self.spoken.arrays().items():
                 out[f"{name}/marked/{key}.npy"] = array
             out[f"{name}/marked/phrases.txt"] = "\n".join(self.spoken.dictionary.phrases)
+            out[f"{name}/marked/writings.txt"] = "\n".join(self.spoken.dictionary.writings.texts)
         out[f"{name}/learned/grams.txt"] = "\n".join(self.learned.grams)
         out[f"{name}/ranker.json"] = {
             "first": {f: float(w) for f, w in zip(FEATURES, self.ranker.first, strict=True) if w},
@@ -203,6 +210,7 @@ class Engine:
                 np.arange(n_terms - len(learned.reliability), n_terms),
             )
             and (self.axes is None or self.axes.fit_in(n_codes, n_terms, forms))
+            and (self.profiles is None or self.profiles.fits(n_codes, forms))
             and (self.spoken is None or self.spoken.fits_in(n_codes, forms, n_terms, len(learned.reliability)))
         )
 
@@ -231,8 +239,11 @@ class Engine:
         grams = folder.text(f"{name}/learned/grams.txt").split("\n")
         spoken = None
         if folder.names(f"{name}/marked/"):
-            phrases = tuple(p for p in folder.text(f"{name}/marked/phrases.txt").split("\n") if p)
-            spoken = Spoken.from_arrays(part("marked"), phrases)
+            phrases, texts = (
+                tuple(p for p in folder.text(f"{name}/marked/{file}.txt").split("\n") if p)
+                for file in ("phrases", "writings")
+            )
+            spoken = Spoken.from_arrays(part("marked"), phrases, texts)
         lines = None
         if folder.names(f"{name}/lines/"):
             shown = folder.text(f"{name}/lines/grams.txt").split("\n")
@@ -246,6 +257,7 @@ class Engine:
             lines,
             Axes(**axes) if (axes := part("axes")) else None,
             spoken,
+            Profiles(**profiles) if (profiles := part("profiles")) else None,
         )
 
 

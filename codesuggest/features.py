@@ -273,6 +273,10 @@ class _Judged:
         strength = (coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
         strength = np.where(past > 0, np.minimum(strength, LEAST), strength)
         full = (coverage >= FULL) & (hits.compact >= TIGHT)
+        if (
+            axes is not None
+        ):  # "ORIF of the closed left distal radius fracture": a line that names has few words to confuse
+            full |= (coverage >= FULL) & (hits.last - hits.first < ACT_WINDOW) & pcs.lists(reading)[segment]
         # uncertain diagnoses are coded at the end of an inpatient stay only (II.H, III.C; IV.H)
         own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient) | mentioned
         relative = (status == FAMILY) | ((status == AFFIRMED) & reading.says_family[segment])
@@ -636,7 +640,7 @@ def _codes(
         put("learned:association", own)
         put("learned:association_best", (own >= _max_by(row, own, len(ids))[row]) & (own > 0))
     if claimed is not None:
-        x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code)
+        x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code, x[:, COLUMN["match:best"]])
     lead = np.full(len(ids), -1, np.int32)
     order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
     lead[sheet.slot[order]] = sheet.use[order]

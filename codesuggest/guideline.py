@@ -117,9 +117,8 @@ def check_codes(
 def _suggested(s: Suggestion, table: CodeSystem | None, *, chosen: bool | None = None) -> Line:
     suggested = s.suggested if chosen is None else chosen
     # what is only listed is asked for its words, seldom for its place in the tables
-    code = table.get(s.code) if table is not None and suggested else None
+    index = table.find(s.code) if table is not None and suggested else -1
     title = "" if s.display == s.code else s.display
-    index = -1 if code is None else code.index
     key = normalise(s.system, s.code)
     return Line(
         s.system, s.code, key, title, suggested, s.evidence, table, index, None, (), None, s.confidence, s.undocumented

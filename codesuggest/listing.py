@@ -52,11 +52,11 @@ def listed(
         ranker.whys(table.x[best]),
         strict=True,
     )
+    # a bare laboratory value never suggests (I.A.19, III.B)
+    said = {concept for concept, places in evidence.items() if any(e.basis == "text" for e in places)}
     out = []
     for row, number, title, concept, sure, value, why in rows:
-        places, code = evidence[concept], system.code(number)
-        # a bare laboratory value never suggests (I.A.19, III.B)
-        said = any(e.basis == "text" for e in places)
+        code = system.code(number)
         out.append(
             Suggestion(
                 system=system.name,
@@ -64,11 +64,11 @@ def listed(
                 code=code,
                 display=title or code,
                 confidence=sure,
-                suggested=sure >= bar and said,
+                suggested=sure >= bar and concept in said,
                 score=value,
                 intercept=ranker.intercept,
                 why=why,
-                evidence=places,
+                evidence=evidence[concept],
                 undocumented=table.undocumented(row) if engine.axes is not None else (),
             )
         )
@@ -88,11 +88,12 @@ def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> t
     own_slot = np.minimum(slot, max(0, len(wanted) - 1))
     known = wanted[own_slot] == concept if len(wanted) else np.zeros(len(own), bool)
     own, slot = own[known], slot[known]
-    if len(adding := np.flatnonzero((table.witness >= 0).any(1) & np.isin(table.concept, wanted))):
+    adding = np.flatnonzero((table.witness >= 0).any(1))
+    if len(adding := adding[np.isin(table.concept[adding], wanted)]):
         row, part = np.nonzero(table.witness[adding] >= 0)
         place = np.searchsorted(wanted, table.concept[adding][row])
-        both = np.append(np.stack([slot, own]), np.stack([place, table.witness[adding][row, part]]), axis=1)
-        slot, own = np.unique(both, axis=1)
+        both = np.append(slot * len(hits) + own, place * len(hits) + table.witness[adding][row, part])
+        slot, own = np.divmod(np.unique(both), len(hits))
     worth = table.worth[own]
     most = np.full(len(wanted), -np.inf, np.float32)
     np.maximum.at(most, slot, worth)

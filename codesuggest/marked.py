@@ -31,13 +31,15 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.codes.system import CodeSystem
-from codesuggest.note import Reading
+from codesuggest.note import NEGATED, Reading
+from codesuggest.profiles import Profiles, forms_of
 from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.writing import OwnWritings, Writings, count, written
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
 
-WINDOW = 6  #: words within which a phrase stands, as in `features.py`
+WINDOW = 12  #: words within which a phrase stands, as in `features.py`
 LONGEST = 4  #: word forms of a phrase
 MANY = 7  #: evidence of more forms is a clause: of it only phrases of one or two forms are taken
 LEAST = 0.02  #: reliability from which a phrase says anything
@@ -53,7 +55,7 @@ class Dictionary:
 
     phrases: forms joined by blanks, (g,). said: int32 (g,). indptr (g+1,), code (n,): CSR of phrase -> positions of codes in
     the system, ascending; both, whole: int32 (n,). coded: int32 (k,), documents with each code. documents: how many were
-    counted, int32 (1,).
+    counted, int32 (1,). writings: how the phrases that are all of some mention are written.
     """
 
     phrases: tuple[str, ...]
@@ -64,9 +66,11 @@ class Dictionary:
     whole: Ints
     coded: Ints
     documents: Ints
+    writings: Writings
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "phrases"}
+        own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("phrases", "writings")}
+        return {**own, **self.writings.arrays()}
 
     def fits(self, codes: int) -> bool:
         """Whether every index points inside the array it is for."""
@@ -80,6 +84,7 @@ class Dictionary:
             and (not n or (int(self.code.min()) >= 0 and int(self.code.max()) < codes))
             and len(self.coded) == codes
             and len(self.documents) == 1
+            and self.writings.fits(g, n)
         )
 
     @cached_property
@@ -107,11 +112,27 @@ class Dictionary:
         coded[place[place >= 0]] = self.coded[place >= 0]
         indptr = np.searchsorted(phrase, np.arange(len(self.phrases) + 1)).astype(np.int32)
         both, whole = self.both[kept][order], self.whole[kept][order]
-        return replace(self, indptr=indptr, code=code[order], both=both, whole=whole, coded=coded)
+        pairs = np.full(len(self.code), -1, np.int32)
+        pairs[kept[order]] = np.arange(len(kept))
+        writings = self.writings.moved(pairs >= 0, pairs)
+        return replace(self, indptr=indptr, code=code[order], both=both, whole=whole, coded=coded, writings=writings)
 
 
 def _ids(phrases: Iterable[str], form_ids: Mapping[str, int]) -> list[list[int]]:
     return [sorted(form_ids[f] for f in p.split(" ")) for p in phrases]
+
+
+class _Rows(Sequence[Ints]):
+    """Rows of a CSR as a sequence."""
+
+    def __init__(self, indptr: Ints, values: Ints) -> None:
+        self._indptr, self._values = indptr.tolist(), values
+
+    def __len__(self) -> int:
+        return len(self._indptr) - 1
+
+    def __getitem__(self, row: Any) -> Any:
+        return self._values[self._indptr[row] : self._indptr[row + 1]].tolist()
 
 
 def _csr(rows: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
@@ -135,40 +156,40 @@ def find(index: TermIndex, reading: Reading) -> Hits:
     return Hits(*(getattr(hits, name)[near] for name in Hits.__dataclass_fields__))
 
 
-def phrases_in(reading: Reading, evidence: Iterable[Span]) -> tuple[set[Phrase], set[Phrase]]:
-    """Phrases of the words within spans of a note, and those that are all a span says.
+def phrases_in(reading: Reading, mentions: Iterable[Sequence[Span]]) -> tuple[set[Phrase], set[Phrase]]:
+    """Phrases of the words of mentions, each one or more spans of a note, and those that are all a mention says.
 
     Only of forms that code tables and our lists hold, without digits: a name or an age is none of them (invariant 5).
     """
     found: set[Phrase] = set()
     whole: set[Phrase] = set()
     known, start, end = reading.in_vocabulary, reading.words.start, reading.words.end
-    for a, b in evidence:
-        first, last = np.searchsorted(end, a, side="right"), np.searchsorted(start, b)
+    for mention in mentions:
+        places = [
+            place
+            for a, b in mention
+            for place in range(int(np.searchsorted(end, a, side="right")), int(np.searchsorted(start, b)))
+        ]
         forms = sorted(
-            {
-                f
-                for place in range(int(first), int(last))
-                if known[place]
-                for f in reading.words.forms[place]
-                if not _DIGIT.search(f)
-            }
+            {f for place in places if known[place] for f in reading.words.forms[place] if not _DIGIT.search(f)}
         )
         longest = LONGEST if len(forms) <= MANY else 2
         found.update(p for n in range(1, longest + 1) for p in combinations(forms, n))
-        if 0 < len(forms) <= LONGEST:
+        if 0 < len(forms) <= MANY:
+            found.add(tuple(forms))
             whole.add(tuple(forms))
     return found, whole
 
 
 @dataclass(frozen=True)
 class Own:
-    """What one document adds to the counts: phrases, pairs of phrase and code by `both` and by `whole`, and codes."""
+    """What one document adds to the counts: phrases, pairs of phrase and code by `both` and by `whole`, codes, and writings."""
 
     said: Ints
     both: Ints
     whole: Ints
     coded: Ints
+    written: OwnWritings
 
 
 @dataclass(frozen=True)
@@ -187,7 +208,7 @@ class Marked:
     def of(
         cls,
         readings: Sequence[Reading],
-        labels: Sequence[Mapping[int, Sequence[Span]]],
+        labels: Sequence[Mapping[int, Sequence[Sequence[Span]]]],
         groups: Sequence[str],
         *,
         codes: int,
@@ -195,13 +216,22 @@ class Marked:
         form_ids: Mapping[str, int],
         min_groups: int,
     ) -> Marked:
-        """labels: of each document, position of a code -> spans of its evidence, () for a place not known."""
+        """labels: of each document, position of a code -> its mentions, each the spans of one, () for a place not known."""
         marked = [
-            {code: phrases_in(r, spans) for code, spans in own.items()} for r, own in zip(readings, labels, strict=True)
+            {code: phrases_in(r, mentions) for code, mentions in own.items()}
+            for r, own in zip(readings, labels, strict=True)
         ]
         every = sorted({p for own in marked for found, _ in own.values() for p in found})
-        index = TermIndex(idf, *_csr(_ids(map(" ".join, every), form_ids)))
-        said = [np.unique(find(index, r).term) for r in readings]
+        forms_of = _ids(map(" ".join, every), form_ids)
+        index = TermIndex(idf, *_csr(forms_of))
+        alone = {p for own in marked for _, whole in own.values() for p in whole}
+        wholes = frozenset(g for g, p in enumerate(every) if p in alone)
+        hits = [find(index, r) for r in readings]
+        spelt = [
+            set(zip(h.term.tolist(), written(r, h, wholes, forms_of), strict=True))
+            for r, h in zip(readings, hits, strict=True)
+        ]
+        said = [np.unique(h.term) for h in hits]
         spoken_by: dict[int, set[str]] = defaultdict(set)
         for own_said, group in zip(said, groups, strict=True):
             for g in own_said.tolist():
@@ -219,14 +249,29 @@ class Marked:
             pairs.append((both, exact))
         rows = sorted({pair for both, _ in pairs for pair in both})
         row = {pair: n for n, pair in enumerate(rows)}
+        pairs_of: dict[int, list[int]] = defaultdict(list)
+        for n, (g, _) in enumerate(rows):
+            pairs_of[g].append(n)
+        writings, of_document = count(
+            [
+                ({(int(at[g]), text) for g, text in own if text and at[g] >= 0}, {row[p] for p in both})
+                for own, (both, _) in zip(spelt, pairs, strict=True)
+            ],
+            groups,
+            pairs_of,
+            min_groups,
+        )
         of_group: dict[str, list[Own]] = defaultdict(list)
-        for own_said, (both, exact), labelled, group in zip(said, pairs, labels, groups, strict=True):
+        for own_said, (both, exact), labelled, group, spelling in zip(
+            said, pairs, labels, groups, of_document, strict=True
+        ):
             of_group[group].append(
                 Own(
                     own_said,
                     _numbers(row[p] for p in both),
                     _numbers(row[p] for p in exact),
                     _numbers(labelled),
+                    spelling,
                 )
             )
         flat = [o for own in of_group.values() for o in own]
@@ -240,6 +285,7 @@ class Marked:
             _count([o.whole for o in flat], len(rows)),
             _count([o.coded for o in flat], codes),
             np.array([len(flat)], np.int32),
+            writings,
         )
         return cls(dictionary, _numbers_of_groups(kept, spoken_by), dict(of_group), min_groups)
 
@@ -258,7 +304,8 @@ class Marked:
         few = np.zeros(len(d.phrases), bool)
         few[speaks] = self.groups[speaks] - 1 < self.min_groups
         counts["both"][few[d.phrase]] = 0
-        return replace(d, documents=d.documents - np.int32(len(own)), **counts)
+        writings = d.writings.without([o.written for o in own])
+        return replace(d, documents=d.documents - np.int32(len(own)), writings=writings, **counts)
 
 
 def _numbers(values: Iterable[int]) -> Ints:
@@ -316,10 +363,14 @@ class Spoken:
         return {**self.dictionary.arrays(), **own}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], phrases: tuple[str, ...]) -> Spoken:
+    def from_arrays(
+        cls, arrays: Mapping[str, npt.NDArray[Any]], phrases: tuple[str, ...], texts: tuple[str, ...]
+    ) -> Spoken:
         own = dict(arrays)
         indptr, form, term = (own.pop(name) for name in ("form_indptr", "form", "term"))
-        return cls(Dictionary(phrases, **own), indptr, form, term)
+        writings = Writings.from_arrays(own, texts)
+        counts = {name: array for name, array in own.items() if not name.startswith("written_")}
+        return cls(Dictionary(phrases, writings=writings, **counts), indptr, form, term)
 
     def fits_in(self, codes: int, forms: int, terms: int, learned: int) -> bool:
         """Whether every index points inside the array it is for. learned: how many of the terms are."""
@@ -346,6 +397,14 @@ class Spoken:
         out = np.zeros(int(self.term.max()) - int(self.term.min()) + 1 if len(self.term) else 0, np.float32)
         np.maximum.at(out, self.term - (self.term.min() if len(self.term) else 0), dictionary.reliability())
         return np.round(out, 4)
+
+    def writing(self, reading: Reading, found: Hits) -> Ints:
+        """Writing of every phrase found in a note, int64 (h,), -1 for one never seen."""
+        writings = self.dictionary.writings
+        forms_of = _Rows(self.indptr, self.form)
+        texts = written(reading, found, writings.phrases, forms_of)
+        at = writings.place
+        return np.array([at.get((g, t), -1) for g, t in zip(found.term.tolist(), texts, strict=True)], np.int64)
 
     def among(self, hits: Hits, found: Hits) -> Hits:
         """Hits of an engine's other terms, and the phrases found in the same note as hits of theirs."""
@@ -386,26 +445,45 @@ MARKED = (  #: names of the features, after "marked:"
     "ahead",
     "negated",
     "never_coded",
+    "so_written",
+    "never_written",
+    "profile",  # of `profiles.py`
+    # beside what the tables' terms say: a code none of its phrases was read of stands on them alone
+    "unheard",
+    "unheard_match",
+    "unheard_square",
+    "squared",
+    "and_match",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Codes that the phrases of a note claim: code int32 (c,), ascending; x float32 (c, len(MARKED))."""
+    """Codes that the phrases of a note claim: code int32 (c,), ascending; x float32 (c, len(MARKED)). profiles, forms: those
+    of a model and what the note says."""
 
     code: Ints
     x: Floats
+    profiles: Profiles
+    forms: Ints
 
-    def of(self, code: Ints) -> Floats:
-        """Rows of x for some codes, 0 for those not claimed. float32 (n, len(MARKED))."""
+    def of(self, code: Ints, match: Floats) -> Floats:
+        """The features of some codes, float32 (n, len(MARKED)). match: strength of each one's best term, (n,)."""
         out = np.zeros((len(code), len(MARKED)), np.float32)
         held = np.flatnonzero(np.isin(code, self.code))
         out[held] = self.x[np.searchsorted(self.code, code[held])]
+        said = out[:, MARKED.index("reliability")]
+        unheard = said == 0
+        more = [self.profiles.of(self.forms, code), unheard, unheard * match, unheard * match**2]
+        more += [said**2, said * match]
+        out[:, -len(more) :] = np.stack(more, 1)
         return out
 
 
-def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_]) -> Claims:
-    """hits: as `find` gives them, terms being phrases. negated: bool (h,)."""
+def claims(dictionary: Dictionary, profiles: Profiles, reading: Reading, hits: Hits, writing: Ints) -> Claims:
+    """hits: as `find` gives them for the reading, terms being phrases. writing: int (h,), of the dictionary's writings, -1 for
+    another."""
+    negated = reading.status[hits.segment] == NEGATED
     reliability = dictionary.reliability()
     count = np.diff(dictionary.indptr)[hits.term]
     hit = np.repeat(np.arange(len(hits)), count)
@@ -416,9 +494,9 @@ def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_]) -
     n = len(code)
     x = np.zeros((n, len(MARKED)), np.float32)
     if not n:
-        return Claims(code.astype(np.int32), x)
+        return Claims(code.astype(np.int32), x, profiles, forms_of(reading))
     phrase = dictionary.phrase[pair]
-    v = reliability[pair].astype(np.float64)
+    v, so_said = dictionary.writings.refined(writing[hit], pair, reliability[pair].astype(np.float64))
     size, both, whole = dictionary.size[phrase], dictionary.both[pair], dictionary.whole[pair]
     said = dictionary.said[phrase]
     rival, longer = _rivals(dictionary.code[pair], v, size, hits.first[hit], hits.last[hit])
@@ -453,9 +531,11 @@ def claims(dictionary: Dictionary, hits: Hits, negated: npt.NDArray[np.bool_]) -
     columns["ahead"] = best(np.maximum(v - rival, 0))
     columns["negated"] = negated[hit][lead]
     columns["never_coded"] = dictionary.coded[code] == 0
-    for i, name in enumerate(MARKED):
-        x[:, i] = columns[name]
-    return Claims(code.astype(np.int32), x)
+    columns["so_written"] = np.log1p(so_said[lead])
+    columns["never_written"] = (so_said[lead] == 0) & (whole[lead] > 0)
+    for name, values in columns.items():
+        x[:, MARKED.index(name)] = values
+    return Claims(code.astype(np.int32), x, profiles, forms_of(reading))
 
 
 def _offsets(count: Ints) -> npt.NDArray[np.int64]:

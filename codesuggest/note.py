@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ import numpy.typing as npt
 
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
+from codesuggest.pipes.language import Language
+from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader, Words, common_words, phrase_runs
 from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
@@ -24,7 +27,7 @@ from codesuggest.pipes.structure import TEXT, Structure
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
-    from spacy.language import Language
+    from spacy.language import Language as Pipeline
     from spacy.tokens import Doc
 
 Ints = npt.NDArray[np.int32]
@@ -84,15 +87,16 @@ _GROUP_OF = {
     "anesthesia": "procedure",
     "specimen": "procedure",
 }
+_GROUP_NUMBER: dict[str | None, int] = {name: GROUPS.index(group) for name, group in _GROUP_OF.items()}
+_NO_GROUP = GROUPS.index("none")
 #: Indices in ASSERTIONS, as `Reading.status` holds them.
 AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL, HYPOTHETICAL, OTHER_PERSON = range(len(ASSERTIONS))
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
-_FOLLOW_UP = re.compile(
-    r"\bfollow[- ]?up\b|\bpost-?op\b|\bstatus[- ]post\b|\bs/p\b|\bhealing\b|\baftercare\b|\brecheck\b", re.I
-)
-_SEQUELA = re.compile(r"\bsequela|\blate effect|\bresidual\b", re.I)
-_OPEN = re.compile(r"\bopen (?:\w+ )?(?:fracture|wound)|\bcompound fracture|\bgustilo", re.I)
-_SIDE = {"right": 1, "left": 2, "bilater": 3}
+_HEADS = np.isin(np.arange(len(GROUPS)), _HEADLINE_GROUPS)
+#: What `signs.tsv` tells of a note, by words anywhere in it.
+_SIGNS = ("follow_up", "sequela", "open_injury")
+#: Index in concepts.SIDES; in every language the English word stands for the side (words.tsv).
+_SIDE = {"right": 1, "left": 2, "bilateral": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +171,11 @@ class Reading:
 
     def extension_fits(self, extension: npt.NDArray[np.uint8]) -> Bools:
         """Which seventh characters the note can mean: initial, routine subsequent, sequela if said, open if said."""
-        fits = (extension == 0) | np.isin(extension, (65, 68)) | (extension == 48)  # none, A, D, 0
-        if self.sequela:
-            fits |= extension == 83
-        if self.open_injury:
-            fits |= np.isin(extension, (66, 69))
-        return np.asarray(fits)
+        fits = np.zeros(256, bool)
+        fits[[0, *b"AD0"]] = True
+        fits[ord("S")] = self.sequela
+        fits[[*b"BE"]] = self.open_injury
+        return np.asarray(fits[extension])
 
 
 def check_text(note: object) -> str:
@@ -202,6 +205,22 @@ def _readable(text: str) -> str:
     return _LONG.sub(lambda m: m.group()[:-1] + " ", text)
 
 
+@lru_cache(maxsize=16)
+def read_signs(spoken: Language) -> dict[str, re.Pattern[str]]:
+    """`signs.tsv`: what the note speaks of -> a regex of the words that say so. Raises LexiconError.
+
+    words: small letters; "*" ends a word whose ending is open, "[*]" stands for one more word or none.
+    """
+    found: dict[str, list[str]] = {sign: [] for sign in _SIGNS}
+    for row in read_lexicon(spoken.folder / "signs.tsv", ("sign", "words", "source"), unique=("sign", "words")):
+        words = re.escape(row["words"]).replace(r"\[\*\]\ ", r"(?:\w+ )?")
+        if words != words.lower() or r"\[" in words:
+            raise row.error(f"cannot read {row['words']!r}")
+        words = words.removesuffix(r"\*") if words.endswith(r"\*") else rf"{words}\b"
+        found[row.choice("sign", _SIGNS)].append(rf"\b{words}")
+    return {sign: re.compile("|".join(own) or r"(?!)", re.IGNORECASE) for sign, own in found.items()}
+
+
 class NoteReader:
     """Reads notes with a spaCy pipeline: tokenizer, codesuggest_structure, codesuggest_assertion."""
 
@@ -214,22 +233,28 @@ class NoteReader:
         self.weak = np.array([words.is_general(f) or len(f) == 1 or f[0].isdigit() for f in form_ids], bool) | (
             idf < min(4.0, float(idf.max(initial=0)) - 1.1)
         )
+        self.language = words.language
         self.qualifies = np.array([words.qualifiers.get(f, 0) for f in form_ids], np.int8)
-        self._results = ResultReader()
-        self._sides = {form_ids[f]: side for f, side in _SIDE.items() if f in form_ids}
-        self._nlp: Language | None = None
+        self._results = ResultReader(self.language.folder, self.language.decimal)
+        self._signs = read_signs(self.language)
+        self._side_of = np.zeros(len(form_ids), np.int8)  # by form, index in concepts.SIDES
+        for side_word, side in _SIDE.items():
+            form = words.forms_of(side_word)[0]
+            if form in form_ids:
+                self._side_of[form_ids[form]] = side
+        self._nlp: Pipeline | None = None
         self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
 
     @property
-    def nlp(self) -> Language:
+    def nlp(self) -> Pipeline:
         if self._nlp is None:
             import spacy
 
-            nlp = spacy.blank("en")
+            nlp = spacy.blank(self.language.code)
             nlp.max_length = MAX_CHARACTERS + 1
             nlp.add_pipe("codesuggest_structure")
             nlp.add_pipe("codesuggest_assertion")
-            quicken(nlp, common_words())
+            quicken(nlp, common_words(self.language.folder))
             self._nlp = nlp
         return self._nlp
 
@@ -257,9 +282,11 @@ class NoteReader:
             ]
             forms = [self.forms_of(r.phrase or "") for r in findings]
             cut = cut.with_results(findings, forms, structure)
-            form, word = self._forms(cut.words.forms)
+            more, behind = self._forms(forms)
+            form, word = np.append(form, more), np.append(word, behind + np.int32(len(cut.words) - len(forms)))
         headline, rank = _headlines(cut, structure)
-        sided = np.isin(form, list(self._sides))
+        side = self._side_of[form]
+        sided = side > 0
         segment = cut.segment_of_word[word]
         spoken = segment >= 0
         spoken[spoken] = cut.status[segment[spoken]] == AFFIRMED
@@ -283,10 +310,10 @@ class NoteReader:
             cue=cut.cue,
             cues=asserted.cues,
             side_word=word[sided],
-            side=np.array([self._sides[f] for f in form[sided].tolist()], np.int8),
-            follow_up=bool(_FOLLOW_UP.search(text)),
-            sequela=bool(_SEQUELA.search(text)),
-            open_injury=bool(_OPEN.search(text)),
+            side=side[sided],
+            follow_up=bool(self._signs["follow_up"].search(text)),
+            sequela=bool(self._signs["sequela"].search(text)),
+            open_injury=bool(self._signs["open_injury"].search(text)),
             phrases=tuple(phrases),
             known=known,
             weak=self.weak,
@@ -308,20 +335,13 @@ class NoteReader:
         weak[word[self.weak[form]]] = True
         live = cut.segment_of_word >= 0
         runs = phrase_runs(cut.words, clinical & live, weak & live, cut.segment_of_word, text)
-        found = []
-        for a, b in runs.tolist():
-            segment = int(cut.segment_of_word[a])
-            cue = int(cut.cue[segment])
-            found.append(
-                Phrase(
-                    int(cut.words.start[a]),
-                    int(cut.words.end[b]),
-                    cut.section[segment],
-                    ASSERTIONS[int(cut.status[segment])],
-                    cues[cue] if cue >= 0 else None,
-                )
-            )
-        return found
+        start, end = cut.words.start[runs[:, 0]].tolist(), cut.words.end[runs[:, 1]].tolist()
+        segment = cut.segment_of_word[runs[:, 0]]
+        status, cue = cut.status[segment].tolist(), cut.cue[segment].tolist()
+        return [
+            Phrase(a, b, cut.section[s], ASSERTIONS[said], cues[c] if c >= 0 else None)
+            for a, b, s, said, c in zip(start, end, segment.tolist(), status, cue, strict=True)
+        ]
 
     def _says(self, words: tuple[str, ...], form: Ints, segment: Ints, n: int) -> Bools:
         """Segments that hold all of these words. bool (n,)."""
@@ -377,17 +397,18 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
         return _Cut(words, np.full(n, -1, np.int32), none, none, small, small, (), none, np.zeros(0, bool))
     starts = doc.to_array(["IDX"]).reshape(-1).astype(np.int64)
     token = np.maximum(np.searchsorted(starts, words.start, side="right") - 1, 0)
-    heads = np.array([(s.head_start, s.head_end, s.name is not None) for s in structure.sections], np.int64)
+    heads = np.array([(s[0], s[1], s[4] is not None) for s in structure.sections], np.int64)
     section = np.maximum(np.searchsorted(heads[:, 0], words.start, side="right") - 1, 0)
     in_head = (words.start < heads[section, 1]) & (heads[section, 2] > 0)
-    sentences = np.array(structure.sentences, np.int64).reshape(-1, 2)
+    sentences = np.fromiter(chain.from_iterable(structure.sentences), np.int64).reshape(-1, 2)
     sentence = np.searchsorted(sentences[:, 0], words.start, side="right") - 1
     live = (sentence >= 0) & ~in_head
     live[live] = words.start[live] < sentences[sentence[live], 1]  # a list marker stands between two sentences
     status = asserted.status[token]
     names = [s.name for s in structure.sections]
-    parts = np.stack([sentence, status, section, live], 1)
-    change = np.r_[True, (parts[1:] != parts[:-1]).any(1)]
+    change = np.ones(n, bool)
+    change[1:] = (sentence[1:] != sentence[:-1]) | (status[1:] != status[:-1])
+    change[1:] |= (section[1:] != section[:-1]) | (live[1:] != live[:-1])
     first = np.flatnonzero(change).astype(np.int32)
     last = np.append(first[1:], n).astype(np.int32)
     used = live[first]
@@ -401,7 +422,7 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
         first,
         last,
         status[first].astype(np.int8),
-        np.array([GROUPS.index(_GROUP_OF.get(name or "", "none")) for name in own], np.int8),
+        np.array([_GROUP_NUMBER.get(name, _NO_GROUP) for name in own], np.int8),
         own,
         asserted.cue[token][first].astype(np.int32),
         np.zeros(len(first), bool),
@@ -416,7 +437,7 @@ def _headlines(cut: _Cut, structure: Structure) -> tuple[Bools, Ints]:
     bodies = np.array([line.body for line in structure.lines], np.int64)
     start = cut.words.start[cut.first]
     line = np.maximum(np.searchsorted(bodies, start, side="right") - 1, 0)
-    headline = (start <= bodies[line] + 1) & ((cut.last - cut.first) <= 12) & np.isin(cut.group, _HEADLINE_GROUPS)
+    headline = (start <= bodies[line] + 1) & ((cut.last - cut.first) <= 12) & _HEADS[cut.group]
     headline &= ~cut.derived
     for g in _HEADLINE_GROUPS:
         chosen = headline & (cut.group == g)

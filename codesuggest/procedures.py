@@ -238,21 +238,28 @@ def build(
             begun.append((place, axes, found))
         meant = len({c for *_, found in begun for c in found})
         whole = wording.kind == "procedure" and meant <= FEW_CONCEPTS
+        spelt = spellings(wording.phrase, forms_of)
         for place, axes, found in begun:
             number = patterns.setdefault(axes, len(patterns))
             for c in found:
-                if wording.kind == "act":
-                    rows.append(_Row(c, "act", wording.phrase, number, min(place, 9)))
-                elif whole:
-                    rows.append(_Row(c, "idiom", wording.phrase, number, min(place, 9)))
+                if wording.kind == "act" or whole:
+                    kind = "act" if wording.kind == "act" else "idiom"
+                    rows += [_Row(c, kind, text, number, min(place, 9)) for text in spelt]
+                if whole:
                     common[c] = max(common[c], wording.common)
-                elif site_of[c]:
+                elif wording.kind != "act" and site_of[c]:
                     texts = (site_of[c], *other_words.get(forms_of(site_of[c]), ()))
                     rows += [
                         _Row(c, "operation", f"{wording.phrase} {text}", number, verb=wording.phrase) for text in texts
                     ]
     made, forms, meaning = _assembled(entries, concepts, rows, forms_of, common)
     return made, forms, meaning, list(patterns)
+
+
+def spellings(phrase: str, forms_of: FormsOf) -> list[str]:
+    """The phrase, and with the abbreviations that read otherwise in capitals: "DES to LAD" is read by its expansion."""
+    raised = [w.upper() if forms_of(w.upper()) != forms_of(w) else w for w in phrase.split()]
+    return list(dict.fromkeys((phrase, " ".join(raised))))
 
 
 class Meaning(NamedTuple):

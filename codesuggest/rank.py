@@ -155,5 +155,7 @@ def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> np
     # not a BLAS product, whose order of summation depends on threads and shape; over the features with a weight only, so
     # that a feature a model does not know moves no bit of its scores
     used = np.flatnonzero(weights)
-    # in rows, as a choice of columns is not by itself: the order of summation follows the layout
-    return np.asarray(intercept + (np.ascontiguousarray(x[:, used], np.float64) * weights[used]).sum(1))
+    # in rows, as `x[:, used]` is not: the order of summation follows the layout, and `take` needs half of the time
+    parts = x.take(used, 1).astype(np.float64)
+    parts *= weights[used]
+    return np.asarray(intercept + parts.sum(1))

@@ -44,6 +44,7 @@ from codesuggest.engine import Engine
 from codesuggest.errors import OptionError
 from codesuggest.evaluation import evaluate
 from codesuggest.learned import Learned
+from codesuggest.pipes.language import language
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.rank import Ranker
 from codesuggest.suggester import CodeSuggester
@@ -216,14 +217,15 @@ def _with_terms(
 
 def _assemble(base: CodeSuggester, plans: Sequence[_Plan], progress: Callable[[str], None]) -> CodeSuggester:
     """The new model. The word forms of the base keep their numbers, so that a system without changes stays as it is."""
-    words = WordReader()
+    words = WordReader(language(base.language))
     words.know(base.forms)
     changed = [plan for plan in plans if plan.changed]
     words.learn(sorted({w for plan in changed for text in _texts(plan.table) for w in re.findall(r"[^\W_]+", text)}))
     built = {}
     for plan in changed:
         idioms = idioms_of(plan.base, plan.table) if plan.base is not None else ()
-        draft = built[plan.name] = Draft.of(plan.table, entries_of(plan.table), words, idioms)
+        axes = plan.base is None or plan.base.axes is not None
+        draft = built[plan.name] = Draft.of(plan.table, entries_of(plan.table), words, idioms, axes=axes)
         progress(f"{plan.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
     seen = set(base.vocabulary)
     new = sorted({form for draft in built.values() for form in draft.forms} - seen)
@@ -239,7 +241,9 @@ def _assemble(base: CodeSuggester, plans: Sequence[_Plan], progress: Callable[[s
     made_from = [*about.get("made_from", ()), *(line for plan in plans for line in plan.made_from)]
     name = base.name.split("@")[0].removesuffix("-rebuilt") + "-rebuilt"
     about |= {"made_from": made_from, "rebuilt_from": base.name}
-    return CodeSuggester(engines, vocabulary, words.known(), name=name, config=base.config, about=about)
+    return CodeSuggester(
+        engines, vocabulary, words.known(), name=name, config=base.config, about=about, language=base.language
+    )
 
 
 def _texts(table: CodeSystem) -> Iterator[str]:

@@ -25,6 +25,8 @@ from codesuggest.errors import ModelFormatError, OptionError
 from codesuggest.listing import listed
 from codesuggest.lookup import Lookup
 from codesuggest.note import NoteReader, Reading, check_text
+from codesuggest.pipes.language import DEFAULT
+from codesuggest.pipes.language import language as spoken
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.records import (
     ClaimLine,
@@ -66,8 +68,12 @@ class CodeSuggester:
         config: SuggestConfig | None = None,
         path: Path | None = None,
         about: Mapping[str, Any] | None = None,
+        language: str = DEFAULT,
     ) -> None:
-        """engines: one a code system. vocabulary: word forms in order of id. forms: known words and their form."""
+        """engines: one a code system. vocabulary: word forms in order of id. forms: known words and their form. language: of the
+        notes, "en" or "es". Raises OptionError for an unknown language.
+        """
+        self.language = spoken(language).code
         self.engines = {engine.system.name: engine for engine in engines}
         self.vocabulary, self.name, self.path = tuple(vocabulary), name, path
         self.config = config or SuggestConfig()
@@ -86,7 +92,7 @@ class CodeSuggester:
         """
         folder = store.open_folder(Path(path) if path is not None else starter_path(), expect=expect)
         about = folder.manifest
-        systems, settings = about.get("systems"), about.get("config")
+        systems, settings, speech = about.get("systems"), about.get("config"), about.get("language", DEFAULT)
         if not isinstance(about.get("name"), str) or not isinstance(settings, dict) or not isinstance(systems, list):
             raise ModelFormatError(f"{folder.path}: the manifest names no systems or settings; rebuild the model")
         if not systems or not all(isinstance(row, dict) for row in systems):
@@ -98,6 +104,7 @@ class CodeSuggester:
             )
         vocabulary = folder.text("vocabulary.txt").splitlines()
         try:
+            speech = spoken(speech if isinstance(speech, str) else repr(speech)).code
             config = SuggestConfig.from_dict(settings)
         except OptionError as error:
             raise ModelFormatError(f"{folder.path}: {error}; rebuild the model") from None
@@ -109,6 +116,7 @@ class CodeSuggester:
             config=config,
             path=folder.path,
             about=about,
+            language=speech,
         )
 
     def save(self, path: str | Path) -> None:
@@ -129,9 +137,17 @@ class CodeSuggester:
             systems.append(row)
             files.update(more)
         kept = {
-            k: v for k, v in self.about.items() if k not in ("kind", "format", "files", "systems", "config", "name")
+            k: v
+            for k, v in self.about.items()
+            if k not in ("kind", "format", "files", "systems", "config", "name", "language")
         }
-        about = {"name": self.name.split("@")[0], "systems": systems, "config": self.config.to_dict(), **kept}
+        about = {
+            "name": self.name.split("@")[0],
+            "language": self.language,
+            "systems": systems,
+            "config": self.config.to_dict(),
+            **kept,
+        }
         store.save(Path(path), about, files)
 
     def _card(self) -> str:
@@ -173,18 +189,13 @@ class CodeSuggester:
         days = [e.system.release for e in self.engines.values() if e.system.release_day]
         return max(days, default=UNDATED)
 
-    @property
-    def language(self) -> str:
-        """Of the notes it reads, as ISO 639-1 has it."""
-        return str(self.about.get("language", "en"))
-
     @cached_property
     def _trained_on(self) -> TrainedOn | None:
         return TrainedOn.from_dict(self.about.get("trained_on"))
 
     @cached_property
     def reader(self) -> NoteReader:
-        words = WordReader()
+        words = WordReader(spoken(self.language))
         words.know(self._forms)
         first = next(iter(self.engines.values()))
         return NoteReader({form: i for i, form in enumerate(self.vocabulary)}, first.index.idf, words)
@@ -400,7 +411,7 @@ class CodeSuggester:
     @cached_property
     def _lookups(self) -> dict[str, Lookup]:
         ids = {form: i for i, form in enumerate(self.vocabulary)}
-        words = WordReader()
+        words = WordReader(spoken(self.language))
         words.know(self._forms)
         return {
             name: Lookup(e.system, e.concepts, e.index, ids, words, e.learned.code_prior)

@@ -7,14 +7,15 @@ teach it alone, and their words become terms (`mentions.py`).
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest import procedures
+from codesuggest import procedures, profiles
 from codesuggest.coded import CodedDocument
 from codesuggest.codes import normalise
 from codesuggest.codes.system import CodeSystem
@@ -25,6 +26,7 @@ from codesuggest.learned import Counts, grams
 from codesuggest.marked import Marked, Spoken
 from codesuggest.mentions import TermCounts, terms_of
 from codesuggest.note import Reading
+from codesuggest.pipes.phrases import WordReader
 
 ENOUGH = 200  #: billed documents of ICD-10-PCS from which on those of mentions are not needed
 
@@ -55,6 +57,7 @@ class Taught:
     policies: tuple[str, ...]
     learned: TermCounts | None = None
     marked: Marked | None = None
+    profiles: profiles.Taught | None = None
 
     @classmethod
     def of(
@@ -86,9 +89,22 @@ class Taught:
             for d, r in zip(documents, readings, strict=True)
             if d.policy == counted and d.labels(engine.system.name)
         ]
-        if engine.axes is None:
-            marked = _marked(engine, own, form_ids, min_groups)
-            return cls(with_dictionary(engine, Spoken.of(marked.dictionary, form_ids)), counts, policies, marked=marked)
+        if engine.axes is None and counted == "mentions":
+            labels, patients = [_evidence(d, engine.system) for d, _ in own], [d.group or d.id for d, _ in own]
+            marked = Marked.of(
+                [r for _, r in own],
+                labels,
+                patients,
+                codes=len(engine.system),
+                idf=engine.index.idf,
+                form_ids=form_ids,
+                min_groups=min_groups,
+            )
+            said = [profiles.forms_of(r) for _, r in own]
+            profiled = profiles.Taught.of(said, labels, patients, size=len(engine.index.idf), min_groups=min_groups)
+            engine = with_dictionary(engine, Spoken.of(marked.dictionary, form_ids))
+            engine = replace(engine, profiles=profiled.profiles)
+            return cls(engine, counts, policies, marked=marked, profiles=profiled)
         learned = TermCounts.of(
             [terms_of(r) for _, r in own],
             [_concepts_given(d, engine.system, concept_of) for d, _ in own],
@@ -102,32 +118,37 @@ class Taught:
             engine,
             index=engine.index.with_terms(ids),
             concepts=with_learned(engine.concepts, learned.terms, learned.concept),
-            axes=engine.axes.with_terms(len(ids)),
+            axes=engine.axes.with_terms(len(ids)) if engine.axes is not None else None,
             learned=replace(engine.learned, reliability=learned.reliability(), concept_prior=learned.prior()),
         )
         return cls(engine, counts, policies, learned)
 
 
-def _marked(
-    engine: Engine, own: Sequence[tuple[CodedDocument, Reading]], form_ids: Mapping[str, int], min_groups: int
-) -> Marked:
-    labels: list[dict[int, Sequence[tuple[int, int]]]] = []
-    for document, _ in own:
-        found: dict[int, Sequence[tuple[int, int]]] = {}
-        for label in document.codes:
-            places = stands_for(engine.system, label.code) if label.system == engine.system.name else []
-            if len(places) == 1:
-                found[places[0]] = label.evidence
-        labels.append(found)
-    return Marked.of(
-        [reading for _, reading in own],
-        labels,
-        [document.group or document.id for document, _ in own],
-        codes=len(engine.system),
-        idf=engine.index.idf,
-        form_ids=form_ids,
-        min_groups=min_groups,
-    )
+def _evidence(document: CodedDocument, system: CodeSystem) -> dict[int, Sequence[Sequence[tuple[int, int]]]]:
+    """Position of each code of a document -> its evidence; codes that stand for several are left out."""
+    found: dict[int, Sequence[Sequence[tuple[int, int]]]] = {}
+    for label in document.codes:
+        places = stands_for(system, label.code) if label.system == system.name else []
+        if len(places) == 1:
+            found[places[0]] = label.marked
+    return found
+
+
+def forms_of_evidence(documents: Sequence[CodedDocument], words: WordReader, min_groups: int) -> set[str]:
+    """Forms of the words that coders marked: what notes in another language than the table's are understood by.
+
+    Without digits, and only of words marked in documents of `min_groups` groups (invariant 5).
+    """
+    marked_by: dict[str, set[str]] = defaultdict(set)
+    for document in documents:
+        spans = {span for label in document.codes for span in label.evidence}
+        for form in sorted({f for a, b in spans for f in words.forms_of(document.text[a:b])}):
+            if not _DIGIT.search(form):
+                marked_by[form].add(document.group or document.id)
+    return {form for form, groups in marked_by.items() if len(groups) >= min_groups}
+
+
+_DIGIT = re.compile(r"\d")
 
 
 def stands_for(system: CodeSystem, code: str) -> list[int]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from codesuggest import procedures
 from codesuggest.asked import CHARGE_LINE
+from codesuggest.axes import REPORT, told_only
 from codesuggest.cautions import TrainedOn
 from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
@@ -35,12 +36,14 @@ from codesuggest.engine import Engine
 from codesuggest.errors import CodeFileError, InputError, OptionError
 from codesuggest.features import COLUMN, OF_POLICY, Table
 from codesuggest.note import NoteReader, Reading
+from codesuggest.pipes.language import DEFAULT
+from codesuggest.pipes.language import language as spoken
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader, common_words
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits
 from codesuggest.suggester import CodeSuggester, starter_path
-from codesuggest.taught import Taught, policies_of, stands_for
+from codesuggest.taught import Taught, forms_of_evidence, policies_of, stands_for
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,6 +88,7 @@ def train(
     systems: Sequence[CodeSystem],
     idioms: Mapping[str, Sequence[Idiom]] | None = None,
     config: SuggestConfig | None = None,
+    language: str = DEFAULT,
     seed: int = 0,
     min_groups: int = 3,
     name: str = "model",
@@ -96,15 +100,16 @@ def train(
     documents: those with policy "billing" train the ranker of a system, those with "mentions" (every mention is coded)
         teach priors and associations only; but a system in which nothing was billed is trained on mentions, and
         ICD-10-PCS on both where few documents were. Those of type "charge_line" are one charge each, apart from all notes.
-    systems: code tables to suggest from. idioms: by system name. min_groups: an n-gram is kept only if it occurs in
-        documents of so many groups (patients); a public corpus may set 1 (invariant 5).
+    systems: code tables to suggest from. idioms: by system name.
+        language: of the documents, "en" or "es". min_groups: an n-gram is kept only if it occurs in documents of so many groups
+        (patients); a public corpus may set 1 (invariant 5).
         progress: told a line a step.
 
     A system in which nothing, or next to nothing, is coded is ranked by the words of its table alone (`Ranker.untaught`), and
     the model says so; without any document all are. A code that no table holds is suggested with release "site:<name>".
 
-    Raises InputError for documents of which none is coded in one of the systems, OptionError without a system. Same input
-    and seed, same model, byte for byte.
+    Raises InputError for documents of which none is coded in one of the systems, OptionError without a system or for an unknown
+    language. Same input and seed, same model, byte for byte.
     """
     documents = list(documents)
     charges = [d for d in documents if d.document_type == CHARGE_LINE]
@@ -119,8 +124,8 @@ def train(
         )
     systems = [_with_site_codes(system, documents, fitted[system.name], name) for system in systems]
     config = config or SuggestConfig()
-    words = WordReader()
-    words.learn(common_words())
+    words = WordReader(spoken(language))
+    words.learn(common_words(words.language.folder))
     entries = {system.name: entries_of(system) for system in systems}
     words.learn(
         sorted(
@@ -133,10 +138,22 @@ def train(
             }
         )
     )
-    drafts = [Draft.of(system, entries[system.name], words, (idioms or {}).get(system.name, ())) for system in systems]
+    marked: set[str] = set()
+    if all(policies in ((), ("mentions",)) for policies in fitted.values()):
+        marked = forms_of_evidence([d for d in documents if d.policy == "mentions"], words, min_groups)
+    drafts = [
+        Draft.of(
+            system,
+            entries[system.name],
+            words,
+            (idioms or {}).get(system.name, ()),
+            axes=_by_axes(system, fitted[system.name]),
+        )
+        for system in systems
+    ]
     for draft in drafts:
         progress(f"{draft.system.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
-    known_words = {form for draft in drafts for form in draft.forms}
+    known_words = {form for draft in drafts for form in draft.forms} | marked
     if not any(row.title != draft.system.code(row.position) for draft in drafts for row in entries[draft.system.name]):
         # a list without titles knows no word, and a word that no table knows may be a name
         known_words |= set(CodeSuggester.load().vocabulary)
@@ -171,7 +188,14 @@ def train(
     used = set().union(*fitted.values())
     like = TrainedOn.of(r for d, r in zip(documents, readings, strict=True) if d.policy in used)
     about = {**(about or {}), **({"trained_on": like.to_dict()} if like is not None else {})}
-    return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about)
+    return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about, language=language)
+
+
+def _by_axes(system: CodeSystem, policies: Sequence[str]) -> bool:
+    """Whether ICD-10-PCS is coded axis by axis. Where every mention was coded and nothing billed the coders' own phrases are the
+    better guide: half of their codes are stems, which no axis has.
+    """
+    return procedures.has_axes(system) and tuple(policies) != ("mentions",)
 
 
 def read_all(reader: NoteReader, documents: Sequence[CodedDocument], progress: Callable[[str], None]) -> list[Reading]:
@@ -189,8 +213,8 @@ def _with_site_codes(
     system: CodeSystem, documents: Sequence[CodedDocument], policies: Sequence[str], name: str
 ) -> CodeSystem:
     """With the codes of the fitted documents that the table lacks; where every mention was coded also those it does not
-    bill (a header among billed codes is a slip, no habit). ICD-10-PCS is coded by its axes, and stays what it is."""
-    if procedures.has_axes(system):
+    bill (a header among billed codes is a slip, no habit). A system coded by its axes stays what it is."""
+    if _by_axes(system, policies):
         return system
     codes = {c for d in documents if d.policy in policies for c in d.labels(system.name) or ()}
     return with_site_codes(system, (c for c in codes if policies[0] == "mentions" or c not in system), name)
@@ -227,17 +251,20 @@ def fit_ranker(
         for d, r in zip(documents, readings, strict=True)
         if d.policy in taught.policies and d.labels(engine.system.name) is not None
     ]
-    fold = _folds([e.document.group or e.document.id for e in examples], seed)
+    told = _told_only(taught, documents, readings, config)
+    trained = [*examples, *told]
+    trained_fold = _folds([e.document.group or e.document.id for e in trained], seed)
+    fold = trained_fold[: len(examples)]
     if not _enough(examples, fold):
         return Ranker.untaught()
     scores: list[Floats] = [np.zeros(0)] * len(examples)
     for k in range(FOLDS):
-        ranker = _fit([e for e, f in zip(examples, fold, strict=True) if f != k])
+        ranker = _fit([e for e, f in zip(trained, trained_fold, strict=True) if f != k])
         for i, f in enumerate(fold):
             if f == k:
                 ranker.complete(examples[i].table, examples[i].hits)
                 scores[i] = ranker.score(examples[i].table.x)
-    ranker = _fit(examples)
+    ranker = _fit(trained)
     judged = [(e, s) for e, s in zip(examples, scores, strict=True) if e.document.policy == taught.policies[0]]
     examples, scores = [e for e, _ in judged], [s for _, s in judged]
     knots = calibrate(np.concatenate(scores), np.concatenate([e.right for e in examples]))
@@ -254,6 +281,20 @@ def _enough(examples: Sequence[Example], fold: Sequence[int]) -> bool:
     return True
 
 
+def _told_only(
+    taught: Taught, documents: Sequence[CodedDocument], readings: Sequence[Reading], config: SuggestConfig
+) -> list[Example]:
+    """Billed operative reports once more without the lines that name the operation, in ICD-10-PCS: to learn from, not to be
+    judged by."""
+    if taught.engine.axes is None:
+        return []
+    return [
+        example_of(taught, d, told_only(r), config)
+        for d, r in zip(documents, readings, strict=True)
+        if d.policy == "billing" and r.document_type == REPORT and d.labels(taught.engine.system.name)
+    ]
+
+
 def example_of(taught: Taught, document: CodedDocument, reading: Reading, config: SuggestConfig) -> Example:
     """Candidates of one document, with what the other documents teach, and which are right.
 
@@ -262,9 +303,9 @@ def example_of(taught: Taught, document: CodedDocument, reading: Reading, config
     engine, group = taught.engine, document.group or document.id
     system = engine.system
     labels = document.labels(system.name) or {}
-    reliability, dictionary = None, None
-    if taught.marked and engine.spoken:
-        dictionary = taught.marked.without(group)
+    reliability, dictionary, profiles = None, None, None
+    if taught.marked and taught.profiles and engine.spoken:
+        dictionary, profiles = taught.marked.without(group), taught.profiles.without(group)
         reliability = engine.spoken.trust(dictionary)
     elif taught.learned:
         reliability = taught.learned.reliability(group)
@@ -276,6 +317,7 @@ def example_of(taught: Taught, document: CodedDocument, reading: Reading, config
         floor=config.coverage_floor,
         reliability=reliability,
         dictionary=dictionary,
+        profiles=profiles,
     )
     category = engine.static.category[table.concept]
     code, per_category = taught.counts.priors_without(document)

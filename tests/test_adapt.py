@@ -69,7 +69,9 @@ def test_newton_finds_the_least_of_what_it_says(seed: int, strength: float) -> N
     def loss(b: np.ndarray) -> float:
         z = x.astype(np.float64) @ b[:-1] + b[-1]
         return float(
-            (weight * (np.logaddexp(0, z) - right * z)).sum() + (((b[:-1] - base) * scale) ** 2).sum() / 2 / strength
+            (weight * (np.logaddexp(0, z) - right * z)).sum()
+            + (((b[:-1] - base) * scale) ** 2).sum() / 2 / strength
+            + (b[-1] - 0.25) ** 2 / 2
         )
 
     weights, intercept = towards(base, 0.25, x, right, weight, strength=strength)
@@ -82,10 +84,13 @@ def test_towards_zero_is_the_fit_of_training() -> None:
 
     x, right, weight, _ = problem(5)
     scale = np.maximum(x.std(0), 0.05)
-    model = LogisticRegression(C=0.3, solver="newton-cholesky", tol=1e-8).fit(x / scale, right, sample_weight=weight)
+    # the ridge on the intercept is 1, so it is a column of 1 / sqrt(C) there
+    columns = np.c_[x / scale, np.full(len(x), 0.3**-0.5)]
+    model = LogisticRegression(C=0.3, solver="newton-cholesky", tol=1e-8, fit_intercept=False)
+    model.fit(columns, right, sample_weight=weight)
     weights, intercept = towards(np.zeros(6), 0.0, x, right, weight, strength=0.3)
-    assert np.allclose(weights, model.coef_[0] / scale, atol=1e-3)
-    assert intercept == pytest.approx(model.intercept_[0], abs=1e-3)
+    assert np.allclose(weights, model.coef_[0, :-1] / scale, atol=1e-3)
+    assert intercept == pytest.approx(model.coef_[0, -1] * 0.3**-0.5, abs=1e-3)
 
 
 def test_a_feature_without_a_case_keeps_its_weight_and_a_strong_ridge_holds_all() -> None:
@@ -169,10 +174,13 @@ def test_the_manifest_says_where_it_comes_from(tiny_folder: Path, adapted: CodeS
 
     base = CodeSuggester.load(tiny_folder)
     assert adapted.name == "tiny-adapted"
-    assert adapted.about["parent"] == {
-        "name": base.name,
+    (step,) = adapted.about["history"]
+    assert step == {
+        "from": base.name,
         "manifest_sha256": hashlib.sha256((tiny_folder / "manifest.json").read_bytes()).hexdigest(),
+        "change": "icd10cm adapted to 20 documents of the user's",
     }
+    assert descent(adapted, "another")["history"][0] == step
     assert adapted.about["made_from"][-1] == "icd10cm adapted to 20 documents of the user's"
     public = CodeSuggester(
         list(base.engines.values()), base.vocabulary, base.forms, name="x", about={"redistributable": True}

@@ -108,7 +108,10 @@ SIGNATURES = {
     CodeSuggester.search: (("self", "text"), ("system", "limit", "date")),
     CodeSuggester.suggest_many: (("self", "notes"), ("options",)),
     CodeSuggester.explain: (("self", "note", "code"), ("system", "marked", "options")),
-    train: (("documents",), ("systems", "idioms", "config", "seed", "min_groups", "name", "about", "progress")),
+    train: (
+        ("documents",),
+        ("systems", "idioms", "config", "language", "seed", "min_groups", "name", "about", "progress"),
+    ),
 }
 
 

@@ -192,6 +192,60 @@ hypothetical | Vaccinated against [influenza].
 hypothetical | Monitor for [hypoglycemia].
 other_person | Husband has [flu].
 other_person | Her daughter was sick with [strep throat] last week.
+affirmed     | PMH: [HTN] 2012, stroke 2019.
+affirmed     | H/o [HTN] on HCTZ, pressure ok today.
+affirmed     | Hypothyroidism (2009), [osteoarthritis] of both knees.
+affirmed     | Hx: [hypertension], amlodipine.
+affirmed     | [Multiple sclerosis] since 2011.
+affirmed     | [PSA of 6.8] (4.1 in 2023).
+affirmed     | Here 4 wk s/p [fall from a ladder].
+affirmed     | Type 2 diabetes without [complication], on metformin.
+affirmed     | [Polyps] in the nose on both sides.
+affirmed     | Seen in the ED for [syncope] last night.
+affirmed     | {x} [Cough], { } fever
+affirmed     | Sister gave him a ride. [Ankle sprain], right.
+negated      | CTH neg for [bleed].
+negated      | hCG neg, [strep] neg.
+negated      | { } [Chest pain]  {x} cough
+negated      | He did not develop an [ileus].
+negated      | An [ileus] did not develop.
+negated      | Denys [fever], trouble swallowing.
+negated      | [Pulmonary embolism] considered and excluded.
+negated      | No recurrence of [melanoma].
+historical   | [Shingles] 2020.
+historical   | [TIA] 2019, no residual.
+historical   | [CVA] '09, walks with a cane.
+historical   | [Colon cancer] '09 no disease.
+historical   | [Prostatitis] 2014 treated.
+historical   | [UTI] treated in Jan.
+historical   | [Gestational diabetes] 1996 - resolved.
+historical   | [C. diff colitis] 2019, treated, no recurrence.
+historical   | H/o HTN, [NSTEMI] and gout.
+historical   | [Panic attacks] in his twenties, none in over 15 years.
+historical   | [L shoulder dislocated] in HS, no surgery.
+historical   | 50 pack year [ex-smoker].
+family       | No migraine, no clots; mom [DVT].
+family       | Father [AF].
+family       | Sis [thyroid ca].
+family       | Dad d. of [stroke] at 66.
+family       | Mother and aunt have [migraine].
+family       | His mother was on [dialysis].
+family       | Brother [BKA], diabetic.
+other_person | Sibling has [strep throat], on amoxicillin.
+other_person | His sister had [pneumonia] last month.
+other_person | A friend [vapes].
+other_person | Girlfriend is [pregnant].
+other_person | 3 yo at home w/ [impetigo].
+other_person | His passenger has a [C2 fracture].
+other_person | Her husband takes medication for [erectile dysfunction].
+hypothetical | RTED [redness], pus, fever.
+hypothetical | ER for [vision loss], weakness or BP over 200.
+hypothetical | [Fever] or new leg weakness -> call.
+hypothetical | Watch [CRPS].
+hypothetical | Return: [poor feeding], yellow to legs.
+hypothetical | She should report [leg pain] or sudden breathlessness.
+hypothetical | Any redness, which might mean a [clot].
+hypothetical | To ED: [fever], uncontrolled pain.
 other_person | Exposed to someone with [tuberculosis].
 other_person | Roommate tested positive for [COVID].
 other_person | She cares for her husband with [dementia].
@@ -211,7 +265,9 @@ def parse(text: str) -> list[tuple[str, str, int, int]]:
         found = re.fullmatch(r"(\w+) +\| (\S[^\[\]|]*|)\[([^\[\]|]+)\]([^\[\]|]*)", line)
         if not found or found[1] not in STATUSES:
             raise ValueError(f"example {number} is not of the form `status | text with one [finding]`")
-        before, finding, after = (part.replace(r"\n", "\n") for part in found.groups()[1:])
+        # a box of a form is written {x}
+        parts = (part.replace(r"\n", "\n").replace("{", "[").replace("}", "]") for part in found.groups()[1:])
+        before, finding, after = parts
         examples.append((found[1], before + finding + after, len(before), len(before) + len(finding)))
     texts = [(example[1], example[2]) for example in examples]
     if len(set(texts)) != len(texts):
@@ -315,6 +371,9 @@ def _rules(folder: Path, *rows: str, header: str = HEADER) -> AssertionRules:
         (["aunt\t<kin>\tclass\t\town", "uncle\t<kin>\tclass\t\town"], ", line 3: class '<kin>'"),
         (["[no]\tnegated\tforward\t\town"], ", line 2: a cue needs a word"),
         (["no||none\tnegated\tforward\t\town"], ", line 2: cannot read"),
+        (["no\tnegated?\tforward\t\town"], ", line 2: category 'negated?'"),
+        (["mom +dvt\tfamily\tbackward\t\town"], ", line 2: words with a +"),
+        (["+dvt\tfamily\tforward\t\town"], ", line 2: words with a +"),
     ],
 )
 def test_word_list_is_checked(tmp_path: Path, rows: list[str], message: str) -> None:
@@ -391,8 +450,8 @@ def test_a_span_is_read_without_the_cue_inside_it(nlp: Language) -> None:
 
 PIECES = st.sampled_from(
     (
-        "no denies without fever cough , ; . ? : - ( ) \n \n\n and or but possible likely vs mother had negative "
-        "resolved in 2009 history of "
+        "no denies without fever cough recurrence of years 2019 considered , ; . ? : - ( ) [ ] x \n \n\n and or but "
+        "possible likely vs mother had negative resolved in 2009 history of "
         "if return for ruled out is not seen patient * \t \r\n \x00 \u2028 😀 é w/o r/o don't"
     ).split(" ")
 )

@@ -92,7 +92,7 @@ def test_a_base_is_adapted(run: Run, tmp_path: Path) -> None:
     assert run("train", "docs.jsonl", "--codes", "codes.csv", "--out", "base", "--name", "ward")[0] == 0
     code, out, err = run("train", "docs.jsonl", "--base", "base", "--out", "mine")
     assert code == 0 and out.startswith("ward-adapted: mine") and "read 12 documents" in err
-    assert CodeSuggester.load(tmp_path / "mine").about["parent"]["name"].startswith("ward@")
+    assert CodeSuggester.load(tmp_path / "mine").about["history"][0]["from"].startswith("ward@")
     assert "adapted to 12 documents" in run("model", "show", "mine")[1]
 
 

@@ -25,7 +25,9 @@ def table() -> CodeSystem:
         CodeRow("K35.2", "Acute appendicitis with general peritonitis", billable=True, valid_to=20180930),
         CodeRow("J45.909", "Unspecified asthma, uncomplicated", billable=True),
     ]
-    rows += [CodeRow(f"Q{n}", f"Anomaly {chr(97 + n // 26)}{chr(97 + n % 26)}x") for n in range(10, 99)]  # makes words rare
+    rows += [
+        CodeRow(f"Q{n}", f"Anomaly {chr(97 + n // 26)}{chr(97 + n % 26)}x") for n in range(10, 99)
+    ]  # makes words rare
     return CodeSystem.from_rows(rows, name="icd10cm", release="2025-10-01")
 
 

@@ -405,7 +405,7 @@ def test_pipe_sets_sentences_and_extensions(nlp: spacy.language.Language) -> Non
     doc = nlp("PMH: HTN\nPLAN\n1. Seen by Dr. Low. Rest.\n2. Ice")
     assert [s.text.strip() for s in doc.sents] == ["PMH:", "HTN", "PLAN", "1. Seen by Dr. Low.", "Rest.", "2. Ice"]
     assert [s.name for s in doc._.sections] == ["pmh", "plan"]
-    assert doc._.document_type is None
+    assert doc._.document_type == "visit_note"
     assert structure_of(doc) is doc.user_data["codesuggest.structure"]
 
 

@@ -263,7 +263,8 @@ def as_day(date: dt.date | str | int) -> int:
     """A date as the int YYYYMMDD, from a date, "2026-04-01" or 20260401. Raises OptionError."""
     text = date.isoformat()[:10] if isinstance(date, dt.date) else str(date)
     try:
-        return int(dt.date.fromisoformat(text).strftime("%Y%m%d"))
+        day = dt.date.fromisoformat(text)
+        return day.year * 10_000 + day.month * 100 + day.day
     except ValueError as error:
         # not the value itself: a service date is a patient's
         raise OptionError("a date is given that is none; write 2026-04-01") from error

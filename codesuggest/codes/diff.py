@@ -111,9 +111,7 @@ def _entries(table: CodeSystem, date: dt.date | str | int | None) -> Iterator[tu
             yield key, Entry(table.code(i), table.title_on(i, day), bool(billable[i]))
 
 
-def changed_between(
-    system: CodeSystem, one: dt.date | str | int, other: dt.date | str | int
-) -> npt.NDArray[np.bool_]:
+def changed_between(system: CodeSystem, one: dt.date | str | int, other: dt.date | str | int) -> npt.NDArray[np.bool_]:
     """(n codes,) bool: codes that can be billed on one of the days only, or have another title on the other."""
     changed: npt.NDArray[np.bool_] = system.billable_on(one) != system.billable_on(other)
     for i in np.unique(system.arrays().get("era_code", np.zeros(0, np.int32))).tolist():  # the others never changed

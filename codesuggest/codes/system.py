@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,15 +38,13 @@ from codesuggest.codes import (
     normalise,
     table_rows,
 )
+from codesuggest.codes.titles import SIDES, names_side, words_of
 from codesuggest.errors import CodeFileError, OptionError
 
 if TYPE_CHECKING:
     from codesuggest.lookup import Lookup
 
 __all__ = ["Code", "CodeRow", "CodeSystem", "Conflict", "Era", "GroupRow", "Note", "Range"]
-
-_SIDES = frozenset(("right", "left", "bilateral"))
-_DOMINANCE = frozenset(("dominant", "nondominant"))  #: "affecting right dominant side"
 
 
 class Conflict(NamedTuple):
@@ -306,7 +303,7 @@ class CodeSystem:
         return len(self.codes)
 
     def __contains__(self, code: object) -> bool:
-        return isinstance(code, str) and self._find(code) >= 0
+        return isinstance(code, str) and self.find(code) >= 0
 
     def __getitem__(self, code: str) -> Code:
         return self.view(self.index_of(code))
@@ -315,12 +312,12 @@ class CodeSystem:
         return (self.view(int(i)) for i in np.flatnonzero(self.billable_on()))
 
     def get(self, code: str) -> Code | None:
-        i = self._find(code)
+        i = self.find(code)
         return None if i < 0 else self.view(i)
 
     def index_of(self, code: str) -> int:
         """Position in `codes`. Raises KeyError."""
-        if (i := self._find(code)) < 0:
+        if (i := self.find(code)) < 0:
             raise KeyError(f"{code!r} is no code of {self.name} {self.release}")
         return i
 
@@ -329,7 +326,8 @@ class CodeSystem:
 
     def code(self, i: int) -> str:
         """As written in records: "E11.22", with a dot only in the ICD systems that write one."""
-        key, at = self._key(i), dot_after(self.name, self._key(i))
+        key = self._key(i)
+        at = dot_after(self.name, key)
         return key if not at or len(key) <= at else f"{key[:at]}.{key[at:]}"
 
     def title(self, i: int) -> str:
@@ -339,7 +337,8 @@ class CodeSystem:
     def _key(self, i: int) -> str:
         return bytes(self.codes[i]).decode("ascii")
 
-    def _find(self, code: str) -> int:
+    def find(self, code: str) -> int:
+        """Position in `codes`, -1 for what is no code of the system."""
         key = normalise(self.name, code)
         if not KEY.fullmatch(key):
             return -1
@@ -590,15 +589,16 @@ class CodeSystem:
         """
         off, start, stop, notes = self._intervals(kind)
         index = np.array(sorted(set(indices)), np.int64)
-        found: set[tuple[int, int, int]] = set()
-        for i in index.tolist():
-            spans = [np.arange(off[k], off[k + 1]) for k in self._nodes(i) if off[k] < off[k + 1]]
-            if not spans:
-                continue
-            rows = np.concatenate(spans)
-            hit = (start[rows, None] <= index) & (index < stop[rows, None])
-            found.update((i, int(index[j]), int(notes[rows[r]])) for r, j in zip(*np.nonzero(hit), strict=True))
-        return sorted(found)
+        nodes = [(k, i) for i in index.tolist() for k in self._nodes(i)]
+        if not nodes:
+            return []
+        node, owner = np.array(nodes, np.int64).T
+        count = off[node + 1] - off[node]
+        rows = np.repeat(off[node] - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
+        owner = np.repeat(owner, count)
+        row, named = np.nonzero((start[rows, None] <= index) & (index < stop[rows, None]))
+        found = zip(owner[row].tolist(), index[named].tolist(), notes[rows[row]].tolist(), strict=True)
+        return sorted(set(found))
 
     def note_of(self, m: int) -> tuple[str, str]:
         """(code, block or chapter at which note `m` stands, its text)."""
@@ -611,7 +611,7 @@ class CodeSystem:
         both codes of a pair says nothing about them: it sends something third there. 12 codes take
         0.15 ms.
         """
-        named = self.named_in_notes("excludes1", [i for c in codes if (i := self._find(c)) >= 0])
+        named = self.named_in_notes("excludes1", [i for c in codes if (i := self.find(c)) >= 0])
         own = {(i, m) for i, j, m in named if i == j}
         return [Conflict(self.code(i), self.code(j), *self.note_of(m)) for i, j, m in named if (i, m) not in own]
 
@@ -623,15 +623,15 @@ class CodeSystem:
         They have the same title but for the words of the side, and stand beside the code or, where the side comes
         before a stage or a seventh character, beside its parent with the same ending.
         """
-        title, up = _words(self.title(i)), int(self.parent[i])
-        if "unspecified" not in title or not _SIDES.isdisjoint(title) or up < 0:
+        title, up = words_of(self.title(i)), int(self.parent[i])
+        if "unspecified" not in title or not SIDES.isdisjoint(title) or up < 0:
             return []
         near = [int(j) for j in self.children_of(up) if j != i]
-        out = [j for j in near if _names_side(title, _words(self.title(j)))]
+        out = [j for j in near if names_side(title, words_of(self.title(j)))]
         if not out:
             ending = self._key(i)[len(self._key(up)) :]
-            far = [self._find(self._key(j) + ending) for j in self.unspecified_siblings(up)]
-            out = [j for j in far if j >= 0 and _names_side(title, _words(self.title(j)))]
+            far = [self.find(self._key(j) + ending) for j in self.unspecified_siblings(up)]
+            out = [j for j in far if j >= 0 and names_side(title, words_of(self.title(j)))]
         return out
 
     def more_specific(self, i: int) -> list[int]:
@@ -643,30 +643,11 @@ class CodeSystem:
         """
         key, out, node = self._key(i), dict[int, None](), i
         while (up := int(self.parent[node])) >= 0:
-            vague = _words(self.title(node)).count("unspecified")
+            vague = words_of(self.title(node)).count("unspecified")
             ending = key[len(self._key(node)) :]
             for j in self.children_of(up).tolist() if vague else ():
-                if _words(self.title(j)).count("unspecified") < vague:
-                    same = self._find(self._key(j) + ending) if ending else j
+                if words_of(self.title(j)).count("unspecified") < vague:
+                    same = self.find(self._key(j) + ending) if ending else j
                     out[same if same >= 0 else j] = None
             node = up
         return list(out)
-
-
-def _words(title: str) -> list[str]:
-    return re.findall(r"[^\W_]+", title.lower())
-
-
-def _names_side(unspecified: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether `other` says the same as `unspecified` but for one "unspecified [site]" made right, left or bilateral."""
-    sided = [word for word in other if (word in _SIDES or word == "unilateral") and word not in unspecified]
-    if not sided or other.count("unspecified") != unspecified.count("unspecified") - 1:
-        return False
-    theirs = [word.rstrip("s") for word in other if word not in sided and word not in _DOMINANCE]
-    mine = [word.rstrip("s") for word in unspecified]
-    if any(word not in mine for word in theirs):
-        return False
-    missing = [word for word in mine if word not in theirs and word != "unspecified"]
-    # "unspecified eye" / "bilateral": the site goes with the word; "..., unspecified side" / "of right ovary": so does
-    # "side"
-    return not missing or missing == ["side"] or (len(missing) == 1 and "bilateral" in sided)

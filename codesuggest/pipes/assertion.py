@@ -29,6 +29,7 @@ from spacy.strings import get_string_id
 from spacy.tokens import Doc, Span
 
 from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes, look
+from codesuggest.pipes.language import DEFAULT, language
 from codesuggest.pipes.standing import in_sections
 from codesuggest.pipes.structure import STRUCTURE_KEY, structure_of
 from codesuggest.records import Cue
@@ -123,7 +124,7 @@ class AssertionRules:
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self.path = Path(path) if path is not None else Path(__file__).parent / "en" / "cues.tsv"
+        self.path = Path(path) if path is not None else language(DEFAULT).folder / "cues.tsv"
         self.cues = CueList(self.path)
         marks = dict.fromkeys(self.cues.or_, _IS_OR) | dict.fromkeys(self.cues.and_, _IS_AND)
         marks |= {_COMMA: _IS_COMMA, _COLON: _IS_COLON}
@@ -253,7 +254,8 @@ class _Reading:
             if j < end and ids[j] in following:
                 number, j = cues.match(ids, i, end)
                 while number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
-                    number, j = cues.match(ids, i, j - 1)  # "no recurrence of melanoma": then "no"
+                    # "no recurrence of melanoma": then "no"
+                    number, j = cues.match(ids, i, j - 1) if j - 1 > i else (-1, i)
             elif number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
                 continue
             if number < 0:
@@ -476,8 +478,8 @@ class AssertionPipe:
 
 @Language.factory("codesuggest_assertion", default_config={"path": None})
 def make_assertion(nlp: Language, name: str, path: str | None) -> AssertionPipe:
-    """`path`: a cues.tsv; without it, the one of the pipeline's language."""
-    return AssertionPipe(AssertionRules(path or Path(__file__).parent / (nlp.lang or "en") / "cues.tsv"))
+    """`path`: a cues.tsv; without it, the one of the pipeline's language. Raises OptionError for an unknown language."""
+    return AssertionPipe(AssertionRules(path or language(nlp.lang or DEFAULT).folder / "cues.tsv"))
 
 
 def _of(span: Span) -> tuple[str | None, Cue | None]:

@@ -20,9 +20,11 @@ A row spells out a small pattern over lower-case words:
 one noun phrase, so a comma ends it unless the list is closed by "or". On a `pseudo` row it protects that many following
 tokens from the row's category ("diagnosed with diabetes in 2009" is not past).
 
+A word with accents is met with and without them.
+
 A weak cue gives way to what the item itself says: of "h/o HTN, stroke" only the stroke is past, for what is in the class
-<lasting> does not go away, unless it is <passing> (`historical?`); a brother with strep throat is a contact, not a family history, for strep is in
-<catching> (`family?` becomes other_person).
+<lasting> does not go away, unless it is <passing> (`historical?`); a brother with strep throat is a contact, not a family
+history, for strep is in <catching> (`family?` becomes other_person).
 
 The reading itself looks words up in these two, in <and>, <or>, <open> (a line cannot end there) and <bullet>; `standing.py`
 in <episode> (over by the time it stands under a past medical history), <relative> and <child>.
@@ -31,6 +33,7 @@ in <episode> (over by the time it stands under a past medical history), <relativ
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -41,6 +44,7 @@ from spacy.attrs import IS_SPACE, LOWER, SENT_START  # type: ignore[import-not-f
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
+from codesuggest.pipes.language import fold
 from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.records import ASSERTIONS
 
@@ -154,7 +158,8 @@ class CueList:
         self.relatives, self.children, self.passing = map(self.words_of, ("<relative>", "<child>", "<passing>"))
         self._share(self.trie, {})
         self.first = self._states()
-        self.openers = frozenset(word for word, state in self.first.items() if self._opens(state))
+        known: dict[int, bool] = {}
+        self.openers = frozenset(word for word, state in self.first.items() if self._opens(state, known))
 
     def words_of(self, name: str) -> frozenset[int]:
         """The single words of a class; empty when no row defines it."""
@@ -350,14 +355,23 @@ class CueList:
 
         return state([self.trie]).next
 
-    def _opens(self, state: State) -> bool:
-        """Whether a row that opens a scope ends at this state or behind it."""
-        if state.rule >= 0 and self.rules[state.rule].direction in OPENING:
-            return True
-        return any(map(self._opens, state.next.values()))
+    def _opens(self, state: State, known: dict[int, bool]) -> bool:
+        """Whether a row that opens a scope ends at this state or behind it. known: the answers for states met already, by id:
+        many words lead to one state."""
+        if id(state) not in known:
+            here = state.rule >= 0 and self.rules[state.rule].direction in OPENING
+            known[id(state)] = here or any(self._opens(below, known) for below in state.next.values())
+        return known[id(state)]
 
 
 def _cuts(word: str) -> list[tuple[str, ...]]:
+    if not word.isascii():  # also without its accents, and with accents that are characters of their own
+        spelt = dict.fromkeys((word, fold(word, "ñ"), unicodedata.normalize("NFD", word)))
+        return list(dict.fromkeys(cut for spelling in spelt for cut in _cuts_of(spelling)))
+    return _cuts_of(word)
+
+
+def _cuts_of(word: str) -> list[tuple[str, ...]]:
     cuts = {(word,): None, tuple(re.findall(r"[^\W_]+|[^\w\s]", word)): None}
     for apostrophe in ("'", "’"):
         if word.endswith("n't"):

@@ -9,7 +9,6 @@ The terms of the code systems go through the same reader, so both sides always a
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
-from codesuggest.pipes.stem import stem_of
+from codesuggest.pipes.language import DEFAULT, Language, language
+from codesuggest.pipes.lexicon import read_lexicon
 
-# "ICD-10-CM", "s/p", "n/v/d" and "w/" are one word; "9.1" is one; "right-sided" and "knee/hip" are two; possessive 's is dropped
+# "ICD-10-CM", "s/p", "n/v/d", "I&D", "D and C" and "w/" are one word; "9.1" is one; "right-sided" and "knee/hip" are two;
+# possessive 's is dropped
 _WORD = re.compile(
-    r"\bicd-?(?:9|10)(?:-?cm|-?pcs)?\b|(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*",
+    r"\bicd-?(?:9|10)(?:-?cm|-?pcs)?\b|(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])"
+    r"|(?<![^\W_])(?:[a-z]&[a-z]|i ?& ?d|d ?& ?[ce]|t ?& ?a|i and d|d and c|t and a)(?![^\W_])"
+    r"|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*",
     re.IGNORECASE,
 )
 #: Kinds of `qualifiers.tsv`: words without which a term means something else. `WordReader.qualifiers` numbers them from 1.
@@ -33,8 +35,9 @@ _DECIMAL = re.compile(r"([1-9]\d)\.\d{1,2}")
 _GESTATION = re.compile(r"([1-9]?\d)w[0-6]d?")
 
 
-def common_words(folder: Path = ENGLISH) -> tuple[str, ...]:
+def common_words(folder: Path | None = None) -> tuple[str, ...]:
     """Everyday words of clinical notes, lower case: worth knowing before the first note. They change no result."""
+    folder = folder or language(DEFAULT).folder
     return tuple(row["word"] for row in read_lexicon(folder / "common.tsv", ("word", "source"), unique=("word",)))
 
 
@@ -55,33 +58,39 @@ class Words:
 
 
 class WordReader:
-    """Brings words to their normal form by the word lists of one language folder.
+    """Brings words to their normal form by the word lists of one language. Accents make no difference.
 
     Nothing of a text is kept between calls: the only cache is filled by `learn` with words of the code systems.
     """
 
-    def __init__(self, folder: Path = ENGLISH, language: str = "english") -> None:
-        self._stem = stem_of(language)
+    def __init__(self, spoken: Language | None = None) -> None:
+        """spoken: English unless given. Raises LexiconError."""
+        self.language = spoken or language(DEFAULT)
+        folder, plain = self.language.folder, self.language.fold
+        self._stem = self.language.new_stemmer()
         same = read_lexicon(folder / "words.tsv", ("form", "canonical", "source"), unique=("form",))
         self._same: dict[str, str] = {}
-        self._same = {self._form(row["form"]): self._form(row["canonical"]) for row in same}
+        self._same = {self._form(plain(row["form"])): self._form(plain(row["canonical"])) for row in same}
         stop = read_lexicon(folder / "stopwords.tsv", ("word", "kind", "source"), unique=("word",))
-        self._stop = {row["word"] for row in stop if row.choice("kind", ("stop", "general")) == "stop"}
-        self._general = {self._form(row["word"]) for row in stop if row["kind"] == "general"}
+        self._stop = {plain(row["word"]) for row in stop if row.choice("kind", ("stop", "general")) == "stop"}
+        self._general = {self._form(plain(row["word"])) for row in stop if row["kind"] == "general"}
         words = read_lexicon(folder / "qualifiers.tsv", ("word", "kind", "source"), unique=("word",))
         #: Normal form -> its number in QUALIFIERS, from 1.
-        self.qualifiers = {self._form(r["word"]): QUALIFIERS.index(r.choice("kind", QUALIFIERS)) + 1 for r in words}
+        self.qualifiers = {
+            self._form(plain(r["word"])): QUALIFIERS.index(r.choice("kind", QUALIFIERS)) + 1 for r in words
+        }
         self._abbreviations: dict[str, tuple[str, ...]] = {}
         self._capitals: dict[str, tuple[str, ...]] = {}
         abbreviations = read_lexicon(
             folder / "abbreviations.tsv", ("form", "expansion", "case", "source"), unique=("form", "case")
         )
         for row in abbreviations:
-            forms = tuple(dict.fromkeys(self._form(w) for w in row["expansion"].split() if w not in self._stop))
+            spelt = plain(row["expansion"]).split()
+            forms = tuple(dict.fromkeys(self._form(w) for w in spelt if w not in self._stop))
             if row.choice("case", ("any", "upper")) == "upper":
-                self._capitals[row["form"].upper()] = forms
+                self._capitals[plain(row["form"]).upper()] = forms
             else:
-                self._abbreviations[row["form"]] = forms
+                self._abbreviations[plain(row["form"])] = forms
         self._known: dict[str, tuple[str, ...]] = {}
 
     def _form(self, word: str) -> str:
@@ -98,17 +107,16 @@ class WordReader:
         return forms
 
     def _new(self, word: str) -> tuple[str, ...]:
+        word = self.language.fold(word)
         if word in self._abbreviations:
             return self._abbreviations[word]
-        if word in self._stop or word[0] in "'’" or len(word) > 40:
+        if word in self._stop or word[:1] in ("", "'", "’") or len(word) > 40:
             return ()
         if (number := _DECIMAL.fullmatch(word)) is not None:
             return word, number[1]  # a BMI of 36.4 is coded by its 36
         if (number := _GESTATION.fullmatch(word)) is not None:
             return number[1], self._form("weeks"), self._form("gestation")
-        if not word.isascii():
-            word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
-        return (self._form(word),) if word else ()
+        return (self._form(word),)
 
     def learn(self, words: Iterable[str]) -> None:
         """Remember the normal forms of these words (of code tables, never of notes): most of the time of `read`."""

@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
+from codesuggest.pipes.language import DEFAULT, language
+from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.structure import Structure
 
 __all__ = ["Result", "ResultReader"]
@@ -65,6 +66,8 @@ _COLUMNS = (
 )  # fmt: skip
 _OPTIONAL = ("names", "least", "most", "low", "high", "when_high", "when_low", "when_positive")
 
+#: The mark of decimals in "13,7", of thousands in "14.610"; "6.1" is how some write decimals all the same.
+_MARK = re.compile(r"(?<=[0-9]),(?=[0-9])|(?<=[0-9])\.(?=[0-9]{3}(?![0-9]))")
 _GAP = r"[\s|]{0,24}"
 _NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,4})?|[0-9]{1,7}(?:\.[0-9]{1,4})?|\.[0-9]{1,4})"
 _UNIT = (
@@ -203,8 +206,12 @@ class _Tail(NamedTuple):
 class ResultReader:
     """Finds laboratory results. Holds only the table: no state from one text to the next."""
 
-    def __init__(self, folder: Path = ENGLISH) -> None:
-        """Load ``results.tsv`` of ``folder``. Raises LexiconError."""
+    def __init__(self, folder: Path | None = None, decimal: str = ".") -> None:
+        """Load ``results.tsv`` of ``folder``, English unless given. decimal: "," where that marks decimals and "." groups
+        thousands. Raises LexiconError.
+        """
+        folder = folder or language(DEFAULT).folder
+        self._decimal = decimal
         self._rows: dict[str, list[_Row]] = {}
         names: dict[str, list[str]] = {}  # name as written -> analytes, in file order
         for row in read_lexicon(folder / "results.tsv", _COLUMNS, optional=_OPTIONAL, unique=("analyte", "unit")):
@@ -253,6 +260,8 @@ class ResultReader:
 
     def read(self, text: str, structure: Structure) -> tuple[Result, ...]:
         """The results in ``text``, by their start. ``structure`` is that of the same text."""
+        if self._decimal == ",":
+            text = _MARK.sub(lambda m: "," if m[0] == "." else ".", text)  # as long as before
         results: list[Result] = []
         section, sections = 0, structure.sections
         for sentence in structure.sentences:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,55 +54,69 @@ def in_sections(
     if not sections:
         return status, cue
     status, cue = status.copy(), cue.copy()
-    table = np.asarray(doc.to_array([IDX, LOWER]), dtype=np.uint64)
-    starts = table[:, 0].astype(np.int64)
+    table = np.asarray(doc.to_array([IDX, LOWER]), dtype=np.uint64)  # asking the Doc for its text would cost more
+    words = _Words(table[:, 0].astype(np.int64), table[:, 1], doc)
     for number, section in sections:
         name = section.name or ""
         if name in _OF_THIS_STAY:
-            first, last = starts.searchsorted((section.start, section.end)).tolist()
+            first, last = words.within(section.start, section.end)
             over = [i for i in range(first, last) if status[i] == _HISTORICAL and "resolved" in found[cue[i]].rule]
             status[over], cue[over] = _AFFIRMED, -1
             continue
         whole = name == "discharge_instructions"
-        kin = name == "family_history"
-        for start, end in [section[2:4]] if whole else _reach(doc.text, structure.lines, number, section, cues, kin=kin):
-            first, last = starts.searchsorted((start, end)).tolist()
+        kin = cues.relatives if name == "family_history" else frozenset()
+        for start, end in [section[2:4]] if whole else _reach(words, structure.lines, number, section, kin):
+            first, last = words.within(start, end)
             here = status[first:last]
             if name in _PAST:
-                ids: list[int] = table[first:last, 1].tolist()
-                for a, b in _episodes(ids, cues):
+                for a, b in _episodes(words.lower[first:last].tolist(), cues):
                     here[a:b][here[a:b] == _AFFIRMED] = _HISTORICAL
                 continue
             if name == "family_history":
                 other = [i for i in range(first, last) if status[i] == _OTHER_PERSON]
-                child = [i for i in other if not cues.children.isdisjoint(_ids(doc.text[found[cue[i]].start :][:12]))]
+                child = [i for i in other if not cues.children.isdisjoint(words.of(found[cue[i]]))]
                 status[child], cue[child] = _FAMILY, -1
             here[here == _AFFIRMED] = _DEFAULTS[name]
     return status, cue
 
 
+class _Words(NamedTuple):
+    """Tokens of a Doc by their place: start int64 (n,), lower uint64 (n,), hashes of their small letters."""
+
+    start: NDArray[np.int64]
+    lower: NDArray[np.uint64]
+    doc: Doc
+
+    def within(self, start: int, end: int) -> tuple[int, int]:
+        """The first token in this stretch of text and the first behind it."""
+        first, last = self.start.searchsorted((start, end)).tolist()
+        return first, last
+
+    def of(self, cue: Cue) -> list[int]:
+        first, last = self.within(cue.start, cue.end)
+        said: list[int] = self.lower[first:last].tolist()
+        return said
+
+
 def _reach(
-    text: str, lines: tuple[Line, ...], number: int, section: Section, cues: CueList, *, kin: bool
+    words: _Words, lines: tuple[Line, ...], number: int, section: Section, kin: frozenset[int]
 ) -> Iterator[tuple[int, int]]:
-    """The stretches of text for which a section of its kind speaks. See the module's head."""
+    """The stretches of text for which a history speaks; kin: the words for relatives, if it is the family's."""
     own = [line for line in lines if line.section == number and line.kind != "heading"]
-    inline = "\n" not in text[section.head_end : section.start] and "\r" not in text[section.head_end : section.start]
+    inline = bool(own) and own[0].start == section.head_end
     begun, wrapped = False, False
     for line in own:
         if line.kind == "blank":
             if begun:
                 return
             continue
-        words = text[line.body : line.end]
-        goes_on = wrapped or words[:1].islower() or (kin and not cues.relatives.isdisjoint(_ids(words)))
-        if begun and inline and not goes_on:
-            return
+        if begun and inline and not wrapped:
+            first, last = words.within(line.body, line.end)
+            small = first < last and words.doc[first].text[0].islower()
+            if not small and kin.isdisjoint(words.lower[first:last].tolist()):
+                return
         begun, wrapped = True, line.end - line.start >= _WRAPPED
         yield line.body, line.end
-
-
-def _ids(words: str) -> frozenset[int]:
-    return hashes(words.lower().replace(",", " ").replace(":", " ").split())
 
 
 def _episodes(ids: list[int], cues: CueList) -> Iterator[tuple[int, int]]:
@@ -112,5 +126,3 @@ def _episodes(ids: list[int], cues: CueList) -> Iterator[tuple[int, int]]:
         item = ids[a + 1 : b]
         if not cues.episode.isdisjoint(item) and not cues.lasts(item):
             yield a + 1, b
-
-

@@ -26,17 +26,15 @@ from spacy.attrs import SENT_START  # type: ignore[import-not-found]
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from codesuggest.pipes.lexicon import ENGLISH, Row, read_lexicon
+from codesuggest.pipes.document_type import DOCUMENT_TYPES, DocumentTypeReader
+from codesuggest.pipes.language import DEFAULT, fold, language
+from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.sentences import Line, Sentence, Splitter, in_capitals, line_of, read_marker, skip
 
 __all__ = [
-    "DOCUMENT_TYPES", "STRUCTURE_KEY", "Line", "Section", "Sentence", "Structure", "StructurePipe", "StructureReader", "structure_of",
+    "DOCUMENT_TYPES", "STRUCTURE_KEY", "Line", "Section", "Sentence", "Structure", "StructurePipe", "StructureReader",
+    "structure_of",
 ]  # fmt: skip
-
-#: The types ``Structure.document_type`` can take, in the order that breaks a tie.
-DOCUMENT_TYPES = (
-    "visit_note", "ed_note", "discharge_summary", "operative_report", "radiology_report", "lab_report", "charge_line",
-)  # fmt: skip
 
 
 class Section(NamedTuple):
@@ -81,7 +79,9 @@ class Structure(NamedTuple):
 _KINDS = ("section", "within", "subhead", "headword", "dotted", "joins")
 _HEAD = 70  # longest heading in characters
 _TERMINATORS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_DASH = re.compile(r"(\S[^-\u2013\u2014:]{1,60}?)(?:\s{1,4}[-\u2013\u2014]\s{1,4}|\t\s{0,4}|\s{2,4}|\s{0,4}\.{3,60}\s{0,4}|\.\s{1,4}(?=[A-Z0-9]))(?=\S)")
+_DASH = re.compile(
+    r"(\S[^-\u2013\u2014:]{1,60}?)(?:\s{1,4}[-\u2013\u2014]\s{1,4}|\t\s{0,4}|\s{2,4}|\s{0,4}\.{3,60}\s{0,4}|\.\s{1,4}(?=[A-Z0-9]))(?=\S)"
+)
 _WORD_START = re.compile(r"(?<![^\s.,;:!?)*])[^\W\d_]")
 _TAIL = re.compile(r" ?\([^()]*\)$| (?:on |from |as of )?[0-9][0-9/]*$| (?:today|reviewed|continued|cont)$")
 _SHORT = ("Imp", "Dx")  #: headings in the middle of a line that no word of prose is
@@ -90,7 +90,6 @@ _KEY_TABLE = str.maketrans(
     dict.fromkeys('*_=~#[]{}<>|"\u201c\u201d:\uff1a.`-\u2010\u2011\u200b\u200c\u200d\u200e\u200f\ufeff')
     | {"&": " and ", "+": " and ", "\u2019": "'"}
 )
-_WORDS = re.compile(r"[a-z0-9][a-z0-9-]*")
 #: Sections of short lines: an unknown heading inside is a problem or a body system and leaves nothing.
 _CLOSED = frozenset(
     ("ros", "exam", "vitals", "assessment", "plan", "assessment_plan", "impression", "diagnosis", "differential", "mdm",
@@ -100,8 +99,8 @@ _CLOSED = frozenset(
 
 
 def _key(head: str) -> str:
-    """Folds case, hyphens, "&", "/" and decoration: ``Follow-Up``, ``**followup**`` and ``FOLLOWUP:`` meet."""
-    key = " ".join(head.casefold().translate(_KEY_TABLE).split())
+    """Folds case, accents, hyphens, "&", "/" and decoration: ``Follow-Up``, ``**followup**`` and ``FOLLOWUP:`` meet."""
+    key = " ".join(fold(head.casefold()).translate(_KEY_TABLE).split())
     return key.replace(" /", "/").replace("/ ", "/") if "/" in key else key
 
 
@@ -133,10 +132,11 @@ class _Part(NamedTuple):
 
 
 class StructureReader:
-    """Reads the structure of English clinical documents. Holds only word lists: no state from one text to the next."""
+    """Reads the structure of clinical documents. Holds only word lists: no state from one text to the next."""
 
-    def __init__(self, folder: Path = ENGLISH) -> None:
-        """Load ``sections.tsv`` and ``document_types.tsv`` of ``folder``. Raises LexiconError."""
+    def __init__(self, folder: Path | None = None) -> None:
+        """Load ``sections.tsv`` and ``document_types.tsv`` of ``folder``, English unless given. Raises LexiconError."""
+        folder = folder or language(DEFAULT).folder
         self.heads: dict[str, _Head] = {}
         self.subheads: set[str] = set()
         self.headwords: dict[str, str | None] = {}
@@ -147,20 +147,7 @@ class StructureReader:
         ):
             self._add_row(row)
         self.last_words = frozenset(key.rsplit(None, 1)[-1].rsplit("/", 1)[-1] for key in self.heads)
-        self._by_heading: list[tuple[str, str, float]] = []
-        self._by_phrase: dict[str, list[tuple[str, tuple[str, ...], float]]] = {}  # by the first word
-        columns = ("document_type", "kind", "cue", "weight", "source")
-        for row in read_lexicon(folder / "document_types.tsv", columns, unique=columns[:3]):
-            document_type, weight = row.choice("document_type", DOCUMENT_TYPES), row.number("weight")
-            if weight is None or weight <= 0:
-                raise row.error("column 'weight' must be above 0")
-            if row.choice("kind", ("heading", "phrase")) == "heading":
-                self._by_heading.append((document_type, row["cue"], weight))
-            else:
-                words = tuple(_WORDS.findall(row["cue"]))
-                if " ".join(words) != row["cue"]:
-                    raise row.error("a phrase consists of small letters, figures and hyphens")
-                self._by_phrase.setdefault(words[0], []).append((document_type, words, weight))
+        self.types = DocumentTypeReader(folder / "document_types.tsv")
 
     def _add_row(self, row: Row) -> None:
         kind, name, words = row.choice("kind", _KINDS), row["name"], row.items("heads")
@@ -195,28 +182,10 @@ class StructureReader:
         """The structure of ``text``: any string, the empty one and one with lone surrogates included."""
         parts = _Cutter(self, text).parts()
         lines, sections = _number(text, parts)
-        document_type, margin = self._type(text, sections)
+        document_type, margin = self.types.read(text, {section.name for section in sections})
         splitter = Splitter(text, lines, self.dotted, self.joins)
         sentences = splitter.sentences([part.number for part in parts], [part.first for part in parts])
         return Structure(document_type, margin, lines, sections, sentences)
-
-    def _type(self, text: str, sections: tuple[Section, ...]) -> tuple[str | None, float]:
-        scores = dict.fromkeys(DOCUMENT_TYPES, 0.0)
-        names = {section.name for section in sections}
-        for document_type, name, weight in self._by_heading:
-            if name in names:
-                scores[document_type] += weight
-        # Titles stand at the top, "discharged home" and the signature at the end.
-        sample = text if len(text) <= 4000 else text[:3000] + "\n" + text[-1000:]
-        words = _WORDS.findall(sample.lower())
-        seen: set[tuple[str, tuple[str, ...]]] = set()
-        for i in [i for i, word in enumerate(words) if word in self._by_phrase]:
-            for document_type, phrase, weight in self._by_phrase[words[i]]:
-                if tuple(words[i : i + len(phrase)]) == phrase and (document_type, phrase) not in seen:
-                    seen.add((document_type, phrase))
-                    scores[document_type] += weight
-        best, second = sorted(scores.values(), reverse=True)[:2]
-        return (max(DOCUMENT_TYPES, key=scores.__getitem__), best - second) if best >= 2 else (None, 0.0)
 
 
 class _Cutter:
@@ -410,6 +379,11 @@ STRUCTURE_KEY = "codesuggest.structure"  # doc.user_data: Structure
 TEXT = "codesuggest.text"  # doc.user_data: the text, where it is at hand: spaCy joins doc.text anew (0.3 ms a note)
 
 
+def folder_for(nlp: Language) -> Path:
+    """The word lists for a pipeline's language. Raises OptionError, which names the known ones."""
+    return language(nlp.lang or DEFAULT).folder
+
+
 class StructurePipe:
     """Sets the sentence starts of a Doc and keeps its Structure in ``doc.user_data["codesuggest.structure"]``."""
 
@@ -417,9 +391,7 @@ class StructurePipe:
         self.reader = reader
 
     def __call__(self, doc: Doc) -> Doc:
-        text = doc.user_data.pop(TEXT, None)
-        if text is None:
-            text = doc.text
+        text = text_of(doc)
         structure = self.reader.read(text)
         doc.user_data[STRUCTURE_KEY] = structure
         offsets = doc.to_array(["IDX"]).astype(np.int64).reshape(-1)
@@ -438,7 +410,14 @@ class StructurePipe:
 
 @Language.factory("codesuggest_structure", default_config={"folder": None}, assigns=["token.is_sent_start"])
 def _make_pipe(nlp: Language, name: str, folder: str | None) -> StructurePipe:
-    return StructurePipe(StructureReader(Path(folder) if folder else ENGLISH))
+    """`folder`: of word lists; without it, that of the pipeline's language."""
+    return StructurePipe(StructureReader(Path(folder) if folder else folder_for(nlp)))
+
+
+def text_of(doc: Doc) -> str:
+    """The text of a Doc, from `doc.user_data` where it is at hand."""
+    text = doc.user_data.get(TEXT)
+    return text if isinstance(text, str) else str(doc.text)
 
 
 def structure_of(doc: Doc) -> Structure:

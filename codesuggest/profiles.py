@@ -1,0 +1,211 @@
+"""Profiles: the words of whole documents in which a code was given.
+
+A mention alone does not say whether a mass is of the breast or of the kidney, nor that "stones" are renal; the rest of the
+note does. A document is the set of word forms it says, weighted ln((1 + D) / (1 + df)) over the D documents counted and of
+length 1; the profile of a code is the sum of its documents. With s = note . profile over k documents, and m the mean of
+note . document over all,
+
+    profile feature = ln((s + 3 m) / ((k + 3) m))
+
+which is how much more the note is like the documents of the code than like any: 0 for a code nobody gave. On CodiEsp train
+-> dev it adds 0.013 to MAP and 0.010 to F1. Sums, so that documents of a group can be taken out again (`Taught.without`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest.codes.system import CodeSystem
+from codesuggest.note import Reading
+
+Ints = npt.NDArray[Any]  #: int32 unless said otherwise
+Floats = npt.NDArray[np.float32]
+
+SHRINK = 3.0  #: documents' worth of the mean in every profile
+COMMON = 0.3  #: words of more of the documents than this tell nothing
+WORDS = 8192  #: the most frequent of the others are kept: this bounds a profile
+
+
+def forms_of(reading: Reading) -> Ints:
+    """Forms the note says within its segments, ascending."""
+    return np.unique(reading.form[reading.segment_of_word[reading.word] >= 0])
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """word: int32 (w,), form ids that count, ascending. idf: float32 (w,). mean: float32 (w,), of the documents' vectors.
+
+    code: int32 (q,), positions of the codes that have a profile, ascending; documents: int32 (q,). indptr (q+1,), place
+    (n,), weight float32 (n,): CSR of code -> places in `word`.
+    """
+
+    word: Ints
+    idf: Floats
+    mean: Floats
+    code: Ints
+    documents: Ints
+    indptr: Ints
+    place: Ints
+    weight: Floats
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def vector(self, forms: Ints) -> tuple[Ints, Floats]:
+        """Places of the forms in `word` and their weights, of length 1."""
+        at = np.flatnonzero(np.isin(self.word, forms)).astype(np.int32)
+        weight = self.idf[at]
+        return at, np.asarray(weight / max(1e-9, float(np.sqrt((weight**2).sum()))), np.float32)
+
+    def of(self, forms: Ints, codes: Ints) -> Floats:
+        """The feature of some codes for a note that says these forms, float32 (codes,)."""
+        at, weight = self.vector(forms)
+        x = np.zeros(len(self.word), np.float32)
+        x[at] = weight
+        mean = max(1e-9, float((x * self.mean).sum()))
+        product = np.append(self.weight * x[self.place], np.float32(0))
+        total = np.add.reduceat(product, self.indptr[:-1]) * (np.diff(self.indptr) > 0)
+        value = np.log((np.maximum(total, 0) + SHRINK * mean) / ((self.documents + SHRINK) * mean))
+        out = np.zeros(len(codes), np.float32)
+        held = np.flatnonzero(np.isin(codes, self.code))
+        out[held] = value[np.searchsorted(self.code, codes[held])]
+        return out
+
+    def moved(self, old: CodeSystem, new: CodeSystem) -> Profiles:
+        """For another table. Codes that are gone lose their profiles."""
+        place = [new.index_of(c) if (c := old.code(int(i))) in new else -1 for i in self.code]
+        rows = [r for r in np.argsort(place, kind="stable").tolist() if place[r] >= 0]
+        parts = [np.arange(self.indptr[r], self.indptr[r + 1]) for r in rows]
+        flat = np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64)
+        return replace(
+            self,
+            code=np.array([place[r] for r in rows], np.int32),
+            documents=self.documents[rows],
+            indptr=np.cumsum([0, *map(len, parts)], dtype=np.int32),
+            place=self.place[flat],
+            weight=self.weight[flat],
+        )
+
+    def fits(self, codes: int, forms: int) -> bool:
+        """Whether every index points inside the array it is for."""
+        w, q, n = len(self.word), len(self.code), len(self.place)
+        return bool(
+            len(self.idf) == len(self.mean) == w
+            and len(self.documents) == q == len(self.indptr) - 1
+            and len(self.weight) == n == int(self.indptr[-1])
+            and not int(self.indptr[0])
+            and not (np.diff(self.indptr) < 0).any()
+            and all(
+                not len(values) or (int(values.min()) >= 0 and int(values.max()) < bound)
+                for values, bound in ((self.word, forms), (self.code, codes), (self.place, w))
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Profiles with what each group's documents added: forms and codes of each. groups: int32 (n,), of each weight."""
+
+    profiles: Profiles
+    groups: Ints
+    own: Mapping[str, Sequence[tuple[Ints, Ints]]]
+    min_groups: int
+    count: int
+
+    @classmethod
+    def of(
+        cls, forms: Sequence[Ints], codes: Sequence[Iterable[int]], groups: Sequence[str], *, size: int, min_groups: int
+    ) -> Taught:
+        """forms, codes, groups: of each document. size: of the vocabulary."""
+        count = len(forms)
+        said = np.bincount(np.concatenate([np.zeros(0, np.int64), *forms]).astype(np.int64), minlength=size)
+        by_group: dict[str, list[Ints]] = defaultdict(list)
+        for own, group in zip(forms, groups, strict=True):
+            by_group[group].append(own)
+        patients = np.zeros(size, np.int64)
+        for parts in by_group.values():
+            patients[np.unique(np.concatenate(parts))] += 1
+        kept = np.flatnonzero((said >= 2) & (said <= max(2, COMMON * count)) & (patients >= min_groups))
+        kept = np.sort(kept[np.lexsort((kept, -said[kept]))][:WORDS])
+        idf = np.log((1 + count) / (1 + said[kept])).astype(np.float32)
+        none = np.zeros(0, np.int32)
+        empty = Profiles(
+            kept.astype(np.int32),
+            idf,
+            np.zeros(len(kept), np.float32),
+            none,
+            none,
+            np.zeros(1, np.int32),
+            none,
+            idf[:0],
+        )
+        of_group: dict[str, list[tuple[Ints, Ints]]] = defaultdict(list)
+        rows: list[tuple[Ints, Ints, Ints, Floats]] = []  # code, number of the group, places, weights
+        mean = np.zeros(len(kept))
+        number = {g: n for n, g in enumerate(dict.fromkeys(groups))}
+        for own, given, group in zip(forms, codes, groups, strict=True):
+            positions = np.array(sorted(given), np.int32)
+            of_group[group].append((own, positions))
+            at, weight = empty.vector(own)
+            mean[at] += weight
+            shape = (len(positions), len(at))
+            rows.append(
+                (
+                    np.repeat(positions, len(at)),
+                    np.full(shape[0] * shape[1], number[group], np.int32),
+                    np.tile(at, len(positions)),
+                    np.tile(weight, len(positions)),
+                )
+            )
+        code, patient, place, weight = (
+            (np.concatenate([none, *column]) for column in zip(*rows, strict=True))
+            if rows
+            else (none, none, none, idf[:0])
+        )
+        key = code.astype(np.int64) * max(1, len(kept)) + place.astype(np.int64)
+        pairs, which = np.unique(key, return_inverse=True)
+        total = np.bincount(which, weight, minlength=len(pairs))
+        spoken = np.unique(which.astype(np.int64) * max(1, len(number)) + patient.astype(np.int64))
+        speakers = np.bincount(spoken // max(1, len(number)), minlength=len(pairs)).astype(np.int32)
+        enough = speakers >= min_groups
+        pairs, total, speakers = pairs[enough], total[enough], speakers[enough]
+        owner = (pairs // max(1, len(kept))).astype(np.int32)
+        documents = np.bincount(np.concatenate([none, *(p for own in of_group.values() for _, p in own)]))
+        given_codes = np.flatnonzero(documents).astype(np.int32)
+        profiles = replace(
+            empty,
+            mean=(mean / max(1, count)).astype(np.float32),
+            code=given_codes,
+            documents=documents[given_codes].astype(np.int32),
+            indptr=np.append(np.searchsorted(owner, given_codes), len(owner)).astype(np.int32),
+            place=(pairs % max(1, len(kept))).astype(np.int32),
+            weight=total.astype(np.float32),
+        )
+        return cls(profiles, speakers, dict(of_group), min_groups, count)
+
+    def without(self, group: str) -> Profiles:
+        """The profiles that the documents of the other groups give (the weights of words stay those of all)."""
+        p, own = self.profiles, self.own.get(group, ())
+        if not own:
+            return p
+        mean, documents, weight = p.mean * np.float32(self.count), p.documents.copy(), p.weight.copy()
+        speaks: list[Ints] = []
+        for forms, codes in own:
+            at, x = p.vector(forms)
+            mean[at] -= x
+            for row in np.searchsorted(p.code, codes).tolist():
+                documents[row] -= 1
+                low, high = int(p.indptr[row]), int(p.indptr[row + 1])
+                found = np.isin(p.place[low:high], at)
+                weight[low:high][found] -= x[np.isin(at, p.place[low:high])]
+                speaks.append(low + np.flatnonzero(found))
+        touched = np.unique(np.concatenate([np.zeros(0, np.int64), *speaks])).astype(np.int64)
+        weight[touched[self.groups[touched] - 1 < max(1, self.min_groups)]] = 0
+        left = max(1, self.count - len(own))
+        return replace(p, mean=np.maximum(mean / left, 0).astype(np.float32), documents=documents, weight=weight)
