@@ -129,6 +129,19 @@ class Company:
         return out
 
 
+def implied_features(witness: Ints, worth: Floats, in_diagnosis: Bools, best: Floats) -> tuple[Ints, Floats]:
+    """The candidates that the diagnoses said add up to, int (m,), and their IMPLIED_FEATURES, float32 (m, 4).
+
+    witness (n, 3): hits or NOBODY. worth, in_diagnosis (h,): of every hit. best (n,): how well the candidate is said itself.
+    """
+    row = np.flatnonzero((witness >= 0).any(1))
+    hit = witness[row]
+    there = hit >= 0
+    weakest = np.where(there, np.minimum(worth[hit], 1), 1).min(1) if len(row) else np.zeros(0)
+    among = (in_diagnosis[hit] | ~there).all(1) if len(row) else np.zeros(0)
+    return row, np.stack([np.ones(len(row)), weakest, among, best[row] < 0.6], 1).astype(np.float32)
+
+
 def _against() -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
     """(kind, prefixes spoken against, prefixes beside them, further ones) of `pairs.tsv` and `symptoms.tsv`.
 

@@ -18,7 +18,7 @@ from codesuggest import axes as pcs
 from codesuggest import qualifiers
 from codesuggest.acts import COLUMNS as ACT_COLUMNS
 from codesuggest.care import CARE_FEATURES, care_features, read_care
-from codesuggest.company import COMPANY_FEATURES, IMPLIED_FEATURES, NOBODY, Company
+from codesuggest.company import COMPANY_FEATURES, IMPLIED_FEATURES, NOBODY, Company, implied_features
 from codesuggest.concepts import KINDS, SIDES, Concepts
 from codesuggest.learned import Learned
 from codesuggest.marked import MARKED, Claims
@@ -35,7 +35,10 @@ Bools = npt.NDArray[np.bool_]
 
 MAX_CONCEPTS = 300  #: candidates kept a note before codes are chosen; the evaluation sets need at most 200 codes
 FULL = 0.995  #: coverage from which a term counts as wholly said
-LEAST, LEAST_OPERATION = 0.6, 0.7  #: coverage from which a term counts as said in part; wordings of operations are short
+LEAST, LEAST_OPERATION = (
+    0.6,
+    0.7,
+)  #: coverage from which a term counts as said in part; wordings of operations are short
 TIGHT = 0.5  #: compactness from which its words count as said together
 WINDOW = 6  #: words within which all of a learned term must stand
 ACT_WINDOW = 12  #: and all of a step of an operation
@@ -209,7 +212,10 @@ def features(
     if static.drug is not None:
         _who_provided_it(sheet, static.drug)
     _what_was_learned(sheet)
-    _what_it_adds_up_from(sheet)
+    in_diagnosis = reading.group[hits.segment] == GROUPS.index("assessment")
+    row, implied = implied_features(sheet.witness, judged.worth, in_diagnosis, sheet.best)
+    at = COLUMN[IMPLIED_FEATURES[0]]
+    sheet.x[row, at : at + len(IMPLIED_FEATURES)] = implied
     return _codes(sheet, index, static, learned, allowed, site, axes, claimed)
 
 
@@ -393,18 +399,6 @@ class _Sheet:
         ahead = np.zeros(len(values), np.float32)
         ahead[order] = values[order][np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))]
         return ahead - values
-
-
-def _what_it_adds_up_from(sheet: _Sheet) -> None:
-    """Candidates that the diagnoses said add up to, and how well the weakest of these is said."""
-    judged, row = sheet.judged, np.flatnonzero((sheet.witness >= 0).any(1))
-    witness = sheet.witness[row]
-    there = witness >= 0
-    worth = np.where(there, np.minimum(judged.worth[witness], 1), 1).min(1)
-    in_diagnosis = judged.reading.group[judged.hits.segment[witness]] == GROUPS.index("assessment")
-    values = (1, worth, (in_diagnosis | ~there).all(1), sheet.best[row] < 0.6)
-    for name, value in zip(IMPLIED_FEATURES, values, strict=True):
-        sheet.x[row, COLUMN[name]] = value
 
 
 def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:

@@ -58,8 +58,8 @@ class Hits:
 
 
 def longest(hits: Hits, chosen: Ints) -> tuple[Floats, Floats]:
-    """How much more of the same words the fullest of the chosen hits says, float32 (n,): in words (divided by 3), and the share of its
-    words that each hit itself says, in [0, 1].
+    """How much more of the same words the fullest of the chosen hits says, float32 (n,): in words (divided by 3), and the share of
+    its words that each hit itself says, in [0, 1].
 
     chosen: int (n,). Words of a hit: matched forms * coverage. Two hits share words where their stretches overlap.
     """

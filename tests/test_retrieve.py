@@ -227,15 +227,19 @@ def test_more_terms_than_a_number_holds_are_refused() -> None:
 
 
 def test_the_longest_of_overlapping_hits_is_the_measure_of_the_others() -> None:
-    ints = lambda *v: np.array(v, np.int32)  # noqa: E731
-    floats = lambda *v: np.array(v, np.float32)  # noqa: E731
+    def ints(*values: int) -> np.ndarray:
+        return np.array(values, np.int32)
+
+    def floats(*values: float) -> np.ndarray:
+        return np.array(values, np.float32)
+
     # knee pain (2 words), chronic knee pain (3) around it, the same words in another segment, and one that only touches
     hits = Hits(
         ints(0, 1, 2, 3), ints(0, 0, 1, 0), floats(1, 1, 1, 1), floats(1, 1, 1, 1), ints(1, 0, 1, 3), ints(2, 2, 2, 4),
         floats(1, 1, 1, 1), ints(2, 3, 2, 2),
     )  # fmt: skip
     behind, share = longest(hits, np.arange(4))
-    assert np.round(behind * 3, 4).tolist() == [1, 0, 0, 0]
-    assert np.round(share, 4).tolist() == [0.6667, 1, 1, 1]
+    assert (behind * 3).tolist() == pytest.approx([1, 0, 0, 0])
+    assert share.tolist() == pytest.approx([2 / 3, 1, 1, 1])
     none = longest(hits, np.zeros(0, np.int64))
     assert len(none[0]) == len(none[1]) == 0
