@@ -24,6 +24,14 @@ Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
+#: Features of a candidate that the diagnoses said add up to: that they do, how well the weakest is said, whether all are among the
+#: diagnoses, whether nothing else says it.
+IMPLIED_FEATURES = (
+    "company:implied",
+    "company:implied_worth",
+    "company:implied_in_diagnosis",
+    "company:implied_unsaid",
+)
 #: Features of a candidate whose value depends on how probable the others are.
 COMPANY_FEATURES = ("company:combined", "company:not_beside", "company:symptom_of", "company:implied_sure")
 NOBODY = -1
@@ -119,6 +127,19 @@ class Company:
         known = code < len(sum_of)
         out[known, COMPANY_FEATURES.index("company:implied_sure")] = sum_of[code[known]]
         return out
+
+
+def implied_features(witness: Ints, worth: Floats, in_diagnosis: Bools, best: Floats) -> tuple[Ints, Floats]:
+    """The candidates that the diagnoses said add up to, int (m,), and their IMPLIED_FEATURES, float32 (m, 4).
+
+    witness (n, 3): hits or NOBODY. worth, in_diagnosis (h,): of every hit. best (n,): how well the candidate is said itself.
+    """
+    row = np.flatnonzero((witness >= 0).any(1))
+    hit = witness[row]
+    there = hit >= 0
+    weakest = np.where(there, np.minimum(worth[hit], 1), 1).min(1) if len(row) else np.zeros(0)
+    among = (in_diagnosis[hit] | ~there).all(1) if len(row) else np.zeros(0)
+    return row, np.stack([np.ones(len(row)), weakest, among, best[row] < 0.6], 1).astype(np.float32)
 
 
 def _against() -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:

@@ -18,13 +18,13 @@ from codesuggest import axes as pcs
 from codesuggest import qualifiers
 from codesuggest.acts import COLUMNS as ACT_COLUMNS
 from codesuggest.care import CARE_FEATURES, care_features, read_care
-from codesuggest.company import COMPANY_FEATURES, NOBODY, Company
+from codesuggest.company import COMPANY_FEATURES, IMPLIED_FEATURES, NOBODY, Company, implied_features
 from codesuggest.concepts import KINDS, SIDES, Concepts
 from codesuggest.learned import Learned
 from codesuggest.marked import MARKED, Claims
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
-from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.retrieve import Hits, TermIndex, longest
 from codesuggest.sides import ragged, sides_beside, site_sides
 from codesuggest.static import Static
 from codesuggest.trimesters import NONE, OPEN, trimester_of
@@ -133,15 +133,18 @@ FEATURES: tuple[str, ...] = (
     # of the mention dictionary (`marked.py`)
     *(f"marked:{name}" for name in MARKED),
     # of what the others say of a candidate (`company.py`); those of COMPANY_FEATURES are filled in by `rivals` too
+    "note:segments",
+    "note:headlines",
+    "match:lab_value",
+    "against:longer",
+    "against:longest_share",
+    "against:rival_title",
     "against:unsaid_qualifier",
     "against:unsaid_share",
     "code:trimester",
     "code:other_trimester",
     "code:unspecified_trimester",
-    "company:implied",
-    "company:implied_worth",
-    "company:implied_in_diagnosis",
-    "company:implied_unsaid",
+    *IMPLIED_FEATURES,
     *COMPANY_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
@@ -209,7 +212,10 @@ def features(
     if static.drug is not None:
         _who_provided_it(sheet, static.drug)
     _what_was_learned(sheet)
-    _what_it_adds_up_from(sheet)
+    in_diagnosis = reading.group[hits.segment] == GROUPS.index("assessment")
+    row, implied = implied_features(sheet.witness, judged.worth, in_diagnosis, sheet.best)
+    at = COLUMN[IMPLIED_FEATURES[0]]
+    sheet.x[row, at : at + len(IMPLIED_FEATURES)] = implied
     return _codes(sheet, index, static, learned, allowed, site, axes, claimed)
 
 
@@ -395,19 +401,6 @@ class _Sheet:
         return ahead - values
 
 
-def _what_it_adds_up_from(sheet: _Sheet) -> None:
-    """Candidates that the diagnoses said add up to, and how well the weakest of these is said."""
-    judged, row = sheet.judged, np.flatnonzero((sheet.witness >= 0).any(1))
-    witness = sheet.witness[row]
-    there = witness >= 0
-    worth = np.where(there, np.minimum(judged.worth[witness], 1), 1).min(1)
-    in_diagnosis = judged.reading.group[judged.hits.segment[witness]] == GROUPS.index("assessment")
-    sheet.x[row, COLUMN["company:implied"]] = 1
-    sheet.x[row, COLUMN["company:implied_worth"]] = worth
-    sheet.x[row, COLUMN["company:implied_in_diagnosis"]] = (in_diagnosis | ~there).all(1)
-    sheet.x[row, COLUMN["company:implied_unsaid"]] = sheet.best[row] < 0.6
-
-
 def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
     judged, p, n = sheet.judged, sheet.plain, len(sheet.concept)
     reading, hits = judged.reading, judged.hits
@@ -499,6 +492,7 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     forms = index.forms[index.indptr[safe][row] + offset]
     said = np.bincount(row, index.idf[forms] ** 2 * judged.reading.affirmed_form(forms), minlength=n)
     sheet.put("match:title_in_note", np.where(title >= 0, said / index.mass[safe], 0))
+    sheet.put("against:rival_title", sheet.leads(sheet.x[:, COLUMN["match:title_in_note"]]))
     sheet.put("code:words", np.minimum(count, 12) / 12)
     sheet.x[np.arange(n), COLUMN["chapter:A"] + sheet.letter] = 1
     symptom, status = sheet.letter == _LETTERS.index("R"), sheet.letter == _LETTERS.index("Z")
@@ -645,6 +639,12 @@ def _codes(
     order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
     lead[sheet.slot[order]] = sheet.use[order]
     lead = np.where(lead < 0, sheet.witness[:, 0], lead).astype(np.int32)
+    put("match:lab_value", reading.derived[judged.hits.segment[lead]][row])
+    behind, share = longest(judged.hits, lead)
+    put("against:longer", behind[row])
+    put("against:longest_share", share[row])
+    put("note:segments", np.log1p(len(reading.first)) / 3)
+    put("note:headlines", np.log1p(int(reading.headline.sum())))
     return Table(
         code=code.astype(np.int32),
         concept=ids[row].astype(np.int32),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.retrieve import Hits, TermIndex, longest
 
 VOCABULARY = tuple("abcdefghij")
 Row = tuple[int, int, float, float, int, int, int]  # segment, term, coverage, cosine, first, last, matched
@@ -224,3 +224,22 @@ def test_blocks_of_segments_change_nothing(block: int, monkeypatch: pytest.Monke
 def test_more_terms_than_a_number_holds_are_refused() -> None:
     with pytest.raises(ValueError, match="at most"):
         TermIndex(np.ones(1, np.float32), np.zeros(5_000_000, np.int32), np.zeros(0, np.int32))
+
+
+def test_the_longest_of_overlapping_hits_is_the_measure_of_the_others() -> None:
+    def ints(*values: int) -> np.ndarray:
+        return np.array(values, np.int32)
+
+    def floats(*values: float) -> np.ndarray:
+        return np.array(values, np.float32)
+
+    # knee pain (2 words), chronic knee pain (3) around it, the same words in another segment, and one that only touches
+    hits = Hits(
+        ints(0, 1, 2, 3), ints(0, 0, 1, 0), floats(1, 1, 1, 1), floats(1, 1, 1, 1), ints(1, 0, 1, 3), ints(2, 2, 2, 4),
+        floats(1, 1, 1, 1), ints(2, 3, 2, 2),
+    )  # fmt: skip
+    behind, share = longest(hits, np.arange(4))
+    assert (behind * 3).tolist() == pytest.approx([1, 0, 0, 0])
+    assert share.tolist() == pytest.approx([2 / 3, 1, 1, 1])
+    none = longest(hits, np.zeros(0, np.int64))
+    assert len(none[0]) == len(none[1]) == 0
