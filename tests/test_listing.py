@@ -25,6 +25,8 @@ def candidates(suggester: CodeSuggester, text: str, system: str) -> tuple[Hits, 
 def evidence_slowly(table: Table, hits: Hits, of_concept: np.ndarray, concept: int) -> list[int]:
     """Hits that speak for a concept: not much weaker than its best one, strongest and then first in the note."""
     own = np.flatnonzero(table.usable & (of_concept[hits.term] == concept))
+    adding = table.witness[table.concept == concept].ravel()  # it rests on what it adds up from too
+    own = np.unique(np.append(own, adding[adding >= 0]))
     if len(own):
         own = own[table.worth[own] >= 0.7 * table.worth[own].max()]
     return own[np.lexsort((hits.first[own], -np.round(table.worth[own], 2)))].tolist()
