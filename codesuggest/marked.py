@@ -447,6 +447,16 @@ MARKED = (  #: names of the features, after "marked:"
     "never_coded",
     "so_written",
     "never_written",
+    # products: what the odds are worth depends on these
+    "odds_never_written",
+    "odds_so_written",
+    "odds_one_word",
+    "odds_whole",
+    "odds_negated",
+    "odds_places",
+    "reliability_squared",
+    "reliability_rival",
+    "reliability_longer_rival",
     "profile",  # of `profiles.py`
     # beside what the tables' terms say: a code none of its phrases was read of stands on them alone
     "unheard",
@@ -533,6 +543,10 @@ def claims(dictionary: Dictionary, profiles: Profiles, reading: Reading, hits: H
     columns["never_coded"] = dictionary.coded[code] == 0
     columns["so_written"] = np.log1p(so_said[lead])
     columns["never_written"] = (so_said[lead] == 0) & (whole[lead] > 0)
+    for name in ("never_written", "so_written", "one_word", "whole", "negated", "places"):
+        columns[f"odds_{name}"] = columns["odds"] * columns[name]
+    columns["reliability_squared"] = v[lead] ** 2
+    columns["reliability_rival"], columns["reliability_longer_rival"] = (v * rival)[lead], (v * longer)[lead]
     for name, values in columns.items():
         x[:, MARKED.index(name)] = values
     return Claims(code.astype(np.int32), x, profiles, forms_of(reading))

@@ -130,15 +130,15 @@ def written(reading: Reading, hits: Hits, phrases: Collection[int], forms_of: Se
         if g not in phrases:
             out.append("")
             continue
-        words: list[str] = []
         wanted, apart = set(forms_of[g]), False
+        words: list[str] = []
         for place in range(first, last + 1):
             own = forms.get(place, ())
             if wanted.isdisjoint(own):
                 apart = apart or bool(reading.words.forms[place])
             else:
                 if apart and words:
-                    words.append("\u2026")
+                    words.append("…")
                 apart = False
                 wanted.difference_update(own)
                 if place not in folded:
