@@ -1,13 +1,16 @@
 """The mention dictionary: how far a phrase can be trusted to mean a code where every mention is coded.
 
-Documents with every mention coded say which words a code rests on: by the evidence of its label, or, without it, by the
-whole text. A *phrase* is a set of one to four word forms that stands within `WINDOW` words of one segment; phrases are
-collected from the evidence, and then counted in the whole documents:
+Documents with every mention coded say which words a code rests on, by the evidence of its label. A *phrase* is a set of one
+to four word forms that stands within `WINDOW` words of one segment; phrases are collected from the evidence, and then counted
+in the whole documents:
 
     said(phrase)            documents that say it, coded or not
     both(phrase, code)      of these, documents in which it stands in evidence of the code
     whole(phrase, code)     of these, documents in which it is all the evidence says
     reliability             (both + prior / 2) / (said + 1)        prior: share of all documents with the code
+
+Where no document has evidence, the whole text is the evidence of all its codes: phrases of at most three forms, and a pair
+counts from two documents on, at a reliability of 0.15 and three times the prior (`WHOLE`).
 
 An assertion is no obstacle: 9 of 10 negated mentions of fever are coded in CodiEsp, as are 9 of 10 affirmed ones. All
 figures are counts, so that those of a document's own group can be taken out again (`Marked.without`): the ranker is trained
@@ -24,7 +27,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -42,7 +45,10 @@ Floats = npt.NDArray[np.float32]
 WINDOW = 12  #: words within which a phrase stands, as in `features.py`
 LONGEST = 4  #: word forms of a phrase
 MANY = 7  #: evidence of more forms is a clause: of it only phrases of one or two forms are taken
-LEAST = 0.02  #: reliability from which a phrase says anything
+#: Documents, reliability and multiple of the prior from which a phrase says anything: by evidence, and by whole documents.
+BY_EVIDENCE, WHOLE = (1.0, 0.02, 0.0), (2.0, 0.15, 3.0)
+NEAR = 6  #: words of a whole document within which a phrase is looked for
+COMMON = 0.3  #: of whole documents a phrase in more of them than this says nothing
 _DIGIT = re.compile(r"\d")
 
 Phrase = tuple[str, ...]  #: forms, sorted
@@ -55,7 +61,8 @@ class Dictionary:
 
     phrases: forms joined by blanks, (g,). said: int32 (g,). indptr (g+1,), code (n,): CSR of phrase -> positions of codes in
     the system, ascending; both, whole: int32 (n,). coded: int32 (k,), documents with each code. documents: how many were
-    counted, int32 (1,). writings: how the phrases that are all of some mention are written.
+    counted, int32 (1,). rule: float32 (3,), `BY_EVIDENCE` or `WHOLE`. writings: how the phrases that are all of some mention
+    are written.
     """
 
     phrases: tuple[str, ...]
@@ -66,6 +73,7 @@ class Dictionary:
     whole: Ints
     coded: Ints
     documents: Ints
+    rule: Floats
     writings: Writings
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -84,6 +92,7 @@ class Dictionary:
             and (not n or (int(self.code.min()) >= 0 and int(self.code.max()) < codes))
             and len(self.coded) == codes
             and len(self.documents) == 1
+            and len(self.rule) == 3
             and self.writings.fits(g, n)
         )
 
@@ -101,7 +110,9 @@ class Dictionary:
         """Of every pair of phrase and code, float32 (n,) in [0, 1]; 0 where nobody else coded it."""
         prior = self.coded[self.code] / max(1, int(self.documents[0]))
         value = (self.both + prior / 2) / (self.said[self.phrase] + 1.0)
-        return np.asarray(np.where((self.both > 0) & (value >= LEAST), value, 0), np.float32)
+        support, least, lift = self.rule.astype(np.float64).tolist()
+        kept = (self.both >= support) & (value >= least - 1e-6) & (value >= lift * prior)
+        return np.asarray(np.where(kept, value, 0), np.float32)
 
     def moved(self, place: Ints, codes: int) -> Dictionary:
         """The dictionary of another table. place: int (k,), where each code stands there, -1 for nowhere. codes: of it."""
@@ -181,6 +192,44 @@ def phrases_in(reading: Reading, mentions: Iterable[Sequence[Span]]) -> tuple[se
     return found, whole
 
 
+def _evidence(
+    reading: Reading, labels: Mapping[int, Sequence[Sequence[Span]]], placed: bool
+) -> dict[int, tuple[set[Phrase], set[Phrase]]]:
+    """For each code of a document the phrases in its evidence, and those that are all a mention says."""
+    if placed:
+        return {code: phrases_in(reading, mentions) for code, mentions in labels.items()}
+    found = _phrases_of(reading)
+    return {code: (found, set()) for code in labels}
+
+
+def _phrases_of(reading: Reading) -> set[Phrase]:
+    """Phrases of one to three forms within `NEAR` words; of three, only those whose first two follow one another."""
+    known = reading.in_vocabulary
+    found: set[Phrase] = set()
+    near: list[tuple[int, str]] = []
+    here = -2
+    for place, (forms, segment) in enumerate(zip(reading.words.forms, reading.segment_of_word.tolist(), strict=True)):
+        if segment != here:
+            near, here = [], segment
+        if segment < 0 or not known[place]:
+            continue
+        near = [(p, f) for p, f in near if place - p < NEAR]
+        fresh = [f for f in forms if not _DIGIT.search(f)]
+        for form in fresh:
+            others = [f for _, f in near]
+            found.add((form,))
+            found.update(tuple(sorted((f, form))) for f in others if f != form)
+            found.update(tuple(sorted((f, g, form))) for f, g in pairwise(others) if len({f, g, form}) == 3)
+        near += [(place, f) for f in fresh]
+    return found
+
+
+def _kept(found: Sequence[set[Phrase]], placed: bool) -> list[Phrase]:
+    """The phrases to count, ascending: all of evidence, of whole documents those of two or more but not of too many."""
+    often = Counter(p for own in found for p in own)
+    return sorted(p for p, n in often.items() if placed or 2 <= n <= max(2, COMMON * len(found)))
+
+
 @dataclass(frozen=True)
 class Own:
     """What one document adds to the counts: phrases, pairs of phrase and code by `both` and by `whole`, codes, and writings."""
@@ -217,11 +266,9 @@ class Marked:
         min_groups: int,
     ) -> Marked:
         """labels: of each document, position of a code -> its mentions, each the spans of one, () for a place not known."""
-        marked = [
-            {code: phrases_in(r, mentions) for code, mentions in own.items()}
-            for r, own in zip(readings, labels, strict=True)
-        ]
-        every = sorted({p for own in marked for found, _ in own.values() for p in found})
+        placed = any(mentions for own in labels for mentions in own.values())
+        marked = [_evidence(r, own, placed) for r, own in zip(readings, labels, strict=True)]
+        every = _kept([set[Phrase]().union(*(found for found, _ in own.values())) for own in marked], placed)
         forms_of = _ids(map(" ".join, every), form_ids)
         index = TermIndex(idf, *_csr(forms_of))
         alone = {p for own in marked for _, whole in own.values() for p in whole}
@@ -247,14 +294,16 @@ class Marked:
             both = {(number[p], code) for code, (found, _) in own.items() for p in found if number.get(p, -1) in heard}
             exact = {(number[p], code) for code, (_, whole) in own.items() for p in whole if number.get(p, -1) in heard}
             pairs.append((both, exact))
-        rows = sorted({pair for both, _ in pairs for pair in both})
+        support = Counter(pair for both, _ in pairs for pair in both)
+        rule = BY_EVIDENCE if placed else WHOLE
+        rows = sorted(pair for pair, n in support.items() if n >= rule[0])
         row = {pair: n for n, pair in enumerate(rows)}
         pairs_of: dict[int, list[int]] = defaultdict(list)
         for n, (g, _) in enumerate(rows):
             pairs_of[g].append(n)
         writings, of_document = count(
             [
-                ({(int(at[g]), text) for g, text in own if text and at[g] >= 0}, {row[p] for p in both})
+                ({(int(at[g]), text) for g, text in own if text and at[g] >= 0}, {row[p] for p in both if p in row})
                 for own, (both, _) in zip(spelt, pairs, strict=True)
             ],
             groups,
@@ -268,7 +317,7 @@ class Marked:
             of_group[group].append(
                 Own(
                     own_said,
-                    _numbers(row[p] for p in both),
+                    _numbers(row[p] for p in both if p in row),
                     _numbers(row[p] for p in exact),
                     _numbers(labelled),
                     spelling,
@@ -285,6 +334,7 @@ class Marked:
             _count([o.whole for o in flat], len(rows)),
             _count([o.coded for o in flat], codes),
             np.array([len(flat)], np.int32),
+            np.array(rule, np.float32),
             writings,
         )
         return cls(dictionary, _numbers_of_groups(kept, spoken_by), dict(of_group), min_groups)

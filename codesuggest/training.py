@@ -361,13 +361,18 @@ def _logistic(examples: Sequence[Example]) -> tuple[Floats, float]:
     """Logistic regression over the named features, scaled to unit deviation (at least 0.05: rare features stay small)."""
     from sklearn.linear_model import LogisticRegression
 
-    x = np.vstack([e.table.x for e in examples]).astype(np.float64)
+    x = np.vstack([e.table.x for e in examples])
+    used = np.flatnonzero(x.any(0))  # a system has half of the features; the cost goes with the square of their number
+    x = x[:, used].astype(np.float64)
     y = np.concatenate([e.right for e in examples])
     scale = np.maximum(x.std(0), 0.05)
     model = LogisticRegression(C=STRENGTH, solver="newton-cholesky", max_iter=100, tol=1e-8)
-    model.fit(x / scale, y, sample_weight=np.concatenate([e.weight for e in examples]))
+    x /= scale
+    model.fit(x, y, sample_weight=np.concatenate([e.weight for e in examples]))
     # rounded to what the shipped JSON keeps, so that a model gives the same scores before and after it is saved
-    return np.round(model.coef_[0] / scale, 6), round(float(model.intercept_[0]), 6)
+    weights = np.zeros(examples[0].table.x.shape[1])
+    weights[used] = np.round(model.coef_[0] / scale, 6)
+    return weights, round(float(model.intercept_[0]), 6)
 
 
 def calibrate(scores: Floats, right: npt.NDArray[np.bool_], size: int = 24) -> tuple[Floats, Floats]:
