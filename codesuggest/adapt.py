@@ -116,6 +116,7 @@ def adapt(
         base.forms,
         name=name or base.name.split("@")[0].removesuffix("-adapted") + "-adapted",
         config=config,
+        language=base.language,
         about={**descent(base, adapted), **_trained_on(base, readings)},
     )
 

@@ -42,7 +42,7 @@ def train(
         list[str] | None,
         typer.Option("--system", help="As icd10cm; by default all that the documents use. May be repeated."),
     ] = None,
-    language: Annotated[str, typer.Option(help="Language of the documents: en.")] = "en",
+    language: Annotated[str, typer.Option(help="Language of the documents: en or es.")] = "en",
     layout: LayoutOption = None,
     split_file: SplitFileOption = None,
     part: PartOption = "train",
@@ -60,9 +60,9 @@ def train(
     releases that `codes add` keeps. Documents marked "split": "evaluation" are left out.
     """
     from codesuggest.loaders import read_documents_as
+    from codesuggest.pipes.language import language as spoken
 
-    if language != "en":
-        raise OptionError("--language must be en")
+    spoken(language)  # an unknown one is told before any file is read
     if base is not None and codes:
         raise OptionError(
             "--base keeps the tables of its model; `codesuggest model rebuild` brings new ones, without --codes"
@@ -73,7 +73,7 @@ def train(
         document
         for path in documents or ()
         for document in read_documents_as(
-            path, layout, split=split_file, part=part, system=(system or ["icd10cm"])[0], told=_say
+            path, layout, split=split_file, part=part, language=language, system=(system or ["icd10cm"])[0], told=_say
         )
     ]
     kept = [document for document in found if document.split != "evaluation"]
@@ -100,7 +100,8 @@ def train(
         model = make(
             kept,
             systems=tables.systems,
-            idioms=tables.idioms,
+            idioms=tables.idioms if language == "en" else None,
+            language=language,
             seed=seed,
             min_groups=min_groups,
             name=name,

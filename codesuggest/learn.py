@@ -191,6 +191,7 @@ def learn(
         model.forms,
         name=name or model.name.split("@")[0],
         config=model.config,
+        language=model.language,
         about=descent(model, f"{len(asked)} decisions on {len(notes)} notes: {told}", date=date),
     )
 

@@ -35,12 +35,14 @@ def read_documents_as(
     *,
     split: str | Path | None = None,
     part: str = "train",
+    language: str = "en",
     system: str = "icd10cm",
     told: Callable[[str], None] = lambda _: None,
 ) -> Iterator[CodedDocument]:
     """Coded documents of a file or folder in one of `LAYOUTS`; None tells the layout by what is there.
 
-    split: file of a published split of MIMIC (`mimic.read_split`). part: "train", "dev" or "test" of it, or of CodiEsp.
+    split: file of a published split of MIMIC (`mimic.read_split`). part: "train", "dev" or "test" of it, or of CodiEsp. language: of the texts of
+        CodiEsp, which has two.
     system: of the codes of a table. told: a line about what was left out.
 
     Raises InputError naming file and row, OptionError for a layout or an option that does not fit.
@@ -59,7 +61,7 @@ def read_documents_as(
     if layout == "fhir":
         return read_fhir(path, told=told)
     if layout == "codiesp":
-        return iter(read_codiesp(path, part))
+        return iter(read_codiesp(path, part, language=language))
     return iter_coded(path)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pcs_system import SYSTEM, documents
 
+from codesuggest.axes import lesser_side
 from codesuggest.features import COLUMN
 from codesuggest.records import NoteResult
 from codesuggest.suggester import CodeSuggester
@@ -130,3 +132,36 @@ def test_odd_notes(surgeon: CodeSuggester, note: str) -> None:
     assert (
         surgeon.suggest(note, systems=["icd10pcs"]).to_json() == surgeon.suggest(note, systems=["icd10pcs"]).to_json()
     )
+
+
+def test_words_between_do_not_hide_an_operation_in_the_list(surgeon: CodeSuggester) -> None:
+    def whole(words: str) -> float:
+        engine = surgeon.engines["icd10pcs"]
+        _, table = engine.candidates(
+            surgeon.reader.read(words), engine.system.billable_on("2026-05-01"), inpatient=True, top=30, floor=0.45
+        )
+        rows = [i for i, c in enumerate(table.code) if SYSTEM.code(int(c)).startswith("0SRD")]
+        return max((float(table.x[i, COLUMN["operation:listed"]]) for i in rows), default=0)
+
+    assert whole("PROCEDURE: Total replacement of the badly worn and stiff left knee.") > 0
+    assert whole("STORY: Total replacement of the badly worn and stiff left knee.") == 0
+
+
+def test_the_lesser_side_is_the_one_said_less() -> None:
+    said = np.array([[0, 0.9, 0.4, 0, 0], [0, 0.5, 0.5, 0, 0], [0, 0, 0.7, 0, 0]], np.float32)
+    row = np.array([0, 0, 1, 1, 2, 2, 2])
+    side = np.array([1, 2, 1, 2, 1, 2, 0])
+    assert lesser_side(said, row, side).tolist() == [0, 1, 0, 0, 1, 0, 0]
+
+
+def test_a_preoperative_diagnosis_names_no_operation(surgeon: CodeSuggester) -> None:
+    engine = surgeon.engines["icd10pcs"]
+    for words, named in (
+        ("PREOPERATIVE DIAGNOSIS: Appendectomy last year.\nFINDINGS: Clean.", 0),
+        ("Appendectomy, Tuesday.\nFINDINGS: Clean.", 1),
+    ):
+        _, table = engine.candidates(
+            surgeon.reader.read(words), engine.system.billable_on("2026-05-01"), inpatient=True, top=30, floor=0.45
+        )
+        rows = [i for i, c in enumerate(table.code) if SYSTEM.code(int(c)).startswith("0DTJ")]
+        assert max((table.x[i, COLUMN["operation:in_title"]] > 0 for i in rows), default=False) == bool(named)

@@ -158,7 +158,8 @@ class CueList:
         self.relatives, self.children, self.passing = map(self.words_of, ("<relative>", "<child>", "<passing>"))
         self._share(self.trie, {})
         self.first = self._states()
-        self.openers = frozenset(word for word, state in self.first.items() if self._opens(state))
+        known: dict[int, bool] = {}
+        self.openers = frozenset(word for word, state in self.first.items() if self._opens(state, known))
 
     def words_of(self, name: str) -> frozenset[int]:
         """The single words of a class; empty when no row defines it."""
@@ -354,11 +355,13 @@ class CueList:
 
         return state([self.trie]).next
 
-    def _opens(self, state: State) -> bool:
-        """Whether a row that opens a scope ends at this state or behind it."""
-        if state.rule >= 0 and self.rules[state.rule].direction in OPENING:
-            return True
-        return any(map(self._opens, state.next.values()))
+    def _opens(self, state: State, known: dict[int, bool]) -> bool:
+        """Whether a row that opens a scope ends at this state or behind it. known: the answers for states met already, by id:
+        many words lead to one state."""
+        if id(state) not in known:
+            here = state.rule >= 0 and self.rules[state.rule].direction in OPENING
+            known[id(state)] = here or any(self._opens(below, known) for below in state.next.values())
+        return known[id(state)]
 
 
 def _cuts(word: str) -> list[tuple[str, ...]]:

@@ -24,26 +24,38 @@ def quicken(nlp: Language, words: Iterable[str]) -> None:
     as shape, prefix or like_url are half of what a new word costs (0.6 ms).
     """
     from spacy.attrs import IS_LOWER, IS_SPACE, LOWER  # type: ignore[import-not-found]
+    from spacy.tokenizer import Tokenizer  # type: ignore[import-not-found]
 
     vocabulary: Any = nlp.vocab
     getters = vocabulary.lex_attr_getters
     vocabulary.lex_attr_getters = {attribute: getters[attribute] for attribute in (LOWER, IS_LOWER, IS_SPACE)}
-    tokenizer: Any = nlp.tokenizer
-    # a word of plain letters is one token: no affix, infix or URL is made of them alone (0.6 ms)
-    for name in ("prefix_search", "suffix_search", "infix_finditer", "url_match"):
-        nothing = () if name == "infix_finditer" else None
-        if (search := getattr(tokenizer, name)) is not None:
-            setattr(tokenizer, name, _unless_letters(search, nothing))
+    old = nlp.tokenizer
+    if not isinstance(old, Tokenizer):  # of a language that spaCy cuts by another program
+        return
+    # a word of plain letters is one token: no affix, infix or URL is made of them alone (0.6 ms). A tokenizer of its own, as
+    # one that is given another search reads all its exceptions again.
+    nlp.tokenizer = tokenizer = Tokenizer(
+        nlp.vocab,
+        rules=old.rules,
+        prefix_search=_unless_letters(old.prefix_search, None),
+        suffix_search=_unless_letters(old.suffix_search, None),
+        infix_finditer=_unless_letters(old.infix_finditer, ()),
+        token_match=old.token_match,
+        url_match=_unless_letters(old.url_match, None),
+        faster_heuristics=old.faster_heuristics,
+        max_cache_size=50_000,
+    )
     # what a memory zone need not forget is looked up (0.3 ms)
-    tokenizer.max_cache_size = 50_000
     for word in words:
-        for text in (word, word.title()):
-            tokenizer(f"{text} {text}, {text}.")
+        tokenizer(f"{word} {word.title()} {word}, {word}.")
     for space in _SPACES:
         tokenizer(f"a{space}a")
 
 
-def _unless_letters(search: Callable[[str], Any], nothing: Any) -> Callable[[str], Any]:
+def _unless_letters(search: Callable[[str], Any] | None, nothing: Any) -> Callable[[str], Any] | None:
+    if search is None:
+        return None
+
     def found(word: str) -> Any:
         return nothing if word.isascii() and word.isalpha() else search(word)
 
