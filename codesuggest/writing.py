@@ -2,11 +2,11 @@
 
 "Dolor" and "doloroso" are one phrase to the mention dictionary (`marked.py`), and so are "tumour" and "neoplasm"; coders mark the
 one more often than the other, or give it another code. A *writing* is the words of a phrase as they stand in a text, small
-letters without accents, in their order. Its own counts refine what is known of the phrase:
+letters without accents, in their order, an ellipsis where others stand between. Its own counts refine what is known of it:
 
     reliability = (both + reliability of the phrase) / (said + 1)      both, said: documents with the phrase so written
 
-On CodiEsp train -> dev, diagnoses, Spanish, it lifts a ranker with nothing but the dictionary from micro-F1 0.68 to 0.71.
+On CodiEsp train -> dev, diagnoses, Spanish, it lifts the ranker from MAP 0.64 and micro-F1 0.66 to 0.67 and 0.70.
 """
 
 from __future__ import annotations
@@ -130,15 +130,15 @@ def written(reading: Reading, hits: Hits, phrases: Collection[int], forms_of: Se
         if g not in phrases:
             out.append("")
             continue
-        wanted, apart = set(forms_of[g]), False
         words: list[str] = []
+        wanted, apart = set(forms_of[g]), False
         for place in range(first, last + 1):
             own = forms.get(place, ())
             if wanted.isdisjoint(own):
                 apart = apart or bool(reading.words.forms[place])
             else:
                 if apart and words:
-                    words.append("…")
+                    words.append("\u2026")
                 apart = False
                 wanted.difference_update(own)
                 if place not in folded:
