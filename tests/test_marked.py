@@ -10,8 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesuggest.coded import CodedDocument, Label
-from codesuggest.marked import BY_EVIDENCE, LONGEST, WHOLE, WINDOW, Dictionary, Marked, Spoken, find, phrases_in
-from codesuggest.marked_features import MARKED, claims
+from codesuggest.marked import (
+    BY_EVIDENCE,
+    MANY,
+    MARKED,
+    WHOLE,
+    WINDOW,
+    Dictionary,
+    Marked,
+    Spoken,
+    claims,
+    find,
+    phrases_in,
+)
 from codesuggest.note import Reading
 from codesuggest.profiles import Profiles
 from codesuggest.retrieve import TermIndex
@@ -29,7 +40,7 @@ notes = st.lists(
     min_size=1,
     max_size=6,
 )
-Row = tuple[Reading, dict[int, list[tuple[int, int]]], str]
+Row = tuple[Reading, dict[int, list[list[tuple[int, int]]]], str]
 
 
 def rows_of(tiny: CodeSuggester, drawn: Sequence[tuple[list[str], list[tuple[int, int, int]], str]]) -> list[Row]:
@@ -37,10 +48,10 @@ def rows_of(tiny: CodeSuggester, drawn: Sequence[tuple[list[str], list[tuple[int
     for words, labels, group in drawn:
         reading = tiny.reader.read(" ".join(words) + ".")
         start, end = reading.words.start.tolist(), reading.words.end.tolist()
-        own: dict[int, list[tuple[int, int]]] = {}
+        own: dict[int, list[list[tuple[int, int]]]] = {}
         for code, first, length in labels:
             if first < len(start):
-                own.setdefault(code, []).append((start[first], end[min(first + length, len(end)) - 1]))
+                own.setdefault(code, []).append([(start[first], end[min(first + length, len(end)) - 1])])
         out.append((reading, own, group))
     return out
 
@@ -107,14 +118,14 @@ def test_phrases_are_sets_of_known_forms_without_names_and_digits(tiny: CodeSugg
     reading = tiny.reader.read(
         "Zyxwolf had asthma and migraine in 1999 and marsh fever with pneumonia insomnia asthma."
     )
-    found, whole = phrases_in(reading, [(0, 40)])
+    found, whole = phrases_in(reading, [[(0, 40)]])
     forms = {f for p in found for f in p}
     assert {"asthma", "migrain"} <= forms and "zyxwolf" not in forms
     assert not any(c.isdigit() for f in forms for c in f)
-    assert all(p == tuple(sorted(set(p))) and 1 <= len(p) <= LONGEST for p in found) and whole <= found
+    assert all(p == tuple(sorted(set(p))) and 1 <= len(p) <= MANY for p in found) and whole <= found
     start = reading.text.index("migraine")
-    assert phrases_in(reading, [(start, start + 8)]) == ({("migrain",)}, {("migrain",)})
-    assert phrases_in(reading, [(start, start + 3)])[1] == {("migrain",)}, "half a word marks the word"
+    assert phrases_in(reading, [[(start, start + 8)]]) == ({("migrain",)}, {("migrain",)})
+    assert phrases_in(reading, [[(start, start + 3)]])[1] == {("migrain",)}, "half a word marks the word"
     assert phrases_in(reading, []) == (set(), set())
 
 
@@ -154,12 +165,13 @@ def test_a_longer_phrase_takes_the_words_of_a_shorter(tiny: CodeSuggester) -> No
 
     def feature(text: str, code: int, name: str) -> float:
         reading = tiny.reader.read(text)
-        claimed = claims(marked.dictionary, profiles, reading, find(index, reading))
+        found = find(index, reading)
+        claimed = claims(marked.dictionary, profiles, reading, found, spoken.writing(reading, found))
         return float(claimed.of(np.array([code]), np.zeros(1, np.float32))[0, MARKED.index(name)])
 
     assert feature("Fever.", 1, "longer_rival") == 0 < feature("Marsh fever.", 1, "longer_rival")
     assert feature("Marsh fever.", 1, "unrivalled") < feature("Fever.", 1, "unrivalled")
-    assert feature("Pneumonia.", 2, "reliability") == pytest.approx((1 + 1 / 6) / 2)
+    assert feature("Pneumonia.", 2, "reliability") == pytest.approx((1 + (1 + 1 / 6) / 2) / 2), "as so written"
     assert feature("No pneumonia.", 2, "reliability") == feature("Pneumonia.", 2, "reliability"), (
         "a mention counts, whatever is said"
     )

