@@ -147,7 +147,7 @@ def _against() -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...], tuple[st
 
     `unless` is passed over: a code that stands for both already speaks against the first all the more.
     """
-    kinds = {"combination": 0, "not_together": 1, "history_and_current": 1}
+    kinds = {"combination": 0, "not_together": 1, "history_and_current": 1, "excluded": 1}
     for name, kind in kinds.items():
         for category, rows in pairs()[name].items():
             for pair in rows:

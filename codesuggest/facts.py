@@ -15,7 +15,8 @@ from typing import NamedTuple
 from codesuggest.pipes.lexicon import Row, read_lexicon
 
 FOLDER = Path(__file__).parent / "rules"
-PAIR_RULES = ("combination", "not_together", "history_and_current", "acute_chronic")
+#: `excluded` serves the ranker: the finding of such a pair comes from the note of the Tabular List.
+PAIR_RULES = ("combination", "not_together", "history_and_current", "acute_chronic", "excluded")
 
 
 class Pair(NamedTuple):

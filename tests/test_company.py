@@ -68,6 +68,7 @@ def test_a_disease_in_pregnancy_is_one_of_each_trimester(starter: CodeSuggester,
         ({"I10": 0.9, "N18.32": 0.8}, "N18.32", COMBINED, 0.0),  # stays beside I12.9
         ({"E11.9": 0.9, "E11.22": 0.6}, "E11.9", NOT_BESIDE, 0.6),
         ({"Z85.3": 0.9, "C50.911": 0.7}, "Z85.3", NOT_BESIDE, 0.7),
+        ({"Z87.891": 0.6, "F17.210": 0.8}, "Z87.891", NOT_BESIDE, 0.8),  # Excludes1 at Z87.891
         ({"M25.561": 0.5, "M17.11": 0.7}, "M25.561", SYMPTOM, 0.7),
         ({"M25.561": 0.5, "E11.9": 0.7}, "M25.561", SYMPTOM, 0.0),
         ({"I12.9": 0.1, "I10": 0.9, "N18.32": 0.8}, "I12.9", SURE, 0.8),
@@ -91,7 +92,12 @@ def slowly(starter: CodeSuggester, code: list[int], probability: list[float]) ->
         return max((v for k, v in zip(key, p, strict=True) if k.startswith(prefixes)), default=0.0)
 
     out = [[0.0] * len(COMPANY_FEATURES) for _ in code]
-    for feature, name in ((COMBINED, "combination"), (NOT_BESIDE, "not_together"), (NOT_BESIDE, "history_and_current")):
+    for feature, name in (
+        (COMBINED, "combination"),
+        (NOT_BESIDE, "not_together"),
+        (NOT_BESIDE, "history_and_current"),
+        (NOT_BESIDE, "excluded"),
+    ):
         for category, rows in pairs()[name].items():
             for row in rows:
                 second = tuple(category + q[1:] if q[0] == "@" else q for q in row.second)
