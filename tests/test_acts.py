@@ -25,7 +25,7 @@ OPERATIONS = [(row["words"], row["stem"]) for row in read_lexicon(TABLE, ("words
 
 @pytest.fixture(scope="module")
 def surgeon() -> CodeSuggester:
-    return train(documents(), systems=[SYSTEM], min_groups=1, name="surgeon")
+    return train(documents("billing"), systems=[SYSTEM], min_groups=1, name="surgeon")
 
 
 @pytest.fixture(scope="module")
