@@ -25,6 +25,7 @@ from codesuggest.marked import MARKED, Claims
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
 from codesuggest.retrieve import Hits, TermIndex, longest
+from codesuggest.routes import routed
 from codesuggest.sides import ragged, sides_beside, site_sides
 from codesuggest.static import Static
 from codesuggest.trimesters import NONE, OPEN, trimester_of
@@ -199,7 +200,7 @@ def features(
     trust = learned.reliability if reliability is None else reliability
     least, mentioned = LEAST if axes is None else LEAST_OPERATION, claimed is not None
     judged = _Judged.of(
-        reading, hits, concepts, trust, index, inpatient=inpatient, least=least, axes=axes, mentioned=mentioned
+        reading, hits, concepts, trust, index, static, inpatient=inpatient, least=least, axes=axes, mentioned=mentioned
     )
     sheet = _Sheet.of(judged, index, static)
     if not len(sheet.concept):
@@ -233,7 +234,8 @@ class _Judged:
     concept: int32. status: index in ASSERTIONS. strength: float32 in [0, 1], coverage * compactness^(1/4). full: the whole
     term, its words together. usable: speaks of this patient, in a way its concept can be coded from. drug: a drug's name
     that hints at a status code. dominated: inside a longer full match, as "pain" in "knee pain". worth: as evidence. trust:
-    float32, reliability of a learned term, 0 for every other. unsaid: share of the term in qualifiers that are missing.
+    float32, reliability of a learned term, 0 for every other. unsaid: share of the term in qualifiers that are missing. opened:
+    usable by its route only (`routes`).
     """
 
     reading: Reading
@@ -250,21 +252,13 @@ class _Judged:
     worth: Floats
     trust: Floats
     unsaid: Floats
+    opened: Bools
 
     @classmethod
     def of(
-        cls,
-        reading: Reading,
-        hits: Hits,
-        concepts: Concepts,
-        trust: Floats,
-        index: TermIndex,
-        *,
-        inpatient: bool,
-        least: float,
-        axes: Axes | None = None,
-        mentioned: bool = False,
-    ) -> _Judged:
+        cls, reading: Reading, hits: Hits, concepts: Concepts, trust: Floats, index: TermIndex, static: Static, *,
+        inpatient: bool, least: float, axes: Axes | None = None, mentioned: bool = False,
+    ) -> _Judged:  # fmt: skip
         segment = hits.segment
         status = reading.status[segment]
         concept = concepts.term_concept[hits.term]
@@ -275,7 +269,11 @@ class _Judged:
         trusted = np.zeros(len(hits), np.float32)
         trusted[learned] = trust[hits.term[learned] - (len(concepts.term_kind) - len(trust))]
         said, unsaid, past = qualifiers.unsaid(reading, hits, index)
-        coverage = hits.coverage + said
+        known = static.route is not None and not mentioned
+        way = routed(reading, hits, index, static.route[concept] if known else np.zeros(len(hits), np.uint8))
+        unsaid = np.maximum(unsaid - way.counted, 0)
+        held = hits.coverage + way.meant
+        coverage = held + said
         strength = (coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
         strength = np.where(past > 0, np.minimum(strength, LEAST), strength)
         full = (coverage >= FULL) & (hits.compact >= TIGHT)
@@ -287,13 +285,14 @@ class _Judged:
         own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient) | mentioned
         relative = (status == FAMILY) | ((status == AFFIRMED) & reading.says_family[segment])
         usable = np.where(concepts.route[concept] == 1, relative | (learned & mentioned), own)
-        usable &= (hits.coverage >= least) | ((strength >= 0.5) & (least <= LEAST))
+        usable = (usable & ~way.stray) | way.open
+        usable &= (held >= least) | ((strength >= 0.5) & (least <= LEAST))
         if axes is not None:
             usable &= pcs.names_operation(axes, reading, hits)
         usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (hits.last - hits.first < WINDOW))
         usable &= ~act | ((hits.coverage >= FULL) & (hits.last - hits.first < ACT_WINDOW))
         dominated = np.zeros(len(hits), bool)
-        strong = np.flatnonzero(full & own & ~drug)
+        strong = np.flatnonzero(full & (own | way.open) & ~drug)
         first = np.searchsorted(segment, segment[strong])  # hits are sorted by segment: pairs within one only
         pair, offset = ragged(np.searchsorted(segment, segment[strong], side="right") - first)
         outer, inner = strong[pair], first[pair] + offset
@@ -308,21 +307,9 @@ class _Judged:
         in_diagnosis = reading.group[segment] == GROUPS.index("assessment")
         worth = np.where(learned, trusted, strength - 0.3 * dominated + 0.15 * in_diagnosis).astype(np.float32)
         return cls(
-            reading,
-            hits,
-            concepts,
-            concept,
-            kind,
-            status,
-            strength,
-            full,
-            usable,
-            drug,
-            dominated,
-            worth,
-            trusted,
-            unsaid,
-        )
+            reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth, trusted, unsaid,
+            way.open & ~own,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,7 +436,7 @@ def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     row = row_of[judged.concept]
 
     def strongest(status: int) -> Floats:
-        chosen = (judged.status == status) & ~judged.drug & (row >= 0)
+        chosen = (judged.status == status) & ~judged.drug & ~judged.opened & (row >= 0)
         return _max_by(row[chosen], strength[chosen], n)
 
     negative = strongest(NEGATED)

@@ -110,6 +110,8 @@ class Reading:
     side_word int32, side int8 (index in concepts.SIDES): the words that name a side, in order.
     known, weak: bool (V,), forms the note says of the patient; forms too general to name anything by themselves.
     qualifies: int8 (V,), kind of the forms that change what a term means, 0 for all other (`qualifiers.tsv`).
+    routing: uint8 (V,), bit of the route a form names (`routes.tsv`). says, told: uint8 (s,), routes that the words of a segment
+    name; that its cue names, or the affirmed rest of the sentence if the finding is somebody else's.
     text: what was read, for cues that are no clinical words; a reading does not outlive the call.
     """
 
@@ -138,6 +140,9 @@ class Reading:
     known: Bools
     weak: Bools
     qualifies: npt.NDArray[np.int8]
+    routing: npt.NDArray[np.uint8]
+    says: npt.NDArray[np.uint8]
+    told: npt.NDArray[np.uint8]
     text: str = field(repr=False)
 
     @property
@@ -167,6 +172,8 @@ class Reading:
             says_family=np.ones(1, bool),
             derived=np.zeros(1, bool),
             cue=one - 1,
+            says=np.full(1, 255, np.uint8),
+            told=np.zeros(1, np.uint8),
         )
 
     def extension_fits(self, extension: npt.NDArray[np.uint8]) -> Bools:
@@ -235,6 +242,7 @@ class NoteReader:
         )
         self.language = words.language
         self.qualifies = np.array([words.qualifiers.get(f, 0) for f in form_ids], np.int8)
+        self.routing = np.array([words.routes.get(f, 0) for f in form_ids], np.uint8)
         self._results = ResultReader(self.language.folder, self.language.decimal)
         self._signs = read_signs(self.language)
         self._side_of = np.zeros(len(form_ids), np.int8)  # by form, index in concepts.SIDES
@@ -292,6 +300,7 @@ class NoteReader:
         spoken[spoken] = cut.status[segment[spoken]] == AFFIRMED
         known = np.zeros(len(self._ids), bool)
         known[form[spoken]] = True
+        says, told = _routes(cut, self.routing[form], word, asserted.cues)
         return Reading(
             document_type=document_type or structure.document_type or _if_lab_report(structure, len(results)),
             words=cut.words,
@@ -318,6 +327,9 @@ class NoteReader:
             known=known,
             weak=self.weak,
             qualifies=self.qualifies,
+            routing=self.routing,
+            says=says,
+            told=told,
             text=text,
         )
 
@@ -366,6 +378,7 @@ class _Cut:
     section: tuple[str | None, ...]
     cue: Ints
     derived: Bools
+    sentence: Ints  #: of each segment, -1 for a result
 
     def with_results(self, results: list[Result], forms: list[tuple[str, ...]], structure: Structure) -> _Cut:
         """Each result as one more word behind the note's own, in a segment of its own."""
@@ -386,6 +399,7 @@ class _Cut:
             (*self.section, *(structure.section_at(r.start).name for r in results)),
             np.append(self.cue, np.full(k, -1, np.int32)),
             np.append(self.derived, np.ones(k, bool)),
+            np.append(self.sentence, np.full(k, -1, np.int32)),
         )
 
 
@@ -394,7 +408,7 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
     n = len(words)
     if not n or not len(doc):
         none, small = np.zeros(0, np.int32), np.zeros(0, np.int8)
-        return _Cut(words, np.full(n, -1, np.int32), none, none, small, small, (), none, np.zeros(0, bool))
+        return _Cut(words, np.full(n, -1, np.int32), none, none, small, small, (), none, np.zeros(0, bool), none)
     starts = doc.to_array(["IDX"]).reshape(-1).astype(np.int64)
     token = np.maximum(np.searchsorted(starts, words.start, side="right") - 1, 0)
     heads = np.array([(s[0], s[1], s[4] is not None) for s in structure.sections], np.int64)
@@ -426,7 +440,36 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
         own,
         asserted.cue[token][first].astype(np.int32),
         np.zeros(len(first), bool),
+        sentence[first].astype(np.int32),
     )
+
+
+def _routes(
+    cut: _Cut, bits: npt.NDArray[np.uint8], word: Ints, cues: tuple[Cue, ...]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """`Reading.says` and `Reading.told`. bits: uint8 (m,), route of each form of a word."""
+    says, told = np.zeros(len(cut.first), np.uint8), np.zeros(len(cut.first), np.uint8)
+    named = np.flatnonzero(bits)
+    if not len(named):
+        return says, told
+    bits, word = bits[named], word[named]
+    segment = cut.segment_of_word[word]
+    live = segment >= 0
+    np.bitwise_or.at(says, segment[live], bits[live])
+    if cues:
+        of_cue = np.zeros(len(cues), np.uint8)
+        bounds = np.array([(cue.start, cue.end) for cue in cues], np.int64)
+        cue = np.maximum(np.searchsorted(bounds[:, 0], cut.words.start[word], side="right") - 1, 0)
+        inside = (bounds[cue, 0] <= cut.words.start[word]) & (cut.words.start[word] < bounds[cue, 1])
+        np.bitwise_or.at(of_cue, cue[inside], bits[inside])
+        told = np.where(cut.cue >= 0, of_cue[cut.cue], told)
+    others = np.flatnonzero((cut.status == OTHER_PERSON) | (cut.status == FAMILY))
+    if len(others):
+        stated = np.flatnonzero((says > 0) & (cut.status == AFFIRMED) & (cut.sentence >= 0))
+        of_sentence = np.zeros(int(cut.sentence.max()) + 2, np.uint8)  # the last takes what stands in none
+        np.bitwise_or.at(of_sentence, cut.sentence[stated], says[stated])
+        told[others] |= of_sentence[cut.sentence[others]]
+    return says, told
 
 
 def _headlines(cut: _Cut, structure: Structure) -> tuple[Bools, Ints]:

@@ -12,6 +12,7 @@ from codesuggest.care import is_drug
 from codesuggest.codes.system import CodeSystem
 from codesuggest.company import Company
 from codesuggest.concepts import Concepts, categories_of, concept_of_codes
+from codesuggest.routes import routes_of
 from codesuggest.trimesters import trimesters
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
@@ -35,6 +36,7 @@ class Static:
     sided: bool = True  #: whether any code names a side
     company: Company | None = None  #: of ICD-10-CM
     trimester: npt.NDArray[np.int8] | None = None  #: int8 (k,), part of a pregnancy a code is for, of ICD-10-CM
+    route: npt.NDArray[np.uint8] | None = None  #: uint8 (c,), see `routes`, of ICD-10-CM
 
     @classmethod
     def of(cls, system: CodeSystem, concepts: Concepts) -> Static:
@@ -59,4 +61,5 @@ class Static:
             bool(concepts.side.any()),
             Company.of(system) if system.name.startswith("icd10cm") else None,
             trimesters(system) if system.name.startswith("icd10cm") else None,
+            routes_of(codes[first]) if system.name.startswith("icd10cm") else None,
         )

@@ -71,6 +71,7 @@ ORDER = [
     "acts",
     "qualifiers",
     "sides",
+    "routes",
     "static",
     "axes",
     "features",

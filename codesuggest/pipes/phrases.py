@@ -30,6 +30,8 @@ _WORD = re.compile(
 #: Kinds of `qualifiers.tsv`: words without which a term means something else. `WordReader.qualifiers` numbers them from 1.
 QUALIFIERS = ("past", "family", "purpose", "state")
 PAST, RELATIVE = 1, 2
+#: Kinds of `routes.tsv`: words that lead a statement to a code of its own. `WordReader.routes` holds them as bits, 1 << number.
+ROUTES = ("screening", "immunization", "contact", "negative")
 #: Numbers that titles have otherwise than notes: the whole part of a two-digit measure, and weeks with days of gestation.
 _DECIMAL = re.compile(r"([1-9]\d)\.\d{1,2}")
 _GESTATION = re.compile(r"([1-9]?\d)w[0-6]d?")
@@ -79,6 +81,8 @@ class WordReader:
         self.qualifiers = {
             self._form(plain(r["word"])): QUALIFIERS.index(r.choice("kind", QUALIFIERS)) + 1 for r in words
         }
+        leading = read_lexicon(folder / "routes.tsv", ("word", "route", "source"), unique=("word",))
+        self.routes = {self._form(plain(r["word"])): 1 << ROUTES.index(r.choice("route", ROUTES)) for r in leading}
         self._abbreviations: dict[str, tuple[str, ...]] = {}
         self._capitals: dict[str, tuple[str, ...]] = {}
         abbreviations = read_lexicon(

@@ -1,0 +1,101 @@
+"""Routes: statements about no finding of this patient that lead to a code of their own.
+
+"Screening for hepatitis C" names a disease that is only looked for (hypothetical), "household contact with tuberculosis" somebody
+else's, "UPT negative" what is not there. None of them is a finding, and each has a code (I.C.21.c.1, 2, 5 and 6, FY2026;
+`rules/routes.tsv`). Two things are decided here of every match of such a code. It is *open* where the statement is the one the code is
+for: the cue itself says so ("screening for", "vaccination against", "contact with", "negative"), so that "call if fever" opens
+nothing. It is *stray* where its term holds a word of the route and nobody says one: a disease that the patient has is no screening.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest.note import FAMILY, HYPOTHETICAL, NEGATED, OTHER_PERSON, Reading
+from codesuggest.pipes.lexicon import read_lexicon
+from codesuggest.pipes.phrases import ROUTES
+from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.sides import ragged
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Bits = npt.NDArray[np.uint8]
+
+SCREENING, IMMUNIZATION, CONTACT, NEGATIVE = (1 << i for i in range(len(ROUTES)))
+WHOLE = 0.995  #: coverage from which all of a term is said
+
+_TABLE = Path(__file__).parent / "rules" / "routes.tsv"
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Of every match, all (h,): meant float32, share of its term in words of the route that its statement means without holding them;
+    counted, the part of `meant` in words of `qualifiers.tsv`; open, stray: bool, see above."""
+
+    meant: Floats
+    counted: Floats
+    open: Bools
+    stray: Bools
+
+
+@lru_cache(maxsize=1)
+def _begins() -> tuple[tuple[bytes, int], ...]:
+    rows = read_lexicon(_TABLE, ("begin", "route", "source"), unique=("begin",))
+    return tuple((row["begin"].encode(), 1 << ROUTES.index(row.choice("route", ROUTES))) for row in rows)
+
+
+def routes_of(codes: npt.NDArray[Any]) -> Bits:
+    """Route of each of these ICD-10-CM codes, bytes (k,): the bit of one of ROUTES, 0 for any other code. uint8 (k,)."""
+    out = np.zeros(len(codes), np.uint8)
+    for begin, bit in _begins():
+        out[np.char.startswith(codes, begin)] = bit
+    return out
+
+
+def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Routed:
+    """route: uint8 (h,), that of the code each match is of."""
+    n = len(hits)
+    meant, counted, opened, stray = (
+        np.zeros(n, np.float32),
+        np.zeros(n, np.float32),
+        np.zeros(n, bool),
+        np.zeros(n, bool),
+    )
+    at = np.flatnonzero(route)
+    if not len(at):
+        return Routed(meant, counted, opened, stray)
+    route, term, segment, status = route[at], hits.term[at], hits.segment[at], reading.status[hits.segment[at]]
+    row, offset = ragged(index.size[term])
+    form = index.forms[index.indptr[term][row] + offset]
+    naming = np.flatnonzero(reading.routing[form] & route[row])  # the words of the term that name its route
+    row, form = row[naming], form[naming]
+    named = np.bincount(row, minlength=len(at)) > 0
+    told = (reading.told[segment] & route) > 0
+    said = told | ((reading.says[segment] & route) > 0)
+    words = np.flatnonzero((reading.routing[reading.form] > 0) & (reading.segment_of_word[reading.word] >= 0))
+    size = np.int64(len(index.idf))
+    held = reading.segment_of_word[reading.word[words]] * size + reading.form[words]
+    missing = said[row] & ~np.isin(segment[row] * size + form, held)
+    row, form = row[missing], form[missing]
+    share = (index.idf**2)[form] / index.mass[term[row]]
+    np.add.at(meant, at[row], share)
+    np.add.at(counted, at[row], share * (reading.qualifies[form] > 0))
+    stray[at] = named & ~said
+    whole = hits.coverage[at] + meant[at] >= WHOLE
+    looked_for = (route == SCREENING) | (route == IMMUNIZATION)
+    not_found = (status == NEGATED) & ((reading.told[segment] & NEGATIVE) > 0)
+    others = (status == OTHER_PERSON) | (status == FAMILY)
+    opened[at] = (
+        (looked_for & (status == HYPOTHETICAL) & told)
+        | ((route == SCREENING) & not_found & named & said)  # a screening whose result is negative was a screening
+        | ((route == NEGATIVE) & not_found & named & whole)
+        # "smokers in the home" says of somebody else what the patient is exposed to
+        | ((route == CONTACT) & others & (told | ((status == OTHER_PERSON) & ~named & whole)))
+    )
+    return Routed(meant, counted, opened, stray)
