@@ -15,7 +15,7 @@ from codesuggest.training import train
 
 @pytest.fixture(scope="module")
 def surgeon() -> CodeSuggester:
-    return train(documents(), systems=[SYSTEM], min_groups=1, name="surgeon")
+    return train(documents("billing"), systems=[SYSTEM], min_groups=1, name="surgeon")
 
 
 def best(result: NoteResult, stem: str) -> str:
