@@ -269,8 +269,8 @@ class _Judged:
         trusted = np.zeros(len(hits), np.float32)
         trusted[learned] = trust[hits.term[learned] - (len(concepts.term_kind) - len(trust))]
         said, unsaid, past = qualifiers.unsaid(reading, hits, index)
-        known = static.route is not None and not mentioned
-        way = routed(reading, hits, index, static.route[concept] if known else np.zeros(len(hits), np.uint8))
+        route = None if mentioned else static.route
+        way = routed(reading, hits, index, np.zeros(len(hits), np.uint8) if route is None else route[concept])
         unsaid = np.maximum(unsaid - way.counted, 0)
         held = hits.coverage + way.meant
         coverage = held + said
