@@ -108,6 +108,38 @@ class Profiles:
         )
 
 
+CHUNK = 1000  #: documents summed at a time
+
+
+def _summed(vectors: Sequence[tuple[int, Ints, Floats, Ints]], codes: Ints, words: int) -> tuple[Any, Any]:
+    """Sums of the vectors of each code's documents, and how many groups each is of: CSR (codes, words) with the same places.
+
+    vectors: of each document the number of its group, ascending, places and weights of its words, and its codes.
+    """
+    from scipy import sparse
+
+    shape = (len(codes), words)
+    total, speakers = sparse.csr_array(shape, dtype=np.float64), sparse.csr_array(shape, dtype=np.int64)
+    low = 0
+    while low < len(vectors):
+        high = min(low + CHUNK, len(vectors))
+        while high < len(vectors) and vectors[high][0] == vectors[high - 1][0]:  # a group is counted in one go
+            high += 1
+        own = vectors[low:high]
+        row = np.concatenate([np.repeat(np.searchsorted(codes, given), len(at)) for _, at, _, given in own])
+        place = np.concatenate([np.tile(at, len(given)) for _, at, _, given in own]).astype(np.int64)
+        weight = np.concatenate([np.tile(w, len(given)) for _, _, w, given in own])
+        group = np.concatenate([np.full(len(at) * len(given), n) for n, at, _, given in own])
+        total = total + sparse.csr_array((weight, (row, place)), shape=shape, dtype=np.float64)
+        key = np.unique(np.stack([group, row * max(1, words) + place]), axis=1)[1]
+        once = np.ones(len(key), np.int64)
+        speakers = speakers + sparse.csr_array((once, (key // max(1, words), key % max(1, words))), shape=shape)
+        low = high
+    for matrix in (total, speakers):
+        matrix.sum_duplicates()
+    return total, speakers
+
+
 @dataclass(frozen=True)
 class Taught:
     """Profiles with what each group's documents added: forms and codes of each. groups: int32 (n,), of each weight."""
@@ -131,7 +163,8 @@ class Taught:
         patients = np.zeros(size, np.int64)
         for parts in by_group.values():
             patients[np.unique(np.concatenate(parts))] += 1
-        kept = np.flatnonzero((said >= 2) & (said <= max(2, COMMON * count)) & (patients >= min_groups))
+        rare = (said >= 2) & (said <= max(2, COMMON * count)) & (said < count)
+        kept = np.flatnonzero(rare & (patients >= min_groups))
         kept = np.sort(kept[np.lexsort((kept, -said[kept]))][:WORDS])
         idf = np.log((1 + count) / (1 + said[kept])).astype(np.float32)
         none = np.zeros(0, np.int32)
@@ -146,48 +179,29 @@ class Taught:
             idf[:0],
         )
         of_group: dict[str, list[tuple[Ints, Ints]]] = defaultdict(list)
-        rows: list[tuple[Ints, Ints, Ints, Floats]] = []  # code, number of the group, places, weights
-        mean = np.zeros(len(kept))
-        number = {g: n for n, g in enumerate(dict.fromkeys(groups))}
         for own, given, group in zip(forms, codes, groups, strict=True):
-            positions = np.array(sorted(given), np.int32)
-            of_group[group].append((own, positions))
-            at, weight = empty.vector(own)
+            of_group[group].append((own, np.array(sorted(given), np.int32)))
+        vectors = [(n, *empty.vector(own), given) for n, docs in enumerate(of_group.values()) for own, given in docs]
+        mean = np.zeros(len(kept))
+        for _, at, weight, _ in vectors:
             mean[at] += weight
-            shape = (len(positions), len(at))
-            rows.append(
-                (
-                    np.repeat(positions, len(at)),
-                    np.full(shape[0] * shape[1], number[group], np.int32),
-                    np.tile(at, len(positions)),
-                    np.tile(weight, len(positions)),
-                )
-            )
-        code, patient, place, weight = (
-            (np.concatenate([none, *column]) for column in zip(*rows, strict=True))
-            if rows
-            else (none, none, none, idf[:0])
-        )
-        key = code.astype(np.int64) * max(1, len(kept)) + place.astype(np.int64)
-        pairs, which = np.unique(key, return_inverse=True)
-        total = np.bincount(which, weight, minlength=len(pairs))
-        spoken = np.unique(which.astype(np.int64) * max(1, len(number)) + patient.astype(np.int64))
-        speakers = np.bincount(spoken // max(1, len(number)), minlength=len(pairs)).astype(np.int32)
-        enough = speakers >= min_groups
-        pairs, total, speakers = pairs[enough], total[enough], speakers[enough]
-        owner = (pairs // max(1, len(kept))).astype(np.int32)
-        documents = np.bincount(np.concatenate([none, *(p for own in of_group.values() for _, p in own)]))
+        documents = np.bincount(np.concatenate([none, *(given for *_, given in vectors)]))
         given_codes = np.flatnonzero(documents).astype(np.int32)
+        total, speakers = _summed(vectors, given_codes, len(kept))
+        total.data[speakers.data < min_groups] = 0
+        speakers.data[speakers.data < min_groups] = 0
+        total.eliminate_zeros()
+        speakers.eliminate_zeros()
         profiles = replace(
             empty,
             mean=(mean / max(1, count)).astype(np.float32),
             code=given_codes,
             documents=documents[given_codes].astype(np.int32),
-            indptr=np.append(np.searchsorted(owner, given_codes), len(owner)).astype(np.int32),
-            place=(pairs % max(1, len(kept))).astype(np.int32),
-            weight=total.astype(np.float32),
+            indptr=total.indptr.astype(np.int32),
+            place=total.indices.astype(np.int32),
+            weight=total.data.astype(np.float32),
         )
-        return cls(profiles, speakers, dict(of_group), min_groups, count)
+        return cls(profiles, speakers.data.astype(np.int32), dict(of_group), min_groups, count)
 
     def without(self, group: str) -> Profiles:
         """The profiles that the documents of the other groups give (the weights of words stay those of all)."""

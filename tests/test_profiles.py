@@ -32,7 +32,7 @@ def taught(drawn: list[Row], min_groups: int = 1) -> Taught:
 def slow(drawn: list[Row], left: list[Row], note: set[int], code: int) -> float:
     """By the formula, words weighted by all documents, profiles and mean of those left."""
     df = {f: sum(f in own for own, _, _ in drawn) for f in range(SIZE)}
-    kept = {f for f, n in df.items() if 2 <= n <= max(2, COMMON * len(drawn))}
+    kept = {f for f, n in df.items() if 2 <= n <= max(2, COMMON * len(drawn)) and n < len(drawn)}
 
     def vector(forms: set[int]) -> dict[int, float]:
         raw = {f: math.log((1 + len(drawn)) / (1 + df[f])) for f in forms & kept}
