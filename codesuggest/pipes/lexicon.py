@@ -1,4 +1,4 @@
-"""Reads and checks the word lists (``pipes/en/*.tsv``).
+"""Reads and checks the word lists (``pipes/<language>/*.tsv``).
 
 A word list is data that a clinician may edit in a spreadsheet, so the reader is strict: a wrong header, a missing cell,
 a stray space or a duplicate stops the load with the file and the line, instead of costing recall in silence.
