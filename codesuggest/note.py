@@ -20,7 +20,7 @@ from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
 from codesuggest.pipes.language import Language
 from codesuggest.pipes.lexicon import read_lexicon
-from codesuggest.pipes.phrases import WordReader, Words, common_words, phrase_runs
+from codesuggest.pipes.phrases import ROUTES, WordReader, Words, common_words, phrase_runs
 from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.structure import TEXT, Structure
@@ -91,6 +91,8 @@ _GROUP_NUMBER: dict[str | None, int] = {name: GROUPS.index(group) for name, grou
 _NO_GROUP = GROUPS.index("none")
 #: Indices in ASSERTIONS, as `Reading.status` holds them.
 AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL, HYPOTHETICAL, OTHER_PERSON = range(len(ASSERTIONS))
+#: Bits of `Reading.says` and `Reading.told`.
+SCREENING, IMMUNIZATION, CONTACT, NEGATIVE, NOT_DONE = (1 << i for i in range(len(ROUTES)))
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
 _HEADS = np.isin(np.arange(len(GROUPS)), _HEADLINE_GROUPS)
 #: What `signs.tsv` tells of a note, by words anywhere in it.
@@ -463,6 +465,8 @@ def _routes(
         inside = (bounds[cue, 0] <= cut.words.start[word]) & (cut.words.start[word] < bounds[cue, 1])
         np.bitwise_or.at(of_cue, cue[inside], bits[inside])
         told = np.where(cut.cue >= 0, of_cue[cut.cue], told)
+    refused = np.unique(cut.sentence[(says & NOT_DONE) > 0])
+    told[np.isin(cut.sentence, refused)] &= ~(SCREENING | IMMUNIZATION) & 255
     others = np.flatnonzero((cut.status == OTHER_PERSON) | (cut.status == FAMILY))
     if len(others):
         stated = np.flatnonzero((says > 0) & (cut.status == AFFIRMED) & (cut.sentence >= 0))

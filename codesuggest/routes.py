@@ -2,9 +2,10 @@
 
 "Screening for hepatitis C" names a disease that is only looked for (hypothetical), "household contact with tuberculosis" somebody
 else's, "UPT negative" what is not there. None of them is a finding, and each has a code (I.C.21.c.1, 2, 5 and 6, FY2026;
-`rules/routes.tsv`). Two things are decided here of every match of such a code. It is *open* where the statement is the one the code is
-for: the cue itself says so ("screening for", "vaccination against", "contact with", "negative"), so that "call if fever" opens
-nothing. It is *stray* where its term holds a word of the route and nobody says one: a disease that the patient has is no screening.
+`rules/routes.tsv`). Two things are decided here of every match of such a code. It is *open* where the statement is the one the
+code is for: the cue itself says so ("screening for", "vaccination against", "contact with", "negative"), so that "call if fever"
+opens nothing. It is *stray* where its term holds a word of the route and nobody says one: a disease that the patient has is no
+screening.
 """
 
 from __future__ import annotations
@@ -17,7 +18,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest.note import FAMILY, HYPOTHETICAL, NEGATED, OTHER_PERSON, Reading
+from codesuggest.note import (
+    CONTACT,
+    FAMILY,
+    GROUPS,
+    HISTORICAL,
+    HYPOTHETICAL,
+    IMMUNIZATION,
+    NEGATED,
+    NEGATIVE,
+    OTHER_PERSON,
+    SCREENING,
+    Reading,
+)
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import ROUTES
 from codesuggest.retrieve import Hits, TermIndex
@@ -27,16 +40,16 @@ Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Bits = npt.NDArray[np.uint8]
 
-SCREENING, IMMUNIZATION, CONTACT, NEGATIVE = (1 << i for i in range(len(ROUTES)))
 WHOLE = 0.995  #: coverage from which all of a term is said
 
+_ENCOUNTER = np.isin(GROUPS, ("assessment", "plan", "reason"))  #: groups of sections that tell why the patient came
 _TABLE = Path(__file__).parent / "rules" / "routes.tsv"
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """Of every match, all (h,): meant float32, share of its term in words of the route that its statement means without holding them;
-    counted, the part of `meant` in words of `qualifiers.tsv`; open, stray: bool, see above."""
+    """Of every match, all (h,): meant float32, share of its term in words of the route that its statement means without holding
+    them; counted float32, the part of `meant` in words of `qualifiers.tsv`; open, stray bool, see above."""
 
     meant: Floats
     counted: Floats
@@ -61,12 +74,8 @@ def routes_of(codes: npt.NDArray[Any]) -> Bits:
 def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Routed:
     """route: uint8 (h,), that of the code each match is of."""
     n = len(hits)
-    meant, counted, opened, stray = (
-        np.zeros(n, np.float32),
-        np.zeros(n, np.float32),
-        np.zeros(n, bool),
-        np.zeros(n, bool),
-    )
+    meant, counted = np.zeros((2, n), np.float32)
+    opened, stray = np.zeros((2, n), bool)
     at = np.flatnonzero(route)
     if not len(at):
         return Routed(meant, counted, opened, stray)
@@ -86,15 +95,15 @@ def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Route
     share = (index.idf**2)[form] / index.mass[term[row]]
     np.add.at(meant, at[row], share)
     np.add.at(counted, at[row], share * (reading.qualifies[form] > 0))
-    stray[at] = named & ~said
-    whole = hits.coverage[at] + meant[at] >= WHOLE
     looked_for = (route == SCREENING) | (route == IMMUNIZATION)
-    not_found = (status == NEGATED) & ((reading.told[segment] & NEGATIVE) > 0)
+    # "MMR" says of itself that it is a vaccine; what was screened for or given in the past is not why the patient came
+    stray[at] = (named & ~said & (route != IMMUNIZATION)) | (looked_for & (status == HISTORICAL))
+    whole = hits.coverage[at] + meant[at] >= WHOLE
     others = (status == OTHER_PERSON) | (status == FAMILY)
     opened[at] = (
         (looked_for & (status == HYPOTHETICAL) & told)
-        | ((route == SCREENING) & not_found & named & said)  # a screening whose result is negative was a screening
-        | ((route == NEGATIVE) & not_found & named & whole)
+        # the encounter is for the test: one in a list of results was done on the way to something else
+        | ((route == NEGATIVE) & (status == NEGATED) & told & named & whole & _ENCOUNTER[reading.group[segment]])
         # "smokers in the home" says of somebody else what the patient is exposed to
         | ((route == CONTACT) & others & (told | ((status == OTHER_PERSON) & ~named & whole)))
     )

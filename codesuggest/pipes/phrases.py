@@ -30,8 +30,9 @@ _WORD = re.compile(
 #: Kinds of `qualifiers.tsv`: words without which a term means something else. `WordReader.qualifiers` numbers them from 1.
 QUALIFIERS = ("past", "family", "purpose", "state")
 PAST, RELATIVE = 1, 2
-#: Kinds of `routes.tsv`: words that lead a statement to a code of its own. `WordReader.routes` holds them as bits, 1 << number.
-ROUTES = ("screening", "immunization", "contact", "negative")
+#: Kinds of `routes.tsv`: words that lead a statement to a code of its own, and those that say it was refused. `WordReader.routes`
+#: holds them as bits, 1 << number.
+ROUTES = ("screening", "immunization", "contact", "negative", "not_done")
 #: Numbers that titles have otherwise than notes: the whole part of a two-digit measure, and weeks with days of gestation.
 _DECIMAL = re.compile(r"([1-9]\d)\.\d{1,2}")
 _GESTATION = re.compile(r"([1-9]?\d)w[0-6]d?")
