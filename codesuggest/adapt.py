@@ -81,7 +81,7 @@ def adapt(
     Of the documents, counts of codes and the weights are kept, no words. Takes about 0.2 s a document. Raises InputError when
     none is coded in a system to adapt, OptionError for a system the base does not hold. Same input and seed, same model.
     """
-    documents = list(documents)
+    documents, base = list(documents), base.plain
     for system in systems or ():
         among("systems", system, base.systems)
     config = config or base.config

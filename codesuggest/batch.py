@@ -27,7 +27,7 @@ from codesuggest.documents import Document, read_documents
 from codesuggest.errors import BatchError, InputError, OptionError
 from codesuggest.inputs import check_inputs, fingerprint
 from codesuggest.output import COLUMNS, Partial, check_output, finish, table_rows
-from codesuggest.recorded import Load, Suggester, describe, is_error, load_model, record
+from codesuggest.recorded import Load, Suggester, describe, is_error, load_model, loading, record
 from codesuggest.spark import run_spark, suggest_spark
 
 __all__ = [
@@ -76,6 +76,7 @@ def run_batch(
     out: str | Path,
     *,
     model: str | Path | None = None,
+    words: str | Path | None = None,
     since: str | Path | None = None,
     engine: str = "joblib",
     master: str | None = None,
@@ -96,6 +97,7 @@ def run_batch(
 
     out: ends in .jsonl (records by the contract of `NoteResult.to_dict`), .csv or .parquet (a row a suggestion, see
         `COLUMNS`; a document without suggestions, or with an error, has one row; withheld phrases are only in .jsonl).
+    words: a site's word list (see `codesuggest.site_words`), read once and the same in all processes.
     since: the .jsonl of an earlier run of the same model and options on another day of service: a document whose codes
         cannot differ is carried over, and what changed is listed in OUT.changes.csv (see `codesuggest.since`).
     engine: "joblib" for processes of this machine, "spark" for a cluster at `master` (see `codesuggest.spark` for what is
@@ -113,6 +115,10 @@ def run_batch(
     """
     began = time.monotonic()
     among("engine", engine, ("joblib", "spark"))
+    if words is not None and load is not None:
+        raise OptionError("words are for the models that this library opens; let load take care of them")
+    if words is not None and since is None:
+        load = loading(words)
     if engine == "spark":
         if jobs != 1 or resume or since or progress:
             raise OptionError(
@@ -154,13 +160,13 @@ def run_batch(
         raise BatchError(f"{out} exists: --overwrite replaces it")
 
     if since is not None:
-        from codesuggest.since import loading  # and with it the suggester, as in `load_model`
+        from codesuggest.since import loading as loading_since  # and with it the suggester, as in `load_model`
 
         if out.suffix.lower() != ".jsonl":
             raise BatchError(
                 f"{out}: a run that goes on from another gives JSON lines, and a list of changes beside them"
             )
-        load = loading(since)
+        load = loading_since(since, words)
     load = load or load_model
     suggester = load(model)
     chosen = {**(options or {}), "limit": limit, "threshold": threshold}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codesuggest import __version__, cli_evaluation, cli_releases, cli_train
+from codesuggest.cli_evaluation import WordsOption
 from codesuggest.errors import CodeSuggestError, OptionError
 from codesuggest.terminal import (
     print_claim,
@@ -96,6 +97,7 @@ def _options(
 def suggest(
     file: Annotated[str, typer.Argument(help="A text file, or - for standard input.", metavar="FILE")],
     model: ModelOption = None,
+    words: WordsOption = None,
     setting: SettingOption = None,
     service_date: DateOption = None,
     document_type: TypeOption = None,
@@ -119,7 +121,7 @@ def suggest(
     if html is not None and show_text is False:
         raise OptionError("--html shows the note, and --no-show-text forbids it")
     note = read_note(file, fallback_encoding)
-    suggester = _open(model)
+    suggester = _open(model, words)
     chosen = _chosen(setting, service_date, document_type, system, age, sex)
     name = "stdin" if file == "-" else Path(file).stem
     result = suggester.suggest(note, id=name, limit=limit, threshold=threshold, **chosen)
@@ -143,10 +145,10 @@ def _edits(day: str) -> Edits:
     return edits(day or None)
 
 
-def _open(model: Path | None) -> CodeSuggester:
+def _open(model: Path | None, words: Path | None = None) -> CodeSuggester:
     from codesuggest.suggester import CodeSuggester
 
-    return CodeSuggester.load(model)
+    return CodeSuggester.load(model, words=words)
 
 
 def _chosen(
@@ -179,6 +181,7 @@ def _writing(path: Path) -> Iterator[None]:
 def encounter(
     files: Annotated[list[Path], typer.Argument(help="Documents of one encounter: .txt files, or one .jsonl.")],
     model: ModelOption = None,
+    words: WordsOption = None,
     setting: SettingOption = None,
     service_date: DateOption = None,
     system: SystemsOption = None,
@@ -206,7 +209,7 @@ def encounter(
             raise document.problem
         documents.append({**document.options, "id": document.id, "text": document.text})
     chosen = _chosen(setting, service_date, None, system, age, sex)
-    suggester = _open(model)
+    suggester = _open(model, words)
     edits = _edits(service_date or suggester.release_day)
     result = suggester.suggest_encounter(
         documents, id=_encounter_name(files), threshold=threshold, edits=edits, **chosen
@@ -237,6 +240,7 @@ def batch(
     inputs: Annotated[list[str], typer.Argument(help="Folders of .txt, and .txt, .jsonl, .csv, .parquet files.")],
     out: Annotated[str, typer.Option(help="Ends in .jsonl, .csv or .parquet.", metavar="FILE")],
     model: ModelOption = None,
+    words: WordsOption = None,
     jobs: Annotated[int, typer.Option(help="Processes; -1 is one a core.")] = 1,
     since: Annotated[Path | None, typer.Option(help="Results of an earlier day; recode what may differ.")] = None,
     engine: Annotated[str, typer.Option(help="joblib: processes of this machine. spark: a cluster.")] = "joblib",
@@ -277,6 +281,7 @@ def batch(
                 inputs,
                 out,
                 model=model,
+                words=words,
                 since=since,
                 engine=engine,
                 master=master,
@@ -424,9 +429,11 @@ def model_verify(path: Annotated[Path | None, typer.Argument(help="By default th
 
 
 @model_app.command("show")
-def model_show(path: Annotated[Path | None, typer.Argument(help="By default the starter model.")] = None) -> None:
-    """What a model holds and what it was made from."""
-    print_model(_open(path))
+def model_show(
+    path: Annotated[Path | None, typer.Argument(help="By default the starter model.")] = None, words: WordsOption = None
+) -> None:
+    """What a model holds and what it was made from; with --words also whether it can use that list."""
+    print_model(_open(path, words))
 
 
 @model_app.command("build")

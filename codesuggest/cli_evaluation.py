@@ -23,6 +23,10 @@ DocumentsArgument = Annotated[
     Path, typer.Argument(help="Coded documents: JSON lines, a folder of .txt with .json, or a part of CodiEsp.")
 ]
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; without it the starter model.", metavar="DIR")]
+WordsOption = Annotated[
+    Path | None,
+    typer.Option(help="The site's word list: abbreviations, idioms, pinned and blocked codes.", metavar="TSV"),
+]
 SystemOption = Annotated[str, typer.Option(help="Code system that is measured.")]
 ThresholdOption = Annotated[float | None, typer.Option(help="Confidence from which a code counts as suggested.")]
 SplitOption = Annotated[str, typer.Option(help="train, evaluation or all: of documents that say so.")]
@@ -48,6 +52,7 @@ def register(app: typer.Typer, model: typer.Typer) -> None:
 def evaluate(
     documents: DocumentsArgument,
     model: ModelOption = None,
+    words: WordsOption = None,
     results: Annotated[
         Path | None, typer.Option(help="Score these results instead of asking a model.", metavar="FILE")
     ] = None,
@@ -87,7 +92,7 @@ def evaluate(
         raise OptionError("--adapter and --forgiving are about --results")
     if results is not None and stages:
         raise OptionError("--stages asks a model; results do not say where a code was lost")
-    suggester = _open(model)
+    suggester = _open(model, words)
     spoken = suggester.language
     coded = read_documents(
         documents, split, layout=layout, split_file=split_file, part=part, language=spoken, system=system
@@ -151,6 +156,7 @@ def explain(
     file: Annotated[str, typer.Argument(help="A text file, or - for standard input.", metavar="NOTE")],
     codes: Annotated[list[str], typer.Argument(help="As E11.22; may be several.", metavar="CODE")],
     model: ModelOption = None,
+    words: WordsOption = None,
     system: SystemOption = "icd10cm",
     setting: Annotated[str | None, typer.Option(help="inpatient or outpatient.")] = None,
     service_date: Annotated[str | None, typer.Option(help="YYYY-MM-DD.", metavar="DATE")] = None,
@@ -166,7 +172,7 @@ def explain(
     from codesuggest.inputs import read_note
     from codesuggest.terminal_evaluation import print_explanation
 
-    note, suggester = read_note(file, None), _open(model)
+    note, suggester = read_note(file, None), _open(model, words)
     options = {"setting": setting, "service_date": service_date, "document_type": document_type}
     if system not in suggester.systems:
         raise OptionError(f"--system must be one of {', '.join(suggester.systems)}")
@@ -256,7 +262,7 @@ def read_documents(
     return coded
 
 
-def _open(model: Path | None) -> CodeSuggester:
+def _open(model: Path | None, words: Path | None = None) -> CodeSuggester:
     from codesuggest.suggester import CodeSuggester
 
-    return CodeSuggester.load(model)
+    return CodeSuggester.load(model, words=words)

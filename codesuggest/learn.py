@@ -165,7 +165,7 @@ def learn(
     Takes about 0.1 s a note. Raises InputError without a decision on a code of the model, OptionError for a date that is none.
     Same input and seed, same model, byte for byte.
     """
-    notes = list(decisions)
+    notes, model = list(decisions), model.plain
     if date is not None and not _is_day(date):
         raise OptionError("the date must be a day as 2026-03-02")
     if min_groups < 1:

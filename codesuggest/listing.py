@@ -31,14 +31,21 @@ def listed(
     day: str,
     limit: int,
     threshold: float | None,
+    pinned: npt.NDArray[np.bool_] | None = None,
 ) -> list[Suggestion]:
     """The `limit` best candidates, best first, ties by code. threshold: confidence in [0, 1] from which one counts as
-    suggested, by default the model's."""
+    suggested, by default the model's. pinned: bool (rows of the table,), those that are listed and suggested whatever their
+    confidence."""
     ranker, system = engine.ranker, engine.system
     score = ranker.score(table.x)
     confidence = ranker.confidence(score)
     best = np.lexsort((table.code, -score))
-    best = best[confidence[best] >= config.confidence_floor][:limit]
+    if pinned is None:
+        best = best[confidence[best] >= config.confidence_floor][:limit]
+    else:  # the list grows no longer: what is pinned takes the last places of the others
+        best = best[(confidence[best] >= config.confidence_floor) | pinned[best]]
+        held = pinned[best]
+        best = best[held | (np.cumsum(~held) <= limit - held.sum())][:limit]
     bar = ranker.threshold if threshold is None else threshold
     evidence = _evidence(reading, engine, hits, table, best, config.evidence_per_suggestion)
     release, codes = system.release_on(day), table.code[best].tolist()
@@ -64,7 +71,7 @@ def listed(
                 code=code,
                 display=title or code,
                 confidence=sure,
-                suggested=sure >= bar and concept in said,
+                suggested=(sure >= bar and concept in said) or (pinned is not None and bool(pinned[row])),
                 score=value,
                 intercept=ranker.intercept,
                 why=why,

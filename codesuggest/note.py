@@ -7,6 +7,7 @@ what terms are matched against, so a negated word can never complete an affirmed
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
@@ -230,6 +231,16 @@ def read_signs(spoken: Language) -> dict[str, re.Pattern[str]]:
     return {sign: re.compile("|".join(own) or r"(?!)", re.IGNORECASE) for sign, own in found.items()}
 
 
+def weak_forms(forms: Iterable[str], idf: npt.NDArray[np.float32], words: WordReader) -> Bools:
+    """Which forms of a vocabulary are too general to name anything by themselves. bool (V,).
+
+    General words, numbers and single letters are, and words of every twentieth term, if these are more than a few: in a list
+    of thirty codes every word is in one term of twenty.
+    """
+    general = np.array([words.is_general(f) or len(f) == 1 or f[0].isdigit() for f in forms], bool)
+    return np.asarray(general | (idf < min(4.0, float(idf.max(initial=0)) - 1.1)))
+
+
 class NoteReader:
     """Reads notes with a spaCy pipeline: tokenizer, codesuggest_structure, codesuggest_assertion."""
 
@@ -237,11 +248,7 @@ class NoteReader:
         self._ids, self._words = form_ids, words
         #: Normal forms of a term of our own lists, remembered; never asked about words of a note (invariant 5).
         self.forms_of = lru_cache(maxsize=8192)(words.forms_of)
-        # general words, numbers and single letters name nothing by themselves, nor do words of every twentieth term, if
-        # these are more than a few: in a list of thirty codes every word is in one term of twenty
-        self.weak = np.array([words.is_general(f) or len(f) == 1 or f[0].isdigit() for f in form_ids], bool) | (
-            idf < min(4.0, float(idf.max(initial=0)) - 1.1)
-        )
+        self.weak = weak_forms(form_ids, idf, words)
         self.language = words.language
         self.qualifies = np.array([words.qualifiers.get(f, 0) for f in form_ids], np.int8)
         self.routing = np.array([words.routes.get(f, 0) for f in form_ids], np.uint8)

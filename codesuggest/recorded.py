@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from codesuggest.documents import Document
 from codesuggest.errors import CodeSuggestError
 from codesuggest.records import SCHEMA, NoteResult
+
+if TYPE_CHECKING:
+    from codesuggest.site_words import SiteList
 
 
 class Suggester(Protocol):
@@ -26,10 +30,21 @@ class Suggester(Protocol):
 Load = Callable[["str | Path | None"], Suggester]
 
 
-def load_model(path: str | Path | None) -> Suggester:
+def load_model(path: str | Path | None, words: SiteList | None = None) -> Suggester:
     from codesuggest.suggester import CodeSuggester  # spaCy and scipy: a second that --help need not wait for
 
-    return CodeSuggester.load(path)
+    return CodeSuggester.load(path, words=words)
+
+
+def loading(words: str | Path) -> Load:
+    """What opens, in any process, a model with a site's word list: it is read here, once, and travels along."""
+    from codesuggest.site_words import SiteList
+
+    return partial(_load_with, SiteList.read(words))
+
+
+def _load_with(words: SiteList, path: str | Path | None) -> Suggester:
+    return load_model(path, words)
 
 
 def record(suggester: Suggester, document: Document, options: Mapping[str, Any], *, show_text: bool = False) -> str:

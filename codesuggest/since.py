@@ -26,6 +26,7 @@ from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import BatchError
 from codesuggest.note import Reading, check_text
 from codesuggest.records import NoteResult
+from codesuggest.site_words import SiteList
 from codesuggest.suggester import CodeSuggester, overlap
 
 #: Columns of the list of changes: a suggested code of one run that the other did not suggest, beside what took its words.
@@ -158,13 +159,13 @@ def _of_this_note(old: NoteResult, reading: Reading) -> bool:
     return withheld <= spans and all(evident(a, b) for a, b in spans - withheld)
 
 
-def _load(results: str, model: str | Path | None) -> Since:
-    return Since(CodeSuggester.load(model), Results(results))
+def _load(results: str, words: SiteList | None, model: str | Path | None) -> Since:
+    return Since(CodeSuggester.load(model, words=words), Results(results))
 
 
-def loading(results: str | Path) -> Callable[[str | Path | None], Since]:
-    """What opens, in any process, the model of a batch that goes on from the results of another."""
-    return partial(_load, str(results))
+def loading(results: str | Path, words: str | Path | None = None) -> Callable[[str | Path | None], Since]:
+    """What opens, in any process, the model of a batch that goes on from the results of another. words: a site's list."""
+    return partial(_load, str(results), None if words is None else SiteList.read(words))
 
 
 # ---- what changed

@@ -190,7 +190,7 @@ _SQL = {"bool": "boolean", "int64": "bigint"}
 
 def _shipped(frame: DataFrame, model: Path, suggester: Suggester) -> str:
     """Give the model folder to all executors; the name under which they find it."""
-    name = "codesuggest-" + suggester.name.replace("@", "-")
+    name = "codesuggest-" + suggester.name.translate(str.maketrans("@+:", "---"))
     context = getattr(frame.sparkSession, "sparkContext", None)
     if context is None:
         raise OptionError("this session cannot ship a model: put it where all executors see it and give ship=False")

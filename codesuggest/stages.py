@@ -33,6 +33,7 @@ STAGES: Mapping[str, str] = {
     "ranked_low": "a candidate, after the limit of the list",
     "below_threshold": "listed, below the operating threshold",
     "result_only": "listed; it rests on a laboratory value alone, which suggests nothing",
+    "site_blocked": "listed; the site's word list forbids to suggest it",
     "suggested": "suggested",
 }
 
@@ -92,6 +93,7 @@ class Trace:
     """One note on its way through one engine. result: everything that was ranked, not only what is listed.
 
     hits, table: what was matched, and the candidates; None for charge lines, which are matched in another way.
+    blocked: codes that the site's word list forbids to suggest.
     """
 
     engine: Engine
@@ -101,6 +103,7 @@ class Trace:
     table: Table | None
     threshold: float
     limit: int
+    blocked: frozenset[str] = frozenset()
 
     def of(self, code: str, marked: Iterable[tuple[int, int]] = ()) -> Explanation:
         """How far a code came. marked: where the coders saw it, (start, end) in code points of the note, if they said."""
@@ -111,7 +114,7 @@ class Trace:
             if s.code == name:
                 stage = "suggested" if s.suggested else "ranked_low" if rank > self.limit else "below_threshold"
                 if stage == "below_threshold" and s.confidence >= self.threshold:
-                    stage = "result_only"
+                    stage = "site_blocked" if name in self.blocked else "result_only"
                 return self._explanation(name, s.display, stage, rank, s.confidence, s.why, s.evidence)
         if held is None:
             return self._explanation(name, title, "unknown_code")

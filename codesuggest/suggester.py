@@ -36,6 +36,7 @@ from codesuggest.records import (
     Suggestion,
     Withheld,
 )
+from codesuggest.site_words import SiteList, SiteWords, fit
 from codesuggest.specificity import Specificity, query
 from codesuggest.specificity import explain as explain_axes
 from codesuggest.stages import Trace
@@ -69,9 +70,12 @@ class CodeSuggester:
         path: Path | None = None,
         about: Mapping[str, Any] | None = None,
         language: str = DEFAULT,
+        site_words: SiteWords | None = None,
+        plain: CodeSuggester | None = None,
     ) -> None:
         """engines: one a code system. vocabulary: word forms in order of id. forms: known words and their form. language: of the
-        notes, "en" or "es". Raises OptionError for an unknown language.
+        notes, "en" or "es". site_words, plain: a site's list and the model without it, see `with_words`. Raises OptionError for an
+        unknown language.
         """
         self.language = spoken(language).code
         self.engines = {engine.system.name: engine for engine in engines}
@@ -79,16 +83,19 @@ class CodeSuggester:
         self.config = config or SuggestConfig()
         self.about = licence.marked(about or {}, self.tables.values())
         self._forms = dict(forms)
+        self.site_words, self._plain = site_words, plain
 
     # -- models ------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, expect: str | None = None) -> CodeSuggester:
+    def load(
+        cls, path: str | Path | None = None, *, expect: str | None = None, words: str | Path | SiteList | None = None
+    ) -> CodeSuggester:
         """Open a model folder; without a path, the starter model.
 
         expect: "sha256:..." of its manifest, for those who pin a model. Every file is checked against the manifest, no
-        code is run from the folder, arrays are memory-mapped. Raises ModelNotFoundError, ModelFormatError,
-        ModelDamagedError, each naming the file and the remedy.
+        code is run from the folder, arrays are memory-mapped. words: a site's word list, see `with_words`. Raises
+        ModelNotFoundError, ModelFormatError, ModelDamagedError, each naming the file and the remedy; LexiconError for the list.
         """
         folder = store.open_folder(Path(path) if path is not None else starter_path(), expect=expect)
         about = folder.manifest
@@ -108,7 +115,7 @@ class CodeSuggester:
             config = SuggestConfig.from_dict(settings)
         except OptionError as error:
             raise ModelFormatError(f"{folder.path}: {error}; rebuild the model") from None
-        return cls(
+        model = cls(
             [Engine.load(folder, row, len(vocabulary)) for row in systems],
             vocabulary,
             {word: form for word, form in pairs},
@@ -118,13 +125,42 @@ class CodeSuggester:
             about=about,
             language=speech,
         )
+        return model if words is None else model.with_words(words)
+
+    @property
+    def plain(self) -> CodeSuggester:
+        """The model without a site's word list."""
+        return self._plain or self
+
+    def with_words(self, words: str | Path | SiteList) -> CodeSuggester:
+        """This model with a site's own abbreviations, idioms, pinned and blocked codes (`site_words.py` has the columns).
+
+        The list takes the place of an earlier one, and its digest stands in the name. It is of this object alone: what `save`,
+        `adapt` and `learn` make holds no word of it, so give it again to `load`. Raises LexiconError, naming file and line.
+        """
+        plain, site = self.plain, words if isinstance(words, SiteList) else SiteList.read(words)
+        engines, vocabulary, fitted = fit(site, plain.engines, plain.vocabulary, plain._word_reader())
+        return CodeSuggester(
+            engines,
+            vocabulary,
+            plain.forms,
+            name=f"{plain.name}+words:{site.digest}",
+            config=plain.config,
+            path=plain.path,
+            about=plain.about,
+            language=plain.language,
+            site_words=fitted,
+            plain=plain,
+        )
 
     def save(self, path: str | Path) -> None:
-        """Write the model folder. The same model gives the same bytes.
+        """Write the model folder, without a site's word list. The same model gives the same bytes.
 
         Raises ModelFormatError over a foreign folder; OptionError for a model that is not redistributable, as one with
         CPT, below a folder of this project's checkout that ships, or over the shipped model.
         """
+        if self._plain is not None:
+            return self._plain.save(path)
         licence.refuse_shipping(Path(path), self.about, starter_path())
         files: dict[str, store.Content] = {
             "vocabulary.txt": "".join(f"{form}\n" for form in self.vocabulary),
@@ -195,10 +231,15 @@ class CodeSuggester:
 
     @cached_property
     def reader(self) -> NoteReader:
+        first = next(iter(self.engines.values()))
+        return NoteReader({form: i for i, form in enumerate(self.vocabulary)}, first.index.idf, self._word_reader())
+
+    def _word_reader(self) -> WordReader:
         words = WordReader(spoken(self.language))
         words.know(self._forms)
-        first = next(iter(self.engines.values()))
-        return NoteReader({form: i for i, form in enumerate(self.vocabulary)}, first.index.idf, words)
+        if self.site_words is not None:
+            self.site_words.teach(words)
+        return words
 
     # -- suggesting --------------------------------------------------------------------------------------------------
 
@@ -265,8 +306,8 @@ class CodeSuggester:
     def review(
         self, reading: Reading, suggestions: Sequence[Suggestion], setting: str, asked: Asked
     ) -> tuple[Finding, ...]:
-        """The rules over suggestions for a note that was read."""
-        return guideline.check(
+        """The rules over suggestions for a note that was read, and what a site's list says of them."""
+        findings = guideline.check(
             suggestions,
             self.tables,
             setting=setting,
@@ -276,6 +317,7 @@ class CodeSuggester:
             sex=asked.sex,
             said=guideline.Said(reading, self.reader.forms_of),
         )
+        return findings if self.site_words is None else self.site_words.with_findings(findings, suggestions)
 
     def _result(self, text: str, reading: Reading, id: str, asked: Asked) -> NoteResult:
         place = asked.setting_for(reading.document_type)
@@ -288,6 +330,8 @@ class CodeSuggester:
             ranked, spans = rank(reading, self.engines[name], asked.day, place, limit, asked.threshold)
             suggestions += ranked
             claimed += spans
+        if self.site_words is not None:
+            suggestions = self.site_words.marked(suggestions)
         withheld = self._withheld(reading, suggestions, claimed, place)
         findings = self.review(reading, suggestions, place, asked)
         return NoteResult(
@@ -315,7 +359,10 @@ class CodeSuggester:
             top=self.config.terms_per_segment,
             floor=self.config.coverage_floor,
         )
-        out = listed(reading, engine, hits, table, self.config, day=day, limit=limit, threshold=threshold)
+        pinned = None if self.site_words is None else self.site_words.pinned(engine, reading, hits, table)
+        out = listed(
+            reading, engine, hits, table, self.config, day=day, limit=limit, threshold=threshold, pinned=pinned
+        )
         first, last = hits.first[table.usable], hits.last[table.usable]
         starts, ends = reading.words.start[first].tolist(), reading.words.end[last].tolist()
         return out, list(zip(starts, ends, strict=True))
@@ -383,7 +430,10 @@ class CodeSuggester:
         if len({result.setting for result in results}) > 1:  # a visit before the stay belongs to the stay
             options["setting"] = "inpatient"
             results = [self.suggest(page.pop("text"), **page, **options) for page in map(dict, pages)]
-        return encounter_result(results, self.tables, id=id, age=options["age"], sex=options["sex"], edits=edits)
+        found = encounter_result(results, self.tables, id=id, age=options["age"], sex=options["sex"], edits=edits)
+        if self.site_words is None:
+            return found
+        return replace(found, findings=self.site_words.with_findings(found.findings, found.codes))
 
     # -- looking up --------------------------------------------------------------------------------------------------
 
@@ -411,8 +461,7 @@ class CodeSuggester:
     @cached_property
     def _lookups(self) -> dict[str, Lookup]:
         ids = {form: i for i, form in enumerate(self.vocabulary)}
-        words = WordReader(spoken(self.language))
-        words.know(self._forms)
+        words = self._word_reader()
         return {
             name: Lookup(e.system, e.concepts, e.index, ids, words, e.learned.code_prior)
             for name, e in self.engines.items()
@@ -544,7 +593,8 @@ class CodeSuggester:
                 floor=self.config.coverage_floor,
             )
         bar = engine.ranker.threshold if asked.threshold is None else asked.threshold
-        return Trace(engine, reading, result, hits, table, bar, asked.limit or self.config.limit)
+        blocked = frozenset() if self.site_words is None else self.site_words.blocked_in(system)
+        return Trace(engine, reading, result, hits, table, bar, asked.limit or self.config.limit, blocked)
 
 
 def overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:

@@ -442,6 +442,9 @@ def print_model(suggester: CodeSuggester) -> None:
     with _printed() as console:
         console.print(f"{suggester.name}  {suggester.path}", style="bold")
         console.print(table)
+        if suggester.site_words is not None:
+            counts = suggester.site_words.site.counts().items()
+            console.print("with a site's word list: " + ", ".join(f"{n} of kind {kind}" for kind, n in counts))
         for line in suggester.about.get("made_from", ()):
             console.print(f"made from {line}")
         for name, engine in suggester.engines.items():

@@ -79,6 +79,7 @@ ORDER = [
     "charges",
     "charge_scoring",
     "engine",
+    "site_words",
     "listing",
     "specificity",
     "rules",

@@ -138,6 +138,14 @@ class WordReader:
         """Take over what another reader of the same word lists learned."""
         self._known.update((w, (f,)) for w, f in forms.items())
 
+    def abbreviate(self, written: str, forms: tuple[str, ...]) -> None:
+        """Read a word as these forms, before what the lists say: in small letters however a note writes it, else as written."""
+        if written != written.lower():
+            self._capitals[written] = forms
+            return
+        self._capitals.pop(written.upper(), None)
+        self._abbreviations[self.language.fold(written)] = self._known[written] = forms
+
     def read(self, text: str) -> Words:
         spans = [m.span() for m in _WORD.finditer(text)]
         words = [text[a:b] for a, b in spans]
