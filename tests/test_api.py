@@ -103,7 +103,7 @@ SIGNATURES = {
         ("self", "documents"),
         ("id", "service_date", "setting", "systems", "age", "sex", "limit", "threshold", "edits"),
     ),
-    CodeSuggester.load: (("path",), ("expect",)),
+    CodeSuggester.load: (("path",), ("expect", "words")),
     CodeSuggester.save: (("self", "path"), ()),
     CodeSuggester.search: (("self", "text"), ("system", "limit", "date")),
     CodeSuggester.suggest_many: (("self", "notes"), ("options",)),
