@@ -111,7 +111,7 @@ def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Route
     held = reading.segment_of_word[reading.word[words]] * size + reading.form[words]
     missing = said[row] & ~np.isin(segment[row] * size + form, held)
     row, form = row[missing], form[missing]
-    share = (index.idf**2)[form] / index.mass[term[row]]
+    share = index.idf[form] ** 2 / index.mass[term[row]]
     implied_too = _TOLD[status] & told & ((route & IMPLIED) > 0)  # these are matched, see `implied`
     np.add.at(meant, at[row], share * ~implied_too[row])
     np.add.at(counted, at[row], share * (reading.qualifies[form] > 0))
