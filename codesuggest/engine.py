@@ -33,6 +33,7 @@ from codesuggest.procedures import Axes
 from codesuggest.profiles import Profiles
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.routes import implied
 from codesuggest.static import Static
 from codesuggest.store import Content, Folder
 
@@ -70,9 +71,14 @@ class Engine:
 
     def hits(self, reading: Reading, *, top: int, floor: float) -> Hits:
         """The terms a note may say."""
+        form, word = reading.form, reading.word
+        if self.static.route is not None and (self.spoken is None or self.profiles is None):
+            more, place = implied(reading)
+            if len(more):
+                form, word = np.append(form, more), np.append(word, place)
         return self.index.search(
-            reading.form,
-            reading.word,
+            form,
+            word,
             reading.segment_of_word,
             len(reading.first),
             weak=reading.weak,

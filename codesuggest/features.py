@@ -76,6 +76,7 @@ FEATURES: tuple[str, ...] = (
     "match:repeated",
     "match:sections",
     "match:title_in_note",
+    "match:by_route",
     *(f"kind:{k}" for k in KINDS),
     "kind:common",
     "kind:everyday",
@@ -400,6 +401,7 @@ def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
     sheet.x[:, len(GROUPS) : 2 * len(GROUPS)] = said
     sheet.put("match:best", sheet.best)
     sheet.put("match:square", sheet.best**2)
+    sheet.put("match:by_route", sheet.top(strength * judged.opened[p]))
     sheet.put("match:cosine", sheet.top(hits.cosine[p]))
     sheet.put("match:mass", sheet.top(np.log1p(index.mass[hits.term[p]]) * (strength > 0.8) / 4))
     sheet.put("match:words", sheet.top(np.minimum(hits.matched[p], 5) * (strength > 0.9) / 5))

@@ -7,10 +7,12 @@ what terms are matched against, so a negated word can never complete an affirmed
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
+from operator import attrgetter
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -453,6 +455,9 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
     )
 
 
+_start = attrgetter("start")
+
+
 def _routes(
     cut: _Cut, bits: npt.NDArray[np.uint8], word: Ints, cues: tuple[Cue, ...]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -467,13 +472,13 @@ def _routes(
     np.bitwise_or.at(says, segment[live], bits[live])
     if cues:
         of_cue = np.zeros(len(cues), np.uint8)
-        bounds = np.array([(cue.start, cue.end) for cue in cues], np.int64)
-        cue = np.maximum(np.searchsorted(bounds[:, 0], cut.words.start[word], side="right") - 1, 0)
-        inside = (bounds[cue, 0] <= cut.words.start[word]) & (cut.words.start[word] < bounds[cue, 1])
-        np.bitwise_or.at(of_cue, cue[inside], bits[inside])
+        for start, bit in zip(cut.words.start[word].tolist(), bits.tolist(), strict=True):  # seldom more than five
+            k = bisect_right(cues, start, key=_start) - 1
+            if k >= 0 and start < cues[k].end:
+                of_cue[k] |= bit
         told = np.where(cut.cue >= 0, of_cue[cut.cue], told)
-    refused = np.unique(cut.sentence[(says & NOT_DONE) > 0])
-    told[np.isin(cut.sentence, refused)] &= ~(SCREENING | IMMUNIZATION) & 255
+    for sentence in cut.sentence[(says & NOT_DONE) > 0].tolist():
+        told[cut.sentence == sentence] &= ~(SCREENING | IMMUNIZATION) & 255
     others = np.flatnonzero((cut.status == OTHER_PERSON) | (cut.status == FAMILY))
     if len(others):
         stated = np.flatnonzero((says > 0) & (cut.status == AFFIRMED) & (cut.sentence >= 0))

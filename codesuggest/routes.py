@@ -33,16 +33,21 @@ from codesuggest.note import (
 )
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import ROUTES
+from codesuggest.records import ASSERTIONS
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.sides import ragged
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int32]
 Bits = npt.NDArray[np.uint8]
 
 WHOLE = 0.995  #: coverage from which all of a term is said
 
 _ENCOUNTER = np.isin(GROUPS, ("assessment", "plan", "reason"))  #: groups of sections that tell why the patient came
+IMPLIED = SCREENING | CONTACT
+#: Statuses whose segments are read together with what their cue tells, by index.
+_TOLD = np.isin(np.arange(len(ASSERTIONS)), (HYPOTHETICAL, OTHER_PERSON, FAMILY))
 _TABLE = Path(__file__).parent / "rules" / "routes.tsv"
 
 
@@ -71,6 +76,20 @@ def routes_of(codes: npt.NDArray[Any]) -> Bits:
     return out
 
 
+def implied(reading: Reading) -> tuple[Ints, Ints]:
+    """Forms that segments are told by a cue outside them, and the word each stands at, the first of its segment; int32 (n,) both.
+
+    With them "hepatitis C" behind "Screening for" finds the screening among the many terms of the disease.
+    """
+    at = np.flatnonzero(reading.told)
+    at = at[_TOLD[reading.status[at]]]
+    if not len(at):
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    bits, form = reading.told & IMPLIED, np.flatnonzero(reading.routing)
+    part, which = np.nonzero(bits[at][:, None] & reading.routing[form][None, :])
+    return form[which].astype(np.int32), reading.first[at[part]]
+
+
 def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Routed:
     """route: uint8 (h,), that of the code each match is of."""
     n = len(hits)
@@ -92,8 +111,9 @@ def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Route
     held = reading.segment_of_word[reading.word[words]] * size + reading.form[words]
     missing = said[row] & ~np.isin(segment[row] * size + form, held)
     row, form = row[missing], form[missing]
-    share = (index.idf**2)[form] / index.mass[term[row]]
-    np.add.at(meant, at[row], share)
+    share = index.idf[form] ** 2 / index.mass[term[row]]
+    implied_too = _TOLD[status] & told & ((route & IMPLIED) > 0)  # these are matched, see `implied`
+    np.add.at(meant, at[row], share * ~implied_too[row])
     np.add.at(counted, at[row], share * (reading.qualifies[form] > 0))
     looked_for = (route == SCREENING) | (route == IMMUNIZATION)
     # "MMR" says of itself that it is a vaccine; what was screened for or given in the past is not why the patient came
