@@ -41,8 +41,8 @@ def read_documents_as(
 ) -> Iterator[CodedDocument]:
     """Coded documents of a file or folder in one of `LAYOUTS`; None tells the layout by what is there.
 
-    split: file of a published split of MIMIC (`mimic.read_split`). part: "train", "dev" or "test" of it, or of CodiEsp. language: of the texts of
-        CodiEsp, which has two.
+    split: file of a published split of MIMIC (`mimic.read_split`). part: "train", "dev" or "test" of it, or of CodiEsp.
+    language: of the texts of CodiEsp, which has two.
     system: of the codes of a table. told: a line about what was left out.
 
     Raises InputError naming file and row, OptionError for a layout or an option that does not fit.
