@@ -19,6 +19,7 @@ from codesuggest.config import SuggestConfig
 from codesuggest.errors import CodeFileError, InputError, OptionError
 from codesuggest.features import COLUMN, FEATURES
 from codesuggest.learned import Counts, grams
+from codesuggest.marked import MARKED
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import TermIndex
 from codesuggest.suggester import CodeSuggester
@@ -225,7 +226,7 @@ def test_the_model_of_mentions_is_the_same_twice_and_after_loading(tmp_path: Pat
     for name in ("one", "two"):
         train(pcs_documents(), systems=[PCS], min_groups=1).save(tmp_path / name)
     first, second = files_of(tmp_path / "one"), files_of(tmp_path / "two")
-    assert first == second and "icd10pcs/axes/letter.npy" in first
+    assert first == second and "icd10pcs/marked/phrases.txt" in first and "icd10pcs/profiles/weight.npy" in first
     trained, loaded = train(pcs_documents(), systems=[PCS], min_groups=1), CodeSuggester.load(tmp_path / "one")
     for document in pcs_documents():
         a, b = trained.suggest(document.text), loaded.suggest(document.text)
@@ -272,7 +273,7 @@ def test_no_document_teaches_its_own_example() -> None:
     model = train(documents, systems=[PCS], min_groups=1)
     readings = [model.reader.read(d.text) for d in documents]
     ids = {form: i for i, form in enumerate(model.vocabulary)}
-    bare = dataclasses.replace(model.engines["icd10pcs"], ranker=Ranker.nothing())
+    bare = dataclasses.replace(model.engines["icd10pcs"], ranker=Ranker.nothing(), spoken=None, profiles=None)
     n = len(bare.learned.reliability)
     untaught = dataclasses.replace(
         bare,
@@ -293,7 +294,7 @@ def test_no_document_teaches_its_own_example() -> None:
     taught = Taught.of(untaught, documents, readings, ids, ("mentions",), 1)
     column = [
         COLUMN[f"learned:{name}"] for name in ("term", "terms", "operation_prior", "code_prior", "category_prior")
-    ]
+    ] + [COLUMN[f"marked:{name}"] for name in MARKED if name != "profile"]  # the weights of its words are those of all
     differ = 0
     for k, document in enumerate(documents):
         others = [d for d in documents if d is not document]
@@ -305,18 +306,21 @@ def test_no_document_teaches_its_own_example() -> None:
         expected = {int(c): blind.table.x[i, column].tolist() for i, c in enumerate(blind.table.code)}
         assert found.keys() == expected.keys()
         assert all(found[c] == pytest.approx(expected[c], abs=1e-4) for c in found)
-        _, seen = taught.engine.candidates(
-            readings[k], PCS.billable_on("2026-05-01"), inpatient=False, top=30, floor=0.45
-        )
+        usable = taught.engine.system.suggestible_on("2026-05-01")
+        _, seen = taught.engine.candidates(readings[k], usable, inpatient=False, top=30, floor=0.45)
         differ += any(seen.x[i, column].tolist() != found.get(int(c)) for i, c in enumerate(seen.code))
     assert differ > 3, "with its own labels a document would look otherwise"
 
 
 def test_features_of_the_other_policy_are_never_set_on_a_note_that_is_read() -> None:
-    model = train(pcs_documents(), systems=[PCS], min_groups=1)
+    documents = [
+        dataclasses.replace(d, policy="mentions" if n % 2 else "billing") for n, d in enumerate(pcs_documents())
+    ]
+    model = train(documents, systems=[PCS], min_groups=1)
     engine = model.engines["icd10pcs"]
     reading = model.reader.read("Laparoscopic appendectomy. Chest film clear.")
-    _, table = engine.candidates(reading, PCS.billable_on("2026-05-01"), inpatient=True, top=30, floor=0.45)
+    usable = engine.system.suggestible_on("2026-05-01")
+    _, table = engine.candidates(reading, usable, inpatient=True, top=30, floor=0.45)
     assert len(table.code) and not table.x[:, [COLUMN[f] for f in FEATURES if f.startswith("mentions:")]].any()
 
 
