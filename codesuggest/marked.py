@@ -17,7 +17,8 @@ figures are counts, so that those of a document's own group can be taken out aga
 on what the other documents teach, else it would trust its own answers.
 
 On CodiEsp train -> dev, diagnoses, a ranker with nothing but this dictionary reaches MAP 0.52 and micro-F1 0.59 in English,
-where counting over whole documents instead of evidence reaches 0.39 and 0.48.
+where counting over whole documents instead of evidence reaches 0.39 and 0.48. With the other features of the ranker it is 0.58
+and 0.61 by evidence, 0.54 and 0.58 by whole documents, 0.46 and 0.52 without a dictionary.
 """
 
 from __future__ import annotations
