@@ -251,7 +251,7 @@ def test_words_that_the_terminal_lacks(fake: None, tmp_path: Path) -> None:
         f"import sys; sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}\n"
         "import test_cli; from codesuggest import cli\n"
         "from dataclasses import replace\n"
-        "cli._open = lambda model, words=None: test_cli.Fake(lambda note: test_cli.result_of(text=test_cli.NOTE.replace('HTN', '\\udcffTN')))\n"
+        "cli._open = lambda *_: test_cli.Fake(lambda note: test_cli.result_of(text=test_cli.NOTE.replace('HTN', '\\udcffTN')))\n"
         "cli.main(['suggest', '-'])"
     )
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
@@ -296,13 +296,14 @@ def test_every_flag_of_batch_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("codesuggest.batch.run_batch", listen)
     args = "--id-key v --text-key n --jobs 3 --resume --model m --setting inpatient --age 3 --limit 7 --threshold 0.1"
-    more = "--since s.jsonl --show-text --fallback-encoding cp1252 --system icd10cm"
+    more = "--since s.jsonl --words w.tsv --show-text --fallback-encoding cp1252 --system icd10cm"
     CliRunner().invoke(cli.app, ["batch", "a", "b", "--out", "o.csv", *args.split(), *more.split()])
     del heard["progress"]
     assert heard == {
         "inputs": ["a", "b"], "out": "o.csv", "since": Path("s.jsonl"), "engine": "joblib", "master": None,
         "id_key": "v", "text_key": "n", "jobs": 3,
         "resume": True, "overwrite": False, "model": Path("m"), "limit": 7, "threshold": 0.1, "show_text": True,
+            "words": Path("w.tsv"),
         "fallback": "cp1252", "options": {"setting": "inpatient", "age": 3, "systems": ["icd10cm"]},
     }  # fmt: skip
     assert set(heard) - {"inputs", "out"} <= set(run_batch.__kwdefaults__ or {})
