@@ -77,7 +77,7 @@ class Fake:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_open", lambda model: Fake())
+    monkeypatch.setattr(cli, "_open", lambda model, words=None: Fake())
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_without_words_there_are_offsets(fake: None, visit: str) -> None:
 
 def test_nothing_found(monkeypatch: pytest.MonkeyPatch, visit: str) -> None:
     empty = result_of(suggestions=(), withheld=(), findings=(), document_type=None)
-    monkeypatch.setattr(cli, "_open", lambda model: Fake(lambda note: empty))
+    monkeypatch.setattr(cli, "_open", lambda model, words=None: Fake(lambda note: empty))
     assert "No code suggested." in invoke("suggest", visit)
 
 
@@ -188,7 +188,7 @@ def test_standard_input_is_read_as_bytes(
         heard.append(note)
         return result_of()
 
-    monkeypatch.setattr(cli, "_open", lambda model: Fake(answer))
+    monkeypatch.setattr(cli, "_open", lambda model, words=None: Fake(answer))
     assert "standard input" in invoke("suggest", "-", *args, input=raw)
     assert heard == [text]
 
@@ -239,7 +239,7 @@ def test_the_unforeseen_is_named_by_type_and_place(
     def answer(note: str) -> NoteResult:
         raise KeyError(note)
 
-    monkeypatch.setattr(cli, "_open", lambda model: Fake(answer))
+    monkeypatch.setattr(cli, "_open", lambda model, words=None: Fake(answer))
     code, err = failing(capsys, "suggest", visit)
     assert code == 70
     assert re.fullmatch(r"error\[internal\]: KeyError at codesuggest\.cli:\d+; please report this line\n", err)
@@ -251,7 +251,7 @@ def test_words_that_the_terminal_lacks(fake: None, tmp_path: Path) -> None:
         f"import sys; sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}\n"
         "import test_cli; from codesuggest import cli\n"
         "from dataclasses import replace\n"
-        "cli._open = lambda model: test_cli.Fake(lambda note: test_cli.result_of(text=test_cli.NOTE.replace('HTN', '\\udcffTN')))\n"
+        "cli._open = lambda *_: test_cli.Fake(lambda note: test_cli.result_of(text=test_cli.NOTE.replace('HTN', '\\udcffTN')))\n"
         "cli.main(['suggest', '-'])"
     )
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
@@ -296,13 +296,14 @@ def test_every_flag_of_batch_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("codesuggest.batch.run_batch", listen)
     args = "--id-key v --text-key n --jobs 3 --resume --model m --setting inpatient --age 3 --limit 7 --threshold 0.1"
-    more = "--since s.jsonl --show-text --fallback-encoding cp1252 --system icd10cm"
+    more = "--since s.jsonl --words w.tsv --show-text --fallback-encoding cp1252 --system icd10cm"
     CliRunner().invoke(cli.app, ["batch", "a", "b", "--out", "o.csv", *args.split(), *more.split()])
     del heard["progress"]
     assert heard == {
         "inputs": ["a", "b"], "out": "o.csv", "since": Path("s.jsonl"), "engine": "joblib", "master": None,
         "id_key": "v", "text_key": "n", "jobs": 3,
         "resume": True, "overwrite": False, "model": Path("m"), "limit": 7, "threshold": 0.1, "show_text": True,
+            "words": Path("w.tsv"),
         "fallback": "cp1252", "options": {"setting": "inpatient", "age": 3, "systems": ["icd10cm"]},
     }  # fmt: skip
     assert set(heard) - {"inputs", "out"} <= set(run_batch.__kwdefaults__ or {})
