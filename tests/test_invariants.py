@@ -122,12 +122,18 @@ def check(suggester: CodeSuggester, text: str, result: NoteResult) -> None:
         assert abs(s.intercept + sum(s.why.values()) - s.score) < 1e-6
     listed = [(s.system, s.code) for s in result.suggestions]
     assert len(set(listed)) == len(listed)
-    # evidence is never what somebody denies or another person has, but for codes of the family's history
+    # evidence is never what somebody denies or another person has, but for codes of the family's history and of I.C.21.c.1, 2, 5
+    # and 6 (rules/routes.tsv), which are for a screening, a vaccine, a contact or a negative test
     for s in result.suggestions:
         for e in s.evidence:
-            assert e.assertion not in ("negated", "hypothetical", "other_person")
+            if e.assertion == "hypothetical":
+                assert s.code[:3] in ("Z11", "Z12", "Z13", "Z23", "Z36")
+            if e.assertion == "negated":
+                assert s.code[:3] == "Z03" or s.code == "Z32.02"
+            if e.assertion == "other_person":
+                assert s.code[:3] in ("Z20", "Z77")
             if e.assertion == "family":
-                assert "Z80" <= s.code < "Z85"
+                assert "Z80" <= s.code < "Z85" or s.code[:3] in ("Z20", "Z77")
             if e.assertion == "uncertain":
                 assert result.setting == "inpatient"
     # the line
