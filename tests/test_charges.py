@@ -299,7 +299,7 @@ def test_what_was_learned_follows_the_codes_to_another_table(model: CodeSuggeste
 
 def test_charge_lines_do_not_train_the_reading_of_notes(model: CodeSuggester) -> None:
     engine = model.engines["hcpcs"]
-    assert not engine.ranker.weights.any() and not engine.learned.code_prior.any() and not engine.learned.grams
+    assert not engine.ranker.taught and not engine.learned.code_prior.any() and not engine.learned.grams
 
 
 def test_without_any_right_candidate_the_table_ranks(system: CodeSystem) -> None:

@@ -687,7 +687,8 @@ def test_every_sentence_is_spoken(systems: Mapping[str, CodeSystem], starter: Co
     """A row of the table that no example reaches is a row that nobody has read."""
     said = {(f.rule, f.source, f.severity) for f in all_findings(systems, starter)}
     rows = {(t.rule, t.authority, t.severity) for t in read_rules() if t.rule not in ELSEWHERE}
-    assert rows - said == set()
+    # a code that only a site's documents write is in no table these examples could name: see test_site
+    assert rows - said == {("not_billable", "codesuggest site codes", "warning")}
 
 
 def all_findings(systems: Mapping[str, CodeSystem], starter: CodeSuggester) -> list[Finding]:
@@ -762,11 +763,11 @@ def test_severities() -> None:
         table.setdefault(text.rule, set()).add(text.severity)
     always = {rule for rule, found in table.items() if found == {"error"}}
     assert always == {
-        "duplicate", "excludes1", "external_cause_first", "manifestation_first", "not_billable", "not_valid_on_date",
+        "duplicate", "excludes1", "external_cause_first", "manifestation_first", "not_valid_on_date",
         "unacceptable_principal",
     }  # fmt: skip
     at_times = {rule for rule, found in table.items() if "error" in found} - always
-    assert at_times == {"mue", "poa", "ptp", "secondary_only"}
+    assert at_times == {"mue", "not_billable", "poa", "ptp", "secondary_only"}
     never_more = {rule for rule, found in table.items() if found == {"info"}}
     assert never_more == {
         "abnormal_finding", "additional_documented", "nonspecific", "not_checked", "pcs_axis_undocumented", "result_only",

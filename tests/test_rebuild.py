@@ -361,7 +361,9 @@ def test_learned_terms_of_operations_move_to_the_concepts_of_their_codes(tmp_pat
     assert any(code in gone for _, code in taught(old)), "the test needs terms of a code that is gone"
     found = 0
     for document in pcs_documents()[:6]:
-        before, after = ({s.code for s in m.suggest(document.text, systems=["icd10pcs"]).suggestions} for m in (base, made))
+        before, after = (
+            {s.code for s in m.suggest(document.text, systems=["icd10pcs"]).suggestions} for m in (base, made)
+        )
         assert after == before - gone
         found += len(after)
     assert found, "what is left is found as before"

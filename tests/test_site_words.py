@@ -206,7 +206,7 @@ def test_a_list_that_a_note_says_nothing_of_changes_nothing(starter: CodeSuggest
         "idiom\tzyxwing quobble\tI10\t\tme",
         "idiom\tquobble bag\tJ0696\thcpcs\tme",
         "idiom\tquobblectomy\t0DTJ4ZZ\ticd10pcs\tme",
-        "pin\tquobble desk\tE11.9\t\tme",
+        "pin\tquobble desk\tA22.1\t\tme",
         "block\t\tZ99.89\t\tme",
     )
     model = starter.with_words(write(tmp_path, *rows))
