@@ -9,13 +9,17 @@ value that says nothing ("no device") before one the note does not name, and ope
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest import acts
 from codesuggest.concepts import SIDES
 from codesuggest.note import AFFIRMED, GROUPS, HISTORICAL, Reading
+from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.procedures import ALPHABET as _ALPHABET
 from codesuggest.procedures import APPROACHES, Axes
 from codesuggest.retrieve import Hits
@@ -46,6 +50,14 @@ COLUMNS = (
     "operation:integral_inspection",
     "operation:usual_meaning",
     "operation:other_meaning",
+    "operation:named_words",
+    "operation:unnamed",
+    "operation:unnamed_act",
+    "operation:named_order",
+    "operation:component",
+    "operation:component_named",
+    "operation:wording_in_report",
+    "side:lesser",
 )
 #: Weight of an approach said in the sentence of the operation, where procedures are told, and elsewhere in the note.
 OPEN = ("side", "approach", "device", "qualifier")  #: axes that may be left open, columns "axis:..._open"
@@ -53,6 +65,8 @@ _NEAR, _TOLD, _ANYWHERE = 1.0, 0.4, 0.15
 _LISTS = ("procedure",)  # sections that name what was done; the description tells how
 #: Body systems whose operations hold the inspection of another (B3.11a, ICD-10-PCS guidelines FY2026).
 _INSPECTED = {"W": "DFGTUVW7", "T": "TUV", "D": "DFW", "F": "DFW", "R": "RLM", "S": "SLM", "C": "C9", "9": "9C"}
+_COMPONENTS = Path(__file__).parent / "rules" / "components.tsv"
+_REPORT = "operative_report"
 _J = 18
 _SAID = 0.5  # share of a device's words from which it counts as told
 _Z, _FIFTH, _SIXTH, _SEVENTH = 33, 4, 5, 6
@@ -62,7 +76,7 @@ _LETTER_OF_APPROACH = np.array([int(v) if v.isdigit() else {"F": 15, "X": 31}[v]
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """The matches of the candidate operations. row, term, segment: (u,); strength: float32 in [0, 1]; whole: bool, the
-    whole term was said; words: how many."""
+    whole term was said; words: how many. act: bool, a step of the operation was told, from word `first` to `last`."""
 
     row: Ints
     term: Ints
@@ -70,6 +84,9 @@ class Spoken:
     strength: Floats
     whole: Bools
     words: Ints
+    act: Bools
+    first: Ints
+    last: Ints
 
 
 def choose(
@@ -104,6 +121,18 @@ def choose(
         | _meaning(axes, reading, spoken, row)
         | {"operation:integral_inspection": _integral(letter, row, spoken, reading)}
     )
+    step = spoken.act & (reading.status[spoken.segment] == AFFIRMED)
+    row_of, term, segment, first, last = (
+        part[step] for part in (spoken.row, spoken.term, spoken.segment, spoken.first, spoken.last)
+    )
+    steps = acts.columns(row_of, term, segment, first, last, int(row.max()) + 1 if len(row) else 0)
+    columns |= {name: values[row] for name, values in steps.items()}
+    if reading.document_type == _REPORT:
+        component, named = _components(letter), columns["operation:named_words"] > 0
+        columns["operation:component"] = component & ~named
+        columns["operation:component_named"] = component & named
+        columns["operation:wording_in_report"] = fit * ~named
+    columns["operation:unnamed_act"] = columns["operation:unnamed"] * columns["act:own"]
     columns |= {
         "axis:wording": fit,
         "axis:wording_against": against,
@@ -197,6 +226,17 @@ def _where_named(reading: Reading, spoken: Spoken, row: Ints) -> dict[str, Float
         best = np.zeros(n, np.float32)
         np.maximum.at(best, spoken.row[chosen], spoken.strength[chosen])
         out[f"operation:{name}"] = best[row]
+    # where operations are named at all, what is only told is likelier a part of them (B3.1b, FY2026)
+    here = named | top
+    order = np.zeros(n, np.float32)
+    place = np.cumsum(np.bincount(spoken.segment[here], minlength=len(reading.section)) > 0)
+    np.maximum.at(order, spoken.row[here], 1 / np.maximum(place[spoken.segment[here]], 1).astype(np.float32))
+    out["operation:named_order"] = order[row]
+    words, all_named = np.zeros(n, np.float32), np.zeros(n, bool)
+    np.maximum.at(words, spoken.row[here], np.minimum(spoken.words[here], 5).astype(np.float32) / 5)
+    all_named[spoken.row[here]] = True
+    out["operation:named_words"] = words[row]
+    out["operation:unnamed"] = np.asarray(all_named.any() & ~all_named[row], np.float32)
     return out
 
 
@@ -220,6 +260,27 @@ def _integral(letter: npt.NDArray[np.uint8], row: Ints, spoken: Spoken, reading:
     other = {_ALPHABET[i] for i in np.unique(letter[surgical & ~inspection & named[row], 1]).tolist()}
     covered = [i for i, c in enumerate(_ALPHABET) if other & set(_INSPECTED.get(c, c))]
     return np.asarray(inspection & np.isin(letter[:, 1], covered))
+
+
+@lru_cache(maxsize=1)
+def _component_begins() -> tuple[tuple[int, ...], ...]:
+    rows = read_lexicon(_COMPONENTS, ("begin", "what", "source"), unique=("begin",))
+    return tuple(tuple(_ALPHABET.index(c) for c in row["begin"]) for row in rows)
+
+
+def _components(letter: npt.NDArray[np.uint8]) -> Bools:
+    """Which codes are of what is done around an operation (`components.tsv`). letter: (n, 7)."""
+    out = np.zeros(len(letter), bool)
+    for begin in _component_begins():
+        out |= (letter[:, : len(begin)] == np.array(begin, np.uint8)).all(1)
+    return out
+
+
+def lesser_side(said: Floats, row: Ints, side: Ints) -> Floats:
+    """Whether the note says another side of the operation more than a member's own. said: (c, sides); row, side: (n,)."""
+    sided = (side > 0) & (side < SIDES.index("bilateral"))
+    other = np.where(side == 1, said[row, 2], said[row, 1])
+    return np.asarray(sided & (other > said[row, side] + 0.05), np.float32)
 
 
 def side_weight(reading: Reading, segment: Ints) -> Floats:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codesuggest import __version__, cli_releases
-from codesuggest.errors import CodeSuggestError, InputError, OptionError, TextTooLongError
+from codesuggest import __version__, cli_evaluation, cli_releases, cli_train
+from codesuggest.errors import CodeSuggestError, OptionError
 from codesuggest.terminal import (
     print_claim,
     print_claim_json,
@@ -44,6 +44,8 @@ model_app = typer.Typer(**_LOOK, help="Check, describe and build models.")
 app.add_typer(codes_app, name="codes")
 app.add_typer(model_app, name="model")
 cli_releases.register(codes_app, model_app)
+cli_evaluation.register(app, model_app)
+cli_train.register(app)
 
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; without it the starter model.", metavar="DIR")]
 SettingOption = Annotated[str | None, typer.Option(help="inpatient or outpatient; decides on uncertain diagnoses.")]
@@ -112,9 +114,11 @@ def suggest(
     ] = None,
 ) -> None:
     """Suggest codes for one note."""
+    from codesuggest.inputs import read_note
+
     if html is not None and show_text is False:
         raise OptionError("--html shows the note, and --no-show-text forbids it")
-    note = _read(file, fallback_encoding)
+    note = read_note(file, fallback_encoding)
     suggester = _open(model)
     chosen = _chosen(setting, service_date, document_type, system, age, sex)
     name = "stdin" if file == "-" else Path(file).stem
@@ -129,28 +133,6 @@ def suggest(
         print(result.to_json(show_text=bool(show_text)))
     else:
         print_result(result, file, limit, show_text is not False)
-
-
-def _read(file: str, fallback: str | None) -> str:
-    """The text of a file or of standard input. Raises InputError."""
-    from codesuggest.inputs import MAX_BYTES, check_encoding, decode
-
-    if fallback is not None:
-        check_encoding(fallback)
-    path, name = Path(file), "standard input" if file == "-" else file
-    if path.is_dir() or path.suffix.lower() in (".jsonl", ".csv", ".parquet"):
-        raise InputError(f"{file} holds many documents: use `codesuggest batch {file} --out codes.jsonl`")
-    try:
-        if file == "-":
-            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with path.open("rb") as handle:
-                raw = handle.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or 'no such file'})") from None
-    if len(raw) > MAX_BYTES:
-        raise TextTooLongError(f"{name}: longer than {MAX_BYTES} bytes")
-    return decode(raw, name, fallback=fallback)
 
 
 @cache
@@ -353,10 +335,11 @@ def check(
     age, sex; these go before the options given here. Exit code 1 if a finding is an error or a row cannot be read.
     """
     from codesuggest.claims import read_claims
+    from codesuggest.inputs import read_note
 
     suggester = _open(model)
     claims = read_claims(file, suggester.tables, fallback=fallback_encoding)
-    text = _read(note, fallback_encoding) if note is not None else None
+    text = read_note(note, fallback_encoding) if note is not None else None
     if text is not None and len(claims) > 1:
         raise OptionError(f"--note is the note of one claim, and {file} holds {len(claims)}")
     chosen = _chosen(setting, service_date, document_type, None, age, sex)

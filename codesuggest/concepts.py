@@ -21,7 +21,7 @@ from codesuggest.codes.system import CodeSystem
 Ints = npt.NDArray[np.int32]
 
 #: Ways a term came to name its concept. The ranker weighs them apart.
-KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug", "operation", "learned")
+KINDS = ("title", "trimmed", "inclusion", "header", "idiom", "abbreviation", "drug", "operation", "learned", "act")
 _KIND_OF = {"idiom": "idiom", "lay": "idiom", "abbrev": "abbreviation", "drug": "drug"}  # of our lists
 #: Of two terms with the same forms, the kind that stands first here is kept.
 _KEPT = ("title", "idiom", "trimmed", "inclusion", "header", "abbreviation", "drug")
@@ -31,19 +31,22 @@ SIDES = ("none", "right", "left", "bilateral", "unspecified")
 
 _SIDE = re.compile(r"\b(right|left|bilateral)\b")
 _UNSPECIFIED = re.compile(r"\bunspecified\b")
-# words of a title that a note leaves out because they say the default (I.A.6, I.A.18, FY2026)
+# words of a title that a note leaves out because they say the default (I.A.6, I.A.18, FY2026), or another name of the same
 _DEFAULTS = (
-    re.compile(r"\([^)]*\)", re.I),
+    re.compile(r"\([^)]*\)|\[[^\]]*\]", re.I),
     re.compile(r",? ?\bnot elsewhere classified\b|,? ?\bnot otherwise specified\b", re.I),
+    re.compile(r",? ?\bnot specified as \w+\b|,? ?\bnot applicable or unspecified\b", re.I),
+    # "without" says what the default is not; but migraine without aura is a kind of its own
+    re.compile(r",? ?\bwithout (?:behavioral disturbance, .*|(?!aura\b)[^,]*)", re.I),
     re.compile(
-        r"\bwithout (?:mention of )?(?:\w+ )?(?:complications?|exacerbation|status migrainosus|intractability)\b",
+        r",? ?\b(?:not intractable|uncomplicated"
+        r"|unspecified(?: type| whether [^,]*| as to [^,]*| cause| organism| site)?)\b",
         re.I,
     ),
-    re.compile(
-        r",? ?\b(?:not intractable|uncomplicated|unspecified(?: type| whether [^,]*| cause| organism| site)?)\b",
-        re.I,
-    ),
+    re.compile(r",? ?\b(?:first|second|third) trimester\b", re.I),
     re.compile(r"\bencounter for\b|\bpresence of\b|\bpersonal history of\b|\bfamily history of\b", re.I),
+    re.compile(r",? ?\bas the cause of diseases classified elsewhere\b|\bcomplicating\b", re.I),
+    re.compile(r"\bnontraumatic\b|\bnonrheumatic\b|\bnative\b", re.I),
     re.compile(r",? ?\bsingle episode\b", re.I),
 )
 _FAMILY = re.compile(r"^Z8[0-4]")
@@ -104,14 +107,16 @@ class Concepts:
 
 
 def entries_of(system: CodeSystem) -> list[Entry]:
-    """The codes of a system that have a title, in order; `Entry.parent` is a position in this list."""
-    kept = [i for i in range(len(system)) if system.title(i)]
+    """The codes of a system that have a title or that a site writes (these count as billable), in order; `Entry.parent` is a
+    position in this list."""
+    site = system.site_codes
+    kept = [i for i in range(len(system)) if system.title(i) or i in site]
     place = {i: n for n, i in enumerate(kept)}
     return [
         Entry(
             code=system.codes[i].decode("ascii"),
-            title=system.title(i),
-            billable=bool(system.billable[i]),
+            title=system.title(i) or system.code(i),
+            billable=bool(system.billable[i]) or i in site,
             parent=place.get(int(system.parent[i]), -1),
             # the short titles of an order file are cut words, no way of writing
             terms=tuple(text for kind, text in system.terms_of(i) if kind not in ("short", "index")),

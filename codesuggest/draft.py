@@ -17,6 +17,7 @@ from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import Concepts, Entry, Idiom, build, categories_of, concept_of_codes, with_learned
 from codesuggest.engine import Engine
 from codesuggest.learned import Learned
+from codesuggest.marked import Dictionary, Spoken
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import TermIndex
@@ -68,10 +69,40 @@ class Draft:
         )
 
 
+def with_dictionary(engine: Engine, spoken: Spoken) -> Engine:
+    """The engine with the phrases of a mention dictionary as its learned terms."""
+    concept_of = concept_of_codes(engine.concepts, len(engine.system))
+    if (concept_of[spoken.dictionary.code] < 0).any():  # another table's header, or without a title there
+        place = np.where(concept_of >= 0, np.arange(len(concept_of)), -1).astype(np.int32)
+        spoken = replace(spoken, dictionary=spoken.dictionary.moved(place, len(place)))
+    spoken = spoken.numbered(concept_of, len(engine.index))
+    phrases, concept = spoken.terms(concept_of)
+    return replace(
+        engine,
+        index=engine.index.with_terms([()] * len(phrases)),  # found by the dictionary, which wants all of a phrase
+        concepts=with_learned(engine.concepts, [(p,) for p in phrases], concept),
+        learned=replace(
+            engine.learned,
+            reliability=spoken.trust(spoken.dictionary),
+            concept_prior=concept_prior(spoken.dictionary, concept_of, len(engine.concepts.route)),
+        ),
+        spoken=spoken,
+    )
+
+
+def concept_prior(dictionary: Dictionary, concept_of: npt.NDArray[np.int32], concepts: int) -> npt.NDArray[np.float32]:
+    """ln(1 + 4 n) / 2 of how often the codes of each concept were given, float32 (c,)."""
+    given = np.flatnonzero((dictionary.coded > 0) & (concept_of >= 0))
+    count = np.bincount(concept_of[given], dictionary.coded[given], minlength=concepts)
+    return np.asarray(np.log1p(4 * count) / 2, np.float32)
+
+
 def with_learned_terms_of(old: Engine, new: Engine) -> Engine:
     """The engine of another table of the same system with the learned terms of the old one, at the concepts that now hold the
     codes of theirs. The word forms of the old engine keep their numbers. A concept that is gone takes its terms along.
     """
+    if new.spoken is not None:  # moved to the new table already
+        return with_dictionary(new, new.spoken)
     n = len(old.learned.reliability)
     now = concept_of_codes(new.concepts, len(new.system))
     moved = np.full(len(old.concepts.route), -1, np.int32)

@@ -4,7 +4,7 @@ Files of one engine in a model folder, below its system's name:
 
     codes/*.npy      the CodeSystem's columns          concepts/*.npy    Concepts
     index/*.npy      TermIndex                         learned/*.npy     priors and associations
-    axes/*.npy       Axes, of ICD-10-PCS
+    axes/*.npy       Axes, of ICD-10-PCS             marked/*         the mention dictionary, if it was taught one
     ranker.json      weights by feature name, intercept, calibration knots, threshold
     lines/*          what coded charge lines taught (`charges.py`), if there were any
 """
@@ -26,7 +26,8 @@ from codesuggest.concepts import KINDS, Concepts
 from codesuggest.errors import ModelFormatError
 from codesuggest.features import FEATURES, Static, Table, features
 from codesuggest.learned import Learned
-from codesuggest.note import Reading
+from codesuggest.marked import Dictionary, Spoken, claims, find
+from codesuggest.note import NEGATED, Reading
 from codesuggest.procedures import Axes
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
@@ -45,11 +46,19 @@ class Engine:
     ranker: Ranker
     lines: ChargeLines | None = None  #: None: no charge line was learned from
     axes: Axes | None = None  #: of ICD-10-PCS
+    spoken: Spoken | None = None  #: where documents with every mention coded taught the system alone
 
     @cached_property
     def scorer(self) -> ChargeScorer:
         """For charge lines; without any learned from, by the table alone."""
         return ChargeScorer(self.lines or from_table(self.system), self.system)
+
+    @cached_property
+    def phrases(self) -> TermIndex:
+        """Of the mention dictionary."""
+        if self.spoken is None:
+            return TermIndex(self.index.idf, np.zeros(1, np.int32), np.zeros(0, np.int32))
+        return TermIndex(self.index.idf, self.spoken.indptr, self.spoken.form)
 
     @cached_property
     def static(self) -> Static:
@@ -73,6 +82,15 @@ class Engine:
         bounds, member = self.concepts.member_indptr, self.concepts.member
         return any(changed[member[a:b]].any() for a, b in zip(bounds[concept], bounds[concept + 1], strict=True))
 
+    def suggestible_on(self, day: str) -> npt.NDArray[np.bool_]:
+        """(n codes,): codes that can be billed on the day, and those of the site. Kept for the day last asked about: most notes share theirs."""
+        kept: tuple[str, npt.NDArray[np.bool_]] | None = self.__dict__.get("_suggestible")
+        if kept is None or kept[0] != day:
+            kept = day, self.system.suggestible_on(day)
+            kept[1].flags.writeable = False
+            self.__dict__["_suggestible"] = kept
+        return kept[1]
+
     def candidates(
         self,
         reading: Reading,
@@ -82,10 +100,18 @@ class Engine:
         top: int,
         floor: float,
         reliability: npt.NDArray[np.float32] | None = None,
+        dictionary: Dictionary | None = None,
     ) -> tuple[Hits, Table]:
         """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service. reliability:
-        of the learned terms when it is not the model's own, as in training (the other documents' counts)."""
+        of the learned terms, dictionary: of mentions, when they are not the model's own, as in training (the other documents'
+        counts)."""
         hits = self.hits(reading, top=top, floor=floor)
+        claimed = None
+        if self.spoken is not None:
+            dictionary = dictionary or self.spoken.dictionary
+            found = find(self.phrases, reading)
+            claimed = claims(dictionary, found, reading.status[found.segment] == NEGATED)
+            hits = self.spoken.among(hits, found)
         table = features(
             reading,
             hits,
@@ -97,6 +123,7 @@ class Engine:
             allowed=allowed,
             axes=self.axes,
             reliability=reliability,
+            claimed=claimed,
         )
         self.ranker.complete(table, hits)
         return hits, table
@@ -114,6 +141,10 @@ class Engine:
             out[f"{name}/learned/{key}.npy"] = array
         for key, array in (self.axes.arrays() if self.axes is not None else {}).items():
             out[f"{name}/axes/{key}.npy"] = array
+        if self.spoken is not None:
+            for key, array in self.spoken.arrays().items():
+                out[f"{name}/marked/{key}.npy"] = array
+            out[f"{name}/marked/phrases.txt"] = "\n".join(self.spoken.dictionary.phrases)
         out[f"{name}/learned/grams.txt"] = "\n".join(self.learned.grams)
         out[f"{name}/ranker.json"] = {
             "first": {f: float(w) for f, w in zip(FEATURES, self.ranker.first, strict=True) if w},
@@ -171,6 +202,7 @@ class Engine:
                 np.arange(n_terms - len(learned.reliability), n_terms),
             )
             and (self.axes is None or self.axes.fit_in(n_codes, n_terms, forms))
+            and (self.spoken is None or self.spoken.fits_in(n_codes, forms, n_terms, len(learned.reliability)))
         )
 
     @classmethod
@@ -196,6 +228,10 @@ class Engine:
             row["threshold"],
         )
         grams = folder.text(f"{name}/learned/grams.txt").split("\n")
+        spoken = None
+        if folder.names(f"{name}/marked/"):
+            phrases = tuple(p for p in folder.text(f"{name}/marked/phrases.txt").split("\n") if p)
+            spoken = Spoken.from_arrays(part("marked"), phrases)
         lines = None
         if folder.names(f"{name}/lines/"):
             shown = folder.text(f"{name}/lines/grams.txt").split("\n")
@@ -208,6 +244,7 @@ class Engine:
             ranker,
             lines,
             Axes(**axes) if (axes := part("axes")) else None,
+            spoken,
         )
 
 

@@ -1,59 +1,37 @@
 """How good suggestions are on coded documents: precision, recall, ranking, evidence, calibration, with intervals.
 
-Everything is a ratio of sums over documents. `score` counts each document once (a row of `Evaluation.sums`); figures,
-breakdowns and bootstrap intervals are then weighted sums of those rows, so that none of them reads a note again.
+Everything is a ratio of sums over documents. `score` counts each document once (a row of `Evaluation.sums`, see
+`scoring`); figures, breakdowns and bootstrap intervals are then weighted sums of those rows, so that none of them reads a
+note again.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from codesuggest.coded import CodedDocument
+from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import InputError, OptionError
+from codesuggest.figures import FEWER_IS_BETTER, FIGURES, OF_TABLE, figures_of, macro_of, per_code
+from codesuggest.levels import BANDS, SEEN, UNSEEN, Levels, band_of, plain, seen_by
 from codesuggest.records import NoteResult
+from codesuggest.scoring import BINS, COLUMN, COUNTED, Case, Listed, Result, case_of, gold_of, sums_of
 
 if TYPE_CHECKING:
     from codesuggest.suggester import CodeSuggester
 
 Floats = npt.NDArray[np.float64]
-Spans = tuple[tuple[int, int], ...]  #: (start, end) in code points, end exclusive
-Result = NoteResult | Mapping[str, Any]  #: a result, or its line in a batch as a dict
 
-#: What each figure says, in the order they are shown. Ratios and errors lie in [0, 1].
-FIGURES = {
-    "P": "suggested codes that the coders gave, in any tier",
-    "R": "required codes found among the suggested",
-    "F1": "2PR / (P + R)",
-    "P3": "P at the three-character category",
-    "R3": "R at the three-character category",
-    "F13": "F1 at the three-character category",
-    "MAP": "mean average precision of the ranked list, over required codes",
-    "R@10": "required codes found among the 10 best",
-    "R@200": "required codes found among the 200 best",
-    "evidence": "right suggested codes whose evidence meets the coders'",
-    "ECE": "gap between confidence and rightness, in 10 bins",
-    "Brier": "mean squared gap of confidence and rightness",
-    "suggested_per_note": "codes suggested a document",
-    "required": "required codes, a count",
-}
-#: What is counted of a document. The three of a bin (n, sum of confidence, right) follow, bin by bin.
-_COUNTED = (
-    "documents", "unread", "ranked", "average_precision", "required", "found", "found10", "found200", "suggested",
-    "right", "required3", "found3", "suggested3", "right3", "located", "locatable", "squared_error",
-)  # fmt: skip
-_COLUMN = {name: i for i, name in enumerate(_COUNTED)}
-BINS = 10  #: of confidence, equally wide
-CALIBRATION_FLOOR = 0.05  #: confidence; the hundreds of suggestions below it would drown calibration
-CALIBRATION_TOP = 20  #: suggestions a document that calibration looks at, so that no long list outvotes the others
-EVIDENCE_LONGEST = 120  #: code points; to highlight the whole note is not to locate anything
+TOP = (5, 8, 15)  #: how many codes a coder may look at, in tables of what that finds
+DOCUMENT_KEYS = ("document_type", "group", "policy", "setting")
+CODE_KEYS = ("chapter", "section", "band", "seen")
 _CHUNK = 2**22  #: bootstrap weights held at once: 32 MB
-_KEYS = ("document_type", "group", "policy", "setting")
 
 
 class Bin(NamedTuple):
@@ -70,19 +48,45 @@ class Bin(NamedTuple):
     right: float | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Operating(NamedTuple):
+    """A threshold on confidence, and what it gives on the documents it was chosen on, with 95% bootstrap intervals at it."""
+
+    threshold: float
+    precision: float
+    precision_interval: tuple[float, float]
+    recall: float  #: the coverage: required codes found among those at or above the threshold
+    recall_interval: tuple[float, float]
+    suggested_per_note: float
+
+
+class Point(NamedTuple):
+    """One step of the precision/recall curve: what is true when codes count from `threshold` on."""
+
+    threshold: float
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Figures of one model (or of anyone's results) on coded documents, in one code system.
 
     system: the code system measured. threshold: confidence from which codes counted as suggested, None where the
     results' own marks did. sums: float64 (documents, columns), what was counted of each. keys: of each document, in
     the same order, what `by` can group it by. No text of a document is kept.
+
+    cases: of each document the codes given and listed, for counting again. levels: the hierarchy. seen: plain code ->
+    how often it was given in training, None where nobody said. part: in an evaluation of some codes only, which.
     """
 
     system: str
     threshold: float | None
     sums: Floats
     keys: tuple[Mapping[str, str], ...]
+    cases: tuple[Case, ...] = ()
+    levels: Levels = field(default_factory=Levels)
+    seen: Mapping[str, float] | None = None
+    part: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         self.sums.setflags(write=False)
@@ -95,18 +99,22 @@ class Evaluation:
     @property
     def unread(self) -> int:
         """How many of them gave an error and counted as documents without a suggestion."""
-        return int(self.sums[:, _COLUMN["unread"]].sum())
+        return int(self.sums[:, COLUMN["unread"]].sum())
 
     @property
     def figures(self) -> dict[str, float]:
-        """Name -> value, see `FIGURES`. A ratio over nothing is 0, as where no code was suggested."""
-        return {name: float(value) for name, value in _figures(self.sums.sum(0)).items()}
+        """Name -> value, see `FIGURES`. A ratio over nothing is 0, as where no code was suggested.
+
+        Blocks and chapters are there only with a code table, ECE and Brier only where every code has a confidence.
+        """
+        drawn = self._drawn(np.ones((1, self.documents)))
+        return {name: float(drawn[name][0]) for name in self._names}
 
     @property
     def reliability(self) -> tuple[Bin, ...]:
         """The reliability curve, from low to high confidence, over the suggestions that ECE looks at."""
         out = []
-        for i, (n, confidence, right) in enumerate(self.sums.sum(0)[len(_COUNTED) :].reshape(BINS, 3).tolist()):
+        for i, (n, confidence, right) in enumerate(self.sums.sum(0)[len(COUNTED) :].reshape(BINS, 3).tolist()):
             means = (confidence / n, right / n) if n else (None, None)
             out.append(Bin(i / BINS, (i + 1) / BINS, int(n), *means))
         return tuple(out)
@@ -121,36 +129,173 @@ class Evaluation:
         """
         if not 0 < level < 1 or samples < 1:
             raise OptionError("level must lie between 0 and 1, and samples be at least 1")
+        drawn = self.resampled(samples, seed)
+        ends = [(1 - level) / 2, (1 + level) / 2]
+        out = {}
+        for name in self._names:
+            if name != "required":
+                low, high = np.quantile(drawn[name], ends).tolist()
+                out[name] = (low, high)
+        return out
+
+    def resampled(self, samples: int, seed: int) -> dict[str, Floats]:
+        """Figure -> its value in each of so many bootstrap samples, (samples,). Two evaluations of the same documents in
+        the same order see the same samples."""
         n, rng = self.documents, np.random.default_rng(seed)
-        step = max(1, _CHUNK // n)
+        step = max(1, _CHUNK // max(n, 1 + self._per_code[0].shape[1]))
         drawn = []
         for start in range(0, samples, step):
             # how often each document is drawn: its weight in the sums
             weights = rng.multinomial(n, np.full(n, 1 / n), size=min(step, samples - start)).astype(np.float64)
-            drawn.append(weights @ self.sums)
-        figures = _figures(np.concatenate(drawn))
-        ends = [(1 - level) / 2, (1 + level) / 2]
-        out = {}
-        for name in FIGURES:
-            if name != "required":
-                low, high = np.quantile(figures[name], ends).tolist()
-                out[name] = (low, high)
-        return out
+            drawn.append(self._drawn(weights))
+        return {name: np.concatenate([d[name] for d in drawn]) for name in self._names}
+
+    @property
+    def _names(self) -> list[str]:
+        without = () if self.levels.table is not None else OF_TABLE
+        if any(s.confidence is None for case in self.cases for s in case.listed):
+            without = (*without, *FEWER_IS_BETTER)
+        return [name for name in FIGURES if name not in without]
+
+    def _drawn(self, weights: Floats) -> dict[str, Floats]:
+        """Figures, each (samples,), with documents weighted so: (samples, documents)."""
+        return figures_of(weights @ self.sums) | macro_of(*(weights @ counts for counts in self._per_code))
+
+    @cached_property
+    def _per_code(self) -> tuple[Any, Any, Any]:
+        return per_code(self.cases, self._own())
+
+    # -- counting again
 
     def by(self, key: str) -> dict[str, Evaluation]:
-        """An evaluation for each value of "document_type", "setting", "policy" or "group", in order of the value.
+        """An evaluation for each value of a key, in order of the value.
 
-        A document that does not say its type or setting goes by what the model took it for, else by "unknown". Raises
-        OptionError for another key.
+        Of documents: "document_type", "setting", "policy", "group"; a document that does not say its type or setting goes
+        by what the model took it for, else by "unknown". Of codes: "chapter"; "section", where the coders marked a code,
+        else where the result found it; "band", how often a code was given in training, and "seen" or "unseen" there. In a
+        part of the codes all documents count, and the ranked list is the whole one, without its other right codes.
+
+        Raises OptionError for another key, and for band and seen where nobody said what the model was trained on.
         """
-        if key not in _KEYS:
-            raise OptionError(f"key must be one of {', '.join(_KEYS)}")
-        values = np.array([row[key] for row in self.keys])
-        out = {}
-        for value in sorted(set(values.tolist())):
-            rows = np.flatnonzero(values == value)
-            out[value] = Evaluation(self.system, self.threshold, self.sums[rows], tuple(self.keys[i] for i in rows))
-        return out
+        if key in CODE_KEYS:
+            return self._by_code(key)
+        if key not in DOCUMENT_KEYS:
+            raise OptionError(f"key must be one of {', '.join((*DOCUMENT_KEYS, *CODE_KEYS))}")
+        values = [row[key] for row in self.keys]
+        return {v: self.of_documents([i for i, own in enumerate(values) if own == v]) for v in sorted(set(values))}
+
+    def of_documents(self, places: Sequence[int]) -> Evaluation:
+        """Some of the documents, by their place, in that order."""
+        cases = tuple(self.cases[i] for i in places) if self.cases else ()
+        return replace(self, sums=self.sums[list(places)], keys=tuple(self.keys[i] for i in places), cases=cases)
+
+    def _by_code(self, key: str) -> dict[str, Evaluation]:
+        if self.part is not None:
+            raise OptionError("a part of the codes is not divided again; divide the documents first")
+        if key in ("band", "seen") and self.seen is None:
+            raise OptionError(f"{key} needs to know what was trained on: give `seen`, as levels.seen_in makes it")
+        value_of = self._value_of(key)
+        values = {
+            value_of(case)(code)
+            for case in self.cases
+            for code in {*case.gold.codes, *(s.code for s in case.listed if s.suggested)}
+        }
+        bands = (UNSEEN, *(name for _, name in reversed(BANDS)))
+        order = [v for v in bands if v in values] if key == "band" else sorted(values)
+        return {value: self._recounted(self.cases, part=(key, value)) for value in order}
+
+    def _value_of(self, key: str) -> Callable[[Case], Callable[[str], str]]:
+        seen = self.seen or {}
+        if key == "section":
+            return lambda case: lambda code: case.section.get(code, "no evidence")
+        if key == "chapter":
+            return lambda case: self.levels.chapter
+        if key == "band":
+            return lambda case: lambda code: band_of(seen.get(code, 0))
+        return lambda case: lambda code: SEEN if seen.get(code, 0) > 0 else UNSEEN
+
+    def _own(self) -> Callable[[Case], Callable[[str], bool]]:
+        """Of a case, which codes are counted."""
+        if self.part is None:
+            return lambda case: lambda code: True
+        value_of, value = self._value_of(self.part[0]), self.part[1]
+        return lambda case: lambda code: value_of(case)(code) == value
+
+    def _recounted(self, cases: Iterable[Case], **changes: Any) -> Evaluation:
+        draft = replace(self, cases=tuple(cases), **changes)
+        own = draft._own() if draft.part is not None else None
+        sums = [sums_of(case, draft.levels, own(case) if own else None) for case in draft.cases]
+        return replace(draft, sums=np.array(sums, np.float64))
+
+    def at(self, *, threshold: float | None = None, k: int | None = None) -> Evaluation:
+        """The same results with other codes taken as suggested: those from a confidence on, or the first k of each list.
+
+        A code that rests on a bare laboratory value is never suggested by its confidence. Raises OptionError unless one of
+        the two is given, threshold in [0, 1] or k of at least 1.
+        """
+        if (threshold is None) == (k is None) or (k is not None and k < 1) or not 0 <= (threshold or 0) <= 1:
+            raise OptionError("give either threshold, in [0, 1], or k, of at least 1")
+
+        def marked(n: int, s: Listed) -> Listed:
+            if k is not None:
+                return s._replace(suggested=n < k)
+            return s._replace(suggested=s.sure and (s.confidence or 0.0) >= (threshold or 0.0))
+
+        cases = [case._replace(listed=tuple(marked(n, s) for n, s in enumerate(case.listed))) for case in self.cases]
+        return self._recounted(cases, threshold=threshold)
+
+    def curve(self) -> tuple[Point, ...]:
+        """Precision and recall at every confidence that occurs, from the highest to the lowest."""
+        own = self._own()
+        listed = [
+            (s.confidence, s.code in case.gold.codes)
+            for case in self.cases
+            for s in case.listed
+            if s.sure and s.confidence is not None and own(case)(s.code)
+        ]
+        best = np.sort(np.fromiter(self._reached(), np.float64))
+        if not listed:
+            return ()
+        confidence, right = (np.array(column, np.float64) for column in zip(*listed, strict=True))
+        order = np.argsort(-confidence, kind="stable")
+        confidence, right = confidence[order], np.cumsum(right[order])
+        last = np.flatnonzero(np.r_[confidence[1:] != confidence[:-1], True])
+        found = len(best) - np.searchsorted(best, confidence[last])
+        precision, recall = right[last] / (last + 1), found / max(1, len(best))
+        rows = zip(confidence[last].tolist(), precision.tolist(), recall.tolist(), strict=True)
+        return tuple(Point(*row) for row in rows)
+
+    def _reached(self) -> Iterator[float]:
+        """Of every required code the best confidence of what finds it; -1 where nothing listed does."""
+        own = self._own()
+        for case in self.cases:
+            given = {s.code: s.confidence or 0.0 for s in case.listed if s.sure}
+            for code, by in case.gold.finds.items():
+                if own(case)(code):
+                    yield max((given[c] for c in by if c in given), default=-1.0)
+
+    def threshold_for(self, *, precision: float) -> Operating:
+        """The lowest confidence from which at least this share of the codes is right on these documents, and its recall.
+
+        Choose it on other documents than those it is reported on: the intervals do not know that it was chosen. Raises
+        OptionError for a precision outside (0, 1], and where no threshold reaches it.
+        """
+        if not 0 < precision <= 1:
+            raise OptionError("precision must lie in (0, 1]")
+        curve = self.curve()
+        reaching = [point.threshold for point in curve if point.precision >= precision]
+        if not reaching:
+            best = max((point.precision for point in curve), default=0.0)
+            raise OptionError(
+                f"no threshold gives a precision of {precision:g} on these documents; the best is {best:.3f}"
+            )
+        there = self.at(threshold=reaching[-1])
+        figures, intervals = there.figures, there.intervals()
+        return Operating(
+            reaching[-1], figures["P"], intervals["P"], figures["R"], intervals["R"], figures["suggested_per_note"]
+        )
+
+    # -- shown
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: what was measured, figures, their 95% intervals [low, high], and the reliability curve."""
@@ -166,7 +311,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         figures = self.figures
-        told = ", ".join(f"{name} {figures[name]:.3f}" for name in ("MAP", "F1", "R@10", "ECE"))
+        told = ", ".join(f"{name} {figures[name]:.3f}" for name in ("MAP", "F1", "R@10", "ECE") if name in figures)
         return f"<Evaluation of {self.documents} documents in {self.system}: {told}>"
 
     def __str__(self) -> str:
@@ -193,12 +338,14 @@ def evaluate(
     system: str = "icd10cm",
     threshold: float | None = None,
     limit: int = 200,
+    seen: Mapping[str, float] | None = None,
 ) -> Evaluation:
     """Ask the model for the codes of coded documents, and compare.
 
     documents: read lazily, one at a time; those not coded in `system` are left out before the model sees them. Each is
         asked with its own setting, document type and service date. threshold: as in `suggest`: confidence in [0, 1]
-        from which a code counts as suggested, None is the model's own. limit: suggestions ranked a document.
+        from which a code counts as suggested, None is the model's own. limit: suggestions ranked a document. seen: as in
+        `score`; None asks the model.
 
     Figures are those of `score`. A document that cannot be read counts as one without suggestions (`unread`). Raises
     OptionError when no document was coded in `system`, or for an impossible option.
@@ -219,9 +366,12 @@ def evaluate(
         except InputError:  # as in a batch, a document that cannot be read is one without suggestions
             return None
 
+    known = getattr(model, "engines", {}).get(system)
+    if seen is None and known is not None:
+        seen = seen_by(model, system)
     # the model applied the threshold, and knows what it never suggests (a bare laboratory value)
-    counted = _count(documents, result, system, None)
-    return Evaluation(system, threshold, counted.sums, counted.keys)
+    counted = _count(documents, result, system, None, Levels(known.system if known is not None else None), seen)
+    return replace(counted, threshold=threshold)
 
 
 def score(
@@ -230,18 +380,25 @@ def score(
     *,
     system: str = "icd10cm",
     threshold: float | None = None,
+    table: CodeSystem | None = None,
+    seen: Mapping[str, float] | None = None,
 ) -> Evaluation:
     """Compare results that are already there with coded documents, by id; results of other documents are not looked at.
 
-    results: of `suggest` with `id=`, or lines of a batch as dicts; also another product's, in that form. A line that is
-        an error counts as no suggestion. threshold: confidence in [0, 1] from which a code counts as suggested; None
-        takes the results' own marks.
+    results: of `suggest` with `id=`, or lines of a batch as dicts; also another product's, in that form (`adapters`). A
+        line that is an error counts as no suggestion. threshold: confidence in [0, 1] from which a code counts as
+        suggested; None takes the results' own marks. table: the code system, for blocks and chapters. seen: plain code ->
+        how often it was given in training, for bands (`levels.seen_in` counts it, `levels.seen_by` asks a model).
 
     Codes are compared without dots and in capitals; a code listed twice counts once, where it first stands. A required
     code is found by itself or by a gold code that is an alternative for it (`Label.alt_for`). In the ranked list a code
-    that is merely acceptable, or an alternative of one found before, is skipped: neither right nor wrong. Evidence
-    meets the gold's if a piece of at most 120 code points covers half of a gold span or lies within one. ECE (Guo et
-    al. 2017, equation 3; ten equal bins) and the Brier score (Brier 1950) look at suggestions of confidence 0.05 and
+    that is merely acceptable, or an alternative of one found before, is skipped: neither right nor wrong. At a level of
+    the hierarchy every code stands for its group, and each group of a document counts once; "hierarchy" adds up the
+    counts of all four (Kiritchenko et al. 2005). A macro figure is the mean over the codes that were required, or
+    suggested wrongly, of what is true of each; a required code is found as above.
+
+    Evidence meets the gold's if a piece of at most 120 code points covers half of a gold span or lies within one. ECE (Guo
+    et al. 2017, equation 3; ten equal bins) and the Brier score (Brier 1950) look at suggestions of confidence 0.05 and
     more, the first 20 a document. Documents not coded in `system` are left out, and, as in the CodiEsp shared task,
     those with policy "mentions" that hold none of its codes.
 
@@ -262,7 +419,7 @@ def score(
             raise InputError(f"no result has the id {document.id!r}; every document needs one")
         return known[document.id]
 
-    return _count(documents, of, system, threshold)
+    return _count(documents, of, system, threshold, Levels(table), seen)
 
 
 def _count(
@@ -270,84 +427,26 @@ def _count(
     result_of: Callable[[CodedDocument], Result | None],
     system: str,
     threshold: float | None,
+    levels: Levels,
+    seen: Mapping[str, float] | None,
 ) -> Evaluation:
-    sums, keys, seen = [], [], set()
+    sums, keys, cases, ids = [], [], [], set()
     for document in documents:
-        gold = _gold(document, system)
+        gold = gold_of(document, system)
         if gold is None:
             continue
-        if document.id in seen:
+        if document.id in ids:
             raise InputError(f"two documents have the id {document.id!r}")
-        seen.add(document.id)
+        ids.add(document.id)
         result = result_of(document)
-        ranked = _ranking(result, system, threshold)
-        squared_error, bins = _calibration(gold, ranked)
-        located = [_meets(s.evidence, gold.codes[s.code]) for s in ranked if s.suggested and gold.codes.get(s.code)]
-        row = {
-            "documents": 1,
-            "unread": result is None or (isinstance(result, Mapping) and result.get("error") is not None),
-            "ranked": bool(gold.finds),
-            "average_precision": _average_precision(gold, ranked),
-            "found10": _level(gold, ranked[:10])["found"],
-            "found200": _level(gold, ranked[:200])["found"],
-            **_level(gold, [s for s in ranked if s.suggested]),
-            **{f"{name}3": n for name, n in _level(gold, [s for s in ranked if s.suggested], 3).items()},
-            "located": sum(located),
-            "locatable": len(located),
-            "squared_error": squared_error,
-        }
-        sums.append([*(float(row[name]) for name in _COUNTED), *bins.ravel().tolist()])
-        keys.append({key: _key(document, result, key) for key in _KEYS})
+        case = case_of(document, gold, result, system, threshold)
+        sums.append(sums_of(case, levels))
+        cases.append(case)
+        keys.append({key: _key(document, result, key) for key in DOCUMENT_KEYS})
     if not sums:
         raise OptionError(f"no document was coded in {system}: name another system, or see `systems` of CodedDocument")
-    return Evaluation(system, threshold, np.array(sums, np.float64), tuple(keys))
-
-
-class _Gold(NamedTuple):
-    codes: dict[str, Spans]  #: every code of any tier -> its evidence
-    finds: dict[str, set[str]]  #: required code -> the codes that find it
-
-
-class _Listed(NamedTuple):
-    code: str
-    confidence: float
-    suggested: bool
-    evidence: Spans
-
-
-def _plain(code: str) -> str:
-    return code.replace(".", "").upper()
-
-
-def _gold(document: CodedDocument, system: str) -> _Gold | None:
-    """The codes to be found, None where the document says nothing about the system."""
-    own = {_plain(label.code): label for label in document.codes if label.system == system}
-    if system not in document.systems or (document.policy == "mentions" and not own):
-        return None
-    finds = {code: {code} for code, label in own.items() if label.tier == "required"}
-    for code, label in own.items():
-        for other in label.alt_for:
-            if _plain(other) in finds:
-                finds[_plain(other)].add(code)
-    return _Gold({code: label.evidence for code, label in own.items()}, finds)
-
-
-def _ranking(result: Result | None, system: str, threshold: float | None) -> list[_Listed]:
-    """The listed codes of one system in their order, each once."""
-    rows = result.to_dict() if isinstance(result, NoteResult) else result or {}
-    out: dict[str, _Listed] = {}
-    for row in rows.get("suggestions") or ():
-        if row.get("system", "icd10cm").lower().replace("-", "") != system:  # other products write ICD-10-CM
-            continue
-        code, confidence, marked = _plain(row["code"]), float(row["confidence"]), row.get("suggested")
-        if not (math.isfinite(confidence) and 0 <= confidence <= 1):
-            raise InputError(f"the confidence of {code} is no probability in [0, 1]")
-        if marked is None and threshold is None:
-            raise InputError(f"{code} is not marked as suggested or not; give a threshold")
-        suggested = bool(marked) if threshold is None else confidence >= threshold
-        evidence = tuple((e["start"], e["end"]) for e in row.get("evidence") or ())
-        out.setdefault(code, _Listed(code, confidence, suggested, evidence))
-    return list(out.values())
+    given = None if seen is None else {plain(code): n for code, n in seen.items()}
+    return Evaluation(system, threshold, np.array(sums, np.float64), tuple(keys), tuple(cases), levels, given)
 
 
 def _key(document: CodedDocument, result: Result | None, key: str) -> str:
@@ -355,83 +454,3 @@ def _key(document: CodedDocument, result: Result | None, key: str) -> str:
     if value is None:
         value = result.get(key) if isinstance(result, Mapping) else getattr(result, key, None)
     return "unknown" if value is None else str(value)
-
-
-def _level(gold: _Gold, listed: Iterable[_Listed], length: int | None = None) -> dict[str, int]:
-    """Hits of the listed with every code cut to `length` characters and then counted once."""
-    given = {s.code[:length] for s in listed}
-    finds: dict[str, set[str]] = {}
-    for code, found_by in gold.finds.items():
-        finds.setdefault(code[:length], set()).update(c[:length] for c in found_by)
-    return {
-        "required": len(finds),
-        "found": sum(not found_by.isdisjoint(given) for found_by in finds.values()),
-        "suggested": len(given),
-        "right": len(given & {code[:length] for code in gold.codes}),
-    }
-
-
-def _average_precision(gold: _Gold, ranked: Iterable[_Listed]) -> float:
-    """Sum of the precision at each required code found, over the number of required codes; 0 without any."""
-    missing, rank, hits, total = set(gold.finds), 0, 0, 0.0
-    for s in ranked:
-        found = sorted(code for code in missing if s.code in gold.finds[code])
-        if not found and s.code in gold.codes:
-            continue
-        rank += 1
-        if found:
-            # an alternative for two required codes finds one of them, and a required code itself first
-            missing.discard(s.code if s.code in found else found[0])
-            hits += 1
-            total += hits / rank
-    return total / len(gold.finds) if gold.finds else 0.0
-
-
-def _meets(evidence: Iterable[tuple[int, int]], gold: Iterable[tuple[int, int]]) -> bool:
-    short = [(start, end) for start, end in evidence if end - start <= EVIDENCE_LONGEST]
-    for first, last in gold:
-        for start, end in short:
-            common = min(end, last) - max(start, first)
-            if common > 0 and (2 * common >= last - first or (first <= start and end <= last)):
-                return True
-    return False
-
-
-def _calibration(gold: _Gold, ranked: Sequence[_Listed]) -> tuple[float, Floats]:
-    """Sum of squared errors, and (bins, 3): n, sum of confidence, right, over the suggestions worth looking at."""
-    looked_at = [s for s in ranked if s.confidence >= CALIBRATION_FLOOR][:CALIBRATION_TOP]
-    confidence = np.array([s.confidence for s in looked_at], np.float64)
-    right = np.array([s.code in gold.codes for s in looked_at], np.float64)
-    bins = np.zeros((BINS, 3))
-    bin_of = np.minimum(BINS - 1, (confidence * BINS).astype(np.int64))
-    np.add.at(bins, bin_of, np.c_[np.ones_like(right), confidence, right])
-    return float(((confidence - right) ** 2).sum()), bins
-
-
-def _figures(sums: Floats) -> dict[str, Floats]:
-    """Figures, each (...), from weighted sums over documents, (..., columns)."""
-    of = {name: sums[..., i] for name, i in _COLUMN.items()}
-    n, confidence, right = np.moveaxis(sums[..., len(_COUNTED) :].reshape(*sums.shape[:-1], BINS, 3), -1, 0)
-
-    def ratio(a: Floats, b: Floats) -> Floats:
-        return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
-
-    p, r = ratio(of["right"], of["suggested"]), ratio(of["found"], of["required"])
-    p3, r3 = ratio(of["right3"], of["suggested3"]), ratio(of["found3"], of["required3"])
-    looked_at = n.sum(-1)
-    return {
-        "P": p,
-        "R": r,
-        "F1": ratio(2 * p * r, p + r),
-        "P3": p3,
-        "R3": r3,
-        "F13": ratio(2 * p3 * r3, p3 + r3),
-        "MAP": ratio(of["average_precision"], of["ranked"]),
-        "R@10": ratio(of["found10"], of["required"]),
-        "R@200": ratio(of["found200"], of["required"]),
-        "evidence": ratio(of["located"], of["locatable"]),
-        "ECE": ratio(np.abs(confidence - right).sum(-1), looked_at),
-        "Brier": ratio(of["squared_error"], looked_at),
-        "suggested_per_note": ratio(of["suggested"], of["documents"]),
-        "required": of["required"],
-    }

@@ -186,7 +186,12 @@ def _header(result: NoteResult) -> str:
     told += [f"{n} {level}{'s' * (n > 1)}" for level in ("error", "warning") if (n := levels[level])]
     counts = f"{len(result.suggested)} suggested of {len(result.suggestions)} listed"
     rest = "".join(f' <span class="csg-bit">{_text(bit)}</span>' for bit in told if bit)
-    return f'<div class="csg-head"><b>{counts}</b>{rest}</div>'
+    return f'<div class="csg-head"><b>{counts}</b>{rest}</div>{_cautions(result)}'
+
+
+def _cautions(result: NoteResult) -> str:
+    said = "".join(f'<li class="csg-warning"><b>caution</b> {_text(c.message)}</li>' for c in result.cautions)
+    return f'<ul class="csg-findings">{said}</ul>' if said else ""
 
 
 # ---- the table of codes
@@ -377,6 +382,7 @@ def encounter_to_html(result: EncounterResult, *, full_page: bool = False) -> st
     for document in result.documents:
         kind = (document.document_type or "document").replace("_", " ")
         parts.append(f'<p class="csg-head"><b>{_text(document.id)}</b> <span class="csg-bit">{_text(kind)}</span></p>')
+        parts.append(_cautions(document))
         parts.append(_note(document))
     body = f'<div class="codesuggest">{"".join(parts)}</div>'
     return _page(result.id or "encounter", body) if full_page else body

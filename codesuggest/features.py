@@ -15,13 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest import axes as pcs
+from codesuggest import qualifiers
+from codesuggest.acts import COLUMNS as ACT_COLUMNS
 from codesuggest.care import CARE_FEATURES, care_features, is_drug, read_care
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import KINDS, SIDES, Concepts, categories_of
+from codesuggest.company import COMPANY_FEATURES, NOBODY, Company
+from codesuggest.concepts import KINDS, SIDES, Concepts, categories_of, concept_of_codes
 from codesuggest.learned import Learned
+from codesuggest.marked import MARKED, Claims
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
 from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.trimesters import NONE, OPEN, trimester_of, trimesters
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
@@ -35,6 +40,7 @@ LEAST, LEAST_OPERATION = (
 )  #: coverage from which a term counts as said in part; wordings of operations are short
 TIGHT = 0.5  #: compactness from which its words count as said together
 WINDOW = 6  #: words within which all of a learned term must stand
+ACT_WINDOW = 12  #: and all of a step of an operation
 
 BILATERAL, UNSPECIFIED = SIDES.index("bilateral"), SIDES.index("unspecified")
 #: Features whose weight may differ where every mention is coded: a document of that policy repeats them as "mentions:...",
@@ -121,7 +127,21 @@ FEATURES: tuple[str, ...] = (
     "learned:term_and_match",
     "learned:operation_prior",
     *pcs.COLUMNS,
+    *ACT_COLUMNS,
     *(f"mentions:{name}" for name in ("document", *OF_POLICY)),
+    # of the mention dictionary (`marked.py`)
+    *(f"marked:{name}" for name in MARKED),
+    # of what the others say of a candidate (`company.py`); those of COMPANY_FEATURES are filled in by `rivals` too
+    "against:unsaid_qualifier",
+    "against:unsaid_share",
+    "code:trimester",
+    "code:other_trimester",
+    "code:unspecified_trimester",
+    "company:implied",
+    "company:implied_worth",
+    "company:implied_in_diagnosis",
+    "company:implied_unsaid",
+    *COMPANY_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -132,7 +152,8 @@ class Table:
 
     code, concept, category: int32 (n,), position of the code, its concept, dense id of its three-character category.
     x: float32 (n, F). lead: int32 (n,), the hit each rests on most. usable: bool (h,), hits that may be evidence.
-    worth: float32 (h,), how much a hit says as evidence.
+    worth: float32 (h,), how much a hit says as evidence. witness: int64 (n, 3), hits of the diagnoses that add up to it, NOBODY if
+    none. company: the tables of facts, where the system has any.
     """
 
     code: Ints
@@ -142,17 +163,12 @@ class Table:
     lead: Ints
     usable: Bools
     worth: Floats
+    witness: Ints
+    company: Company | None = None
 
     def undocumented(self, row: int) -> tuple[str, ...]:
         """Axes of an ICD-10-PCS code whose value the note does not tell, () in any other system."""
         return tuple(axis for axis in pcs.OPEN if self.x[row, COLUMN[f"axis:{axis}_open"]])
-
-    def evidence_of(self, row: int, hits: Hits, term_concept: Ints) -> npt.NDArray[np.int64]:
-        """Hits that speak for a candidate: not much weaker than its best one, strongest and then first in the note."""
-        own = np.flatnonzero(self.usable & (term_concept[hits.term] == self.concept[row]))
-        if len(own):
-            own = own[self.worth[own] >= 0.7 * self.worth[own].max()]
-        return np.asarray(own[np.lexsort((hits.first[own], -np.round(self.worth[own], 2)))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +176,20 @@ class Static:
     """What of a code system the features need, computed once at load.
 
     By concept (c,): category int32, dense id of the three-character category; letter int8, number of the first
-    character; title_term int32, the concept's title, -1 if none; drug bool, in HCPCS only, else None. By code (k,):
-    code_length int8.
+    character; title_term int32, the concept's title, -1 if none; first int32, its first code; drug bool, in HCPCS only, else
+    None. By code (k,): code_length int8; concept int32, -1 for headers.
     """
 
     category: Ints
     letter: npt.NDArray[np.int8]
     title_term: Ints
     code_length: npt.NDArray[np.int8]
+    first: Ints
+    concept: Ints
     drug: Bools | None = None
     sided: bool = True  #: whether any code names a side
+    company: Company | None = None  #: of ICD-10-CM
+    trimester: npt.NDArray[np.int8] | None = None  #: int8 (k,), part of a pregnancy a code is for, of ICD-10-CM
 
     @classmethod
     def of(cls, system: CodeSystem, concepts: Concepts) -> Static:
@@ -188,8 +208,12 @@ class Static:
             letter[first],
             title,
             np.char.str_len(codes).astype(np.int8),
+            first,
+            concept_of_codes(concepts, len(codes)),
             drug,
             bool(concepts.side.any()),
+            Company.of(system) if system.name.startswith("icd10cm") else None,
+            trimesters(system) if system.name.startswith("icd10cm") else None,
         )
 
 
@@ -205,20 +229,24 @@ def features(
     allowed: Bools,
     axes: Axes | None = None,
     reliability: Floats | None = None,
+    claimed: Claims | None = None,
 ) -> Table:
     """Candidates with their features. allowed: bool (k,), codes that may be suggested: billable and valid on the day.
     axes: of ICD-10-PCS, whose members are chosen by them. reliability: of the learned terms, by default `learned`'s.
 
+    claimed: what the mention dictionary says of the note; with it a mention counts whatever is asserted of it.
+
     The rival features are left at 0 for `rivals`.
     """
     trust = learned.reliability if reliability is None else reliability
+    least, mentioned = LEAST if axes is None else LEAST_OPERATION, claimed is not None
     judged = _Judged.of(
-        reading, hits, concepts, trust, inpatient=inpatient, least=LEAST if axes is None else LEAST_OPERATION, axes=axes
+        reading, hits, concepts, trust, index, inpatient=inpatient, least=least, axes=axes, mentioned=mentioned
     )
     sheet = _Sheet.of(judged, index, static)
     if not len(sheet.concept):
         none = np.zeros(0, np.int32)
-        return Table(none, none, none, sheet.x, none, judged.usable, judged.worth)
+        return Table(none, none, none, sheet.x, none, judged.usable, judged.worth, sheet.witness)
     _how_it_matched(sheet, index)
     _which_kind_of_term(sheet)
     _what_speaks_against(sheet, index)
@@ -226,13 +254,14 @@ def features(
     if static.drug is not None:
         _who_provided_it(sheet, static.drug)
     _what_was_learned(sheet)
-    return _codes(sheet, index, static, learned, allowed, site, axes)
+    _what_it_adds_up_from(sheet)
+    return _codes(sheet, index, static, learned, allowed, site, axes, claimed)
 
 
 def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floats:
     """Largest value of each key in 0..size-1, at least 0. values: non-negative, of any dtype."""
     out = np.zeros(size, np.float32)
-    np.maximum.at(out, keys, values)
+    np.maximum.at(out, keys, np.asarray(values, np.float32))  # of the same type: several times faster (0.3 ms a note)
     return out
 
 
@@ -243,7 +272,7 @@ class _Judged:
     concept: int32. status: index in ASSERTIONS. strength: float32 in [0, 1], coverage * compactness^(1/4). full: the whole
     term, its words together. usable: speaks of this patient, in a way its concept can be coded from. drug: a drug's name
     that hints at a status code. dominated: inside a longer full match, as "pain" in "knee pain". worth: as evidence. trust:
-    float32, reliability of a learned term, 0 for every other.
+    float32, reliability of a learned term, 0 for every other. unsaid: share of the term in qualifiers that are missing.
     """
 
     reading: Reading
@@ -259,6 +288,7 @@ class _Judged:
     dominated: Bools
     worth: Floats
     trust: Floats
+    unsaid: Floats
 
     @classmethod
     def of(
@@ -267,29 +297,36 @@ class _Judged:
         hits: Hits,
         concepts: Concepts,
         trust: Floats,
+        index: TermIndex,
         *,
         inpatient: bool,
         least: float,
         axes: Axes | None = None,
+        mentioned: bool = False,
     ) -> _Judged:
         segment = hits.segment
         status = reading.status[segment]
         concept = concepts.term_concept[hits.term]
         kind = concepts.term_kind[hits.term]
         learned = kind == KINDS.index("learned")
-        drug = (kind == KINDS.index("drug")) | learned  # neither names its concept
+        act = kind == KINDS.index("act")
+        drug = (kind == KINDS.index("drug")) | learned | act  # none of them names its concept
         trusted = np.zeros(len(hits), np.float32)
         trusted[learned] = trust[hits.term[learned] - (len(concepts.term_kind) - len(trust))]
-        strength = (hits.coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
-        full = (hits.coverage >= FULL) & (hits.compact >= TIGHT)
+        said, unsaid, past = qualifiers.unsaid(reading, hits, index)
+        coverage = hits.coverage + said
+        strength = (coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
+        strength = np.where(past > 0, np.minimum(strength, LEAST), strength)
+        full = (coverage >= FULL) & (hits.compact >= TIGHT)
         # uncertain diagnoses are coded at the end of an inpatient stay only (II.H, III.C; IV.H)
-        own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient)
+        own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient) | mentioned
         relative = (status == FAMILY) | ((status == AFFIRMED) & reading.says_family[segment])
-        usable = np.where(concepts.route[concept] == 1, relative, own)
+        usable = np.where(concepts.route[concept] == 1, relative | (learned & mentioned), own)
         usable &= (hits.coverage >= least) | ((strength >= 0.5) & (least <= LEAST))
         if axes is not None:
             usable &= pcs.names_operation(axes, reading, hits)
         usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (hits.last - hits.first < WINDOW))
+        usable &= ~act | ((hits.coverage >= FULL) & (hits.last - hits.first < ACT_WINDOW))
         dominated = np.zeros(len(hits), bool)
         strong = np.flatnonzero(full & own & ~drug)
         first = np.searchsorted(segment, segment[strong])  # hits are sorted by segment: pairs within one only
@@ -306,7 +343,7 @@ class _Judged:
         in_diagnosis = reading.group[segment] == GROUPS.index("assessment")
         worth = np.where(learned, trusted, strength - 0.3 * dominated + 0.15 * in_diagnosis).astype(np.float32)
         return cls(
-            reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth, trusted
+            reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth, trusted, unsaid
         )
 
 
@@ -316,7 +353,7 @@ class _Sheet:
 
     concept: int32 (n,). x: float32 (n, F). use, slot: (u,), the usable hits of the candidates and their rows. plain,
     row: (p,), those of them that match words of their own (no drugs, not dominated). best: float32 (n,), strength of the
-    best plain hit.
+    best plain hit. witness: as in `Table`, by concept.
     """
 
     judged: _Judged
@@ -329,6 +366,7 @@ class _Sheet:
     best: Floats
     category: Ints
     letter: npt.NDArray[np.int8]
+    witness: Ints
 
     @classmethod
     def of(cls, judged: _Judged, index: TermIndex, static: Static) -> _Sheet:
@@ -347,7 +385,9 @@ class _Sheet:
             slot = place[slot]
             use, slot, concept = use[slot >= 0], slot[slot >= 0], concept[kept]
         own_words = ~judged.drug[use] & ~judged.dominated[use]
-        plain, row = use[own_words], slot[own_words]
+        plain = use[own_words]
+        concept, slot, witness = _with_implied(judged, plain, concept, slot, static)
+        row = slot[own_words]
         return cls(
             judged,
             concept,
@@ -359,6 +399,7 @@ class _Sheet:
             _max_by(row, judged.strength[plain], len(concept)),
             static.category[concept],
             static.letter[concept],
+            witness,
         )
 
     def put(self, name: str, values: Any) -> None:
@@ -375,6 +416,35 @@ class _Sheet:
         ahead = np.zeros(len(values), np.float32)
         ahead[order] = values[order][np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))]
         return ahead - values
+
+
+def _with_implied(
+    judged: _Judged, plain: Ints, concept: Ints, slot: Ints, static: Static
+) -> tuple[Ints, Ints, Ints]:
+    """The candidates with those that the diagnoses said add up to, the rows of the hits among them, and the witnesses."""
+    if static.company is None or not len(plain):
+        return concept, slot, np.full((len(concept), 3), NOBODY)
+    said = plain[judged.full[plain] & (judged.status[plain] != HISTORICAL)]
+    code, place = static.company.adds_up(static.first[judged.concept[said]], judged.worth[said])
+    implied = static.concept[code]
+    known, place = implied >= 0, np.where(place >= 0, np.append(said, NOBODY)[place], NOBODY)
+    both = np.union1d(concept, implied[known])
+    witness = np.full((len(both), 3), NOBODY)
+    witness[np.searchsorted(both, implied[known])] = place[known]
+    return both, np.searchsorted(both, concept)[slot], witness
+
+
+def _what_it_adds_up_from(sheet: _Sheet) -> None:
+    """Candidates that the diagnoses said add up to, and how well the weakest of these is said."""
+    judged, row = sheet.judged, np.flatnonzero((sheet.witness >= 0).any(1))
+    witness = sheet.witness[row]
+    there = witness >= 0
+    worth = np.where(there, np.minimum(judged.worth[witness], 1), 1).min(1)
+    in_diagnosis = judged.reading.group[judged.hits.segment[witness]] == GROUPS.index("assessment")
+    sheet.x[row, COLUMN["company:implied"]] = 1
+    sheet.x[row, COLUMN["company:implied_worth"]] = worth
+    sheet.x[row, COLUMN["company:implied_in_diagnosis"]] = (in_diagnosis | ~there).all(1)
+    sheet.x[row, COLUMN["company:implied_unsaid"]] = sheet.best[row] < 0.6
 
 
 def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
@@ -432,6 +502,9 @@ def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     sheet.put("against:negated", negative)
     sheet.put("against:negated_only_stronger", negative > best + 0.05)
     sheet.put("against:uncertain_too", strongest(UNCERTAIN))
+    whole = sheet.top(strength[p] * (judged.unsaid[p] == 0))
+    sheet.put("against:unsaid_qualifier", (best > 0) & (whole < best - 0.02))
+    sheet.put("against:unsaid_share", best - sheet.top(strength[p] - 2 * judged.unsaid[p]))
     present = sheet.top(strength[p] * (judged.status[p] != HISTORICAL))
     sheet.put("against:historical_only", (best > 0) & (present < best - 0.2))
     sheet.put("against:dominated", (best == 0) & (_max_by(sheet.slot, ~judged.drug[sheet.use], n) > 0))
@@ -440,11 +513,11 @@ def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     if not len(p):
         return
     # how many hits claim the very words of a candidate's best one, and how much better the best of them is
-    words = np.stack([hits.segment[p], hits.first[p], hits.last[p]], 1)
-    _, which, crowd = np.unique(words, axis=0, return_inverse=True, return_counts=True)
-    which = which.reshape(-1)
+    size = np.int64(len(judged.reading.words) + 1)  # (segment, first, last) as one number
+    words = (hits.segment[p] * size + hits.first[p]) * size + hits.last[p]
+    _, which, crowd = np.unique(words, return_inverse=True, return_counts=True)
     best_claim = _max_by(which, strength[p], len(crowd))
-    order = np.lexsort((np.arange(len(p)), -strength[p], sheet.row))
+    order = np.lexsort((-strength[p], sheet.row))
     lead = order[np.r_[True, sheet.row[order][1:] != sheet.row[order][:-1]]]
     sheet.x[sheet.row[lead], COLUMN["against:crowd"]] = np.log(crowd[which[lead]])
     sheet.x[sheet.row[lead], COLUMN["against:shared_words"]] = best_claim[which[lead]] - strength[p][lead]
@@ -498,8 +571,17 @@ def _spoken(sheet: _Sheet) -> pcs.Spoken:
     judged, use = sheet.judged, sheet.use
     strength = np.where(judged.trust[use] > 0, judged.trust[use], judged.strength[use])
     whole = judged.full[use] & ~judged.drug[use]
+    hits = judged.hits
     return pcs.Spoken(
-        sheet.slot, judged.hits.term[use], judged.hits.segment[use], strength, whole, judged.hits.matched[use]
+        sheet.slot,
+        hits.term[use],
+        hits.segment[use],
+        strength,
+        whole,
+        hits.matched[use],
+        judged.kind[use] == KINDS.index("act"),
+        hits.first[use],
+        hits.last[use],
     )
 
 
@@ -563,8 +645,9 @@ def _what_was_learned(sheet: _Sheet) -> None:
 
 
 def _codes(
-    sheet: _Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None
-) -> Table:
+    sheet: _Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None,
+    claimed: Claims | None,
+) -> Table:  # fmt: skip
     """From concepts to codes: the sides the note speaks of, and the encounter its words point to."""
     judged, ids = sheet.judged, sheet.concept
     reading, concepts = judged.reading, judged.concepts
@@ -590,11 +673,13 @@ def _codes(
     heard[row[said & (side > 0)]] = True
     if axes is not None:  # ICD-10-PCS has no code for an unspecified side: without a word of it, each may be meant
         said |= ~heard[row]
-    keep = allowed[code] & said & reading.extension_fits(extension)
+    fits = said & reading.extension_fits(extension)
+    keep = allowed[code] & (fits if claimed is None else fits | np.isin(code, claimed.code))
     row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
     columns: dict[str, Floats] = {}
     if axes is not None:
         keep, columns = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard[row] & (side > 0))
+        columns["side:lesser"] = pcs.lesser_side(beside + site, row, side)
         row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
     x = sheet.x[row]
     for name, values in columns.items():
@@ -611,7 +696,7 @@ def _codes(
     put("side:unspecified", open_side)
     put("side:unspecified_though_said", np.where(open_side, beside[:, 1:4].max(1)[row] + site[:, 1:4].max(1)[row], 0))
     put("side:bilateral", side == BILATERAL)
-    initial = np.isin(extension, [ord(c) for c in "ABC"])  # I.C.19.a, FY2026
+    initial = (extension >= ord("A")) & (extension <= ord("C"))  # I.C.19.a, FY2026
     later = (extension >= ord("D")) & (extension < ord("S"))
     put("encounter:initial", initial)
     put("encounter:initial_in_follow_up", initial * float(reading.follow_up))
@@ -619,6 +704,10 @@ def _codes(
     put("encounter:subsequent_in_follow_up", later * float(reading.follow_up))
     put("encounter:sequela", extension == ord("S"))
     put("encounter:other", (extension > 0) & (extension < ord("A")))
+    if static.trimester is not None and (part := static.trimester[code]).any() and (now := trimester_of(reading.text)) != NONE:
+        put("code:trimester", part == now)
+        put("code:other_trimester", (part != now) & (part != NONE) & (part != OPEN))
+        put("code:unspecified_trimester", part == OPEN)
     put("code:length", static.code_length[code] / 7)
     put("learned:code_prior", learned.code_prior[code])
     put("learned:category_prior", learned.category_prior[sheet.category[row]])
@@ -630,9 +719,12 @@ def _codes(
         own = association[code]
         put("learned:association", own)
         put("learned:association_best", (own >= _max_by(row, own, len(ids))[row]) & (own > 0))
+    if claimed is not None:
+        x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code)
     lead = np.full(len(ids), -1, np.int32)
     order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
     lead[sheet.slot[order]] = sheet.use[order]
+    lead = np.where(lead < 0, sheet.witness[:, 0], lead).astype(np.int32)
     return Table(
         code=code.astype(np.int32),
         concept=ids[row].astype(np.int32),
@@ -641,4 +733,6 @@ def _codes(
         lead=lead[row],
         usable=judged.usable,
         worth=judged.worth,
+        witness=sheet.witness[row],
+        company=static.company,
     )

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -439,3 +440,26 @@ def _check_columns(path: Path, names: list[str], wanted: Wanted) -> None:
     for key in wanted.keys:
         if names.count(key) > 1:
             raise BatchError(f"{path}: several columns are named {key!r}")
+
+
+# ---- one note
+
+
+def read_note(file: str, fallback: str | None) -> str:
+    """The text of one file, or of standard input ("-"). Raises InputError, OptionError for an unknown encoding."""
+    if fallback is not None:
+        check_encoding(fallback)
+    path, name = Path(file), "standard input" if file == "-" else file
+    if path.is_dir() or path.suffix.lower() in (".jsonl", ".csv", ".parquet"):
+        raise InputError(f"{file} holds many documents: use `codesuggest batch {file} --out codes.jsonl`")
+    try:
+        if file == "-":
+            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as handle:
+                raw = handle.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or 'no such file'})") from None
+    if len(raw) > MAX_BYTES:
+        raise TextTooLongError(f"{name}: longer than {MAX_BYTES} bytes")
+    return decode(raw, name, fallback=fallback)

@@ -76,6 +76,7 @@ class TermCounts:
     documents: int
     said_by: Mapping[str, Sequence[Ints]]
     has: Mapping[str, Sequence[frozenset[int]]]
+    frequent: bool = False
 
     @classmethod
     def of(
@@ -86,8 +87,10 @@ class TermCounts:
         *,
         n_concepts: int,
         min_groups: int,
+        frequent: bool = False,
     ) -> TermCounts:
-        """found, concepts, groups: of each document, the terms it says, the concepts it was given, its group."""
+        """found, concepts, groups: of each document, the terms it says, the concepts it was given, its group. frequent: also
+        terms and concepts that a great share of the documents have, as the few codes of a list of a site's own."""
         n = len(found)
         held: dict[Term, list[int]] = defaultdict(list)
         for d, own in enumerate(found):
@@ -98,10 +101,11 @@ class TermCounts:
             with_concept[sorted(own_concepts)] += 1
         rows: list[tuple[Term, int, int, int]] = []
         for term, places in held.items():
-            if len(places) < 2 or len(places) > _COMMON * n or len({groups[d] for d in places}) < min_groups:
+            common = len(places) > _COMMON * n and not frequent
+            if len(places) < 2 or common or len({groups[d] for d in places}) < min_groups:
                 continue
             for c, both in Counter(c for d in places for c in concepts[d]).items():
-                if both >= 2 and _reliable(both, len(places), int(with_concept[c]) / n):
+                if both >= 2 and _reliable(both, len(places), int(with_concept[c]) / n, frequent):
                     rows.append((term, c, both, len(places)))
         rows.sort(key=lambda r: (r[1], r[0]))
         number: dict[Term, list[int]] = defaultdict(list)
@@ -121,6 +125,7 @@ class TermCounts:
             n,
             dict(said_by),
             dict(has),
+            frequent,
         )
 
     def prior(self, without: str | None = None) -> Floats:
@@ -142,9 +147,13 @@ class TermCounts:
         share = prior[self.concept] / max(1, documents)
         value = (both + share / 2) / (said + 1.5)
         kept = (both >= 2) & (value >= LEAST) & (value >= LIFT * share)
+        if self.frequent:
+            kept = (both >= 2) & (value >= LEAST) & (value * (1 - share) >= LIFT * share * (1 - value))
         return np.asarray(np.round(np.where(kept, value, 0), 4), np.float32)
 
 
-def _reliable(both: int, said: int, prior: float) -> bool:
+def _reliable(both: int, said: int, prior: float, frequent: bool) -> bool:
+    """Whether a term is kept: by LIFT of the share, or, of what may be frequent, of the odds."""
     value = (both + prior / 2) / (said + 1.5)
-    return value >= LEAST and value >= LIFT * prior
+    lift = value * (1 - prior) >= LIFT * prior * (1 - value) if frequent else value >= LIFT * prior
+    return value >= LEAST and lift

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
 from codesuggest.pipes.phrases import WordReader, Words, common_words, phrase_runs
+from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
-from codesuggest.pipes.structure import Structure
+from codesuggest.pipes.structure import TEXT, Structure
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
@@ -85,8 +86,6 @@ _GROUP_OF = {
 }
 #: Indices in ASSERTIONS, as `Reading.status` holds them.
 AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL, HYPOTHETICAL, OTHER_PERSON = range(len(ASSERTIONS))
-#: What a section says of its sentences when no cue does.
-_SECTION_DEFAULT = {"family_history": FAMILY, "discharge_instructions": HYPOTHETICAL}
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
 _FOLLOW_UP = re.compile(
     r"\bfollow[- ]?up\b|\bpost-?op\b|\bstatus[- ]post\b|\bs/p\b|\bhealing\b|\baftercare\b|\brecheck\b", re.I
@@ -106,6 +105,7 @@ class Reading:
     says_family bool; derived bool, made from a laboratory value; cue int32 (index in cues, -1).
     side_word int32, side int8 (index in concepts.SIDES): the words that name a side, in order.
     known, weak: bool (V,), forms the note says of the patient; forms too general to name anything by themselves.
+    qualifies: int8 (V,), kind of the forms that change what a term means, 0 for all other (`qualifiers.tsv`).
     text: what was read, for cues that are no clinical words; a reading does not outlive the call.
     """
 
@@ -133,6 +133,7 @@ class Reading:
     phrases: tuple[Phrase, ...]
     known: Bools
     weak: Bools
+    qualifies: npt.NDArray[np.int8]
     text: str = field(repr=False)
 
     @property
@@ -194,8 +195,10 @@ def _readable(text: str) -> str:
     without white space; no word has 24 of the one or 500 of the other, so the last character of such a run is read as a
     space.
     """
-    if _SURROGATE.search(text):
+    if not text.isascii():
         text = _SURROGATE.sub("\ufffd", text)
+    if max(map(len, text.split()), default=0) < 24:  # nearly every note: no stretch is so long (0.1 ms)
+        return text
     return _LONG.sub(lambda m: m.group()[:-1] + " ", text)
 
 
@@ -206,10 +209,12 @@ class NoteReader:
         self._ids, self._words = form_ids, words
         #: Normal forms of a term of our own lists, remembered; never asked about words of a note (invariant 5).
         self.forms_of = lru_cache(maxsize=8192)(words.forms_of)
-        # general words, numbers and single letters name nothing by themselves, nor do words of every twentieth term
+        # general words, numbers and single letters name nothing by themselves, nor do words of every twentieth term, if
+        # these are more than a few: in a list of thirty codes every word is in one term of twenty
         self.weak = np.array([words.is_general(f) or len(f) == 1 or f[0].isdigit() for f in form_ids], bool) | (
-            idf < 4.0
+            idf < min(4.0, float(idf.max(initial=0)) - 1.1)
         )
+        self.qualifies = np.array([words.qualifiers.get(f, 0) for f in form_ids], np.int8)
         self._results = ResultReader()
         self._sides = {form_ids[f]: side for f, side in _SIDE.items() if f in form_ids}
         self._nlp: Language | None = None
@@ -224,10 +229,7 @@ class NoteReader:
             nlp.max_length = MAX_CHARACTERS + 1
             nlp.add_pipe("codesuggest_structure")
             nlp.add_pipe("codesuggest_assertion")
-            # a memory zone forgets the words of its note; those it need not forget are half of the tokenizer's time
-            for word in common_words():
-                nlp.tokenizer(word)
-                nlp.tokenizer(word.title())
+            quicken(nlp, common_words())
             self._nlp = nlp
         return self._nlp
 
@@ -235,7 +237,9 @@ class NoteReader:
         """What the note says. The vocabulary of the pipeline forgets the note afterwards (invariant 5)."""
         text = _readable(text)
         with self._one, self.nlp.memory_zone():
-            return self.read_doc(self.nlp(text), document_type, text)
+            doc = self.nlp.make_doc(text)
+            doc.user_data[TEXT] = text
+            return self.read_doc(self.nlp(doc), document_type, text)
 
     def read_doc(self, doc: Doc, document_type: str | None = None, text: str | None = None) -> Reading:
         """As `read`, from a Doc that went through both components in somebody's pipeline. text: doc.text, if at hand."""
@@ -251,7 +255,7 @@ class NoteReader:
             phrases += [
                 Phrase(r.start, r.end, structure.section_at(r.start).name, "affirmed", None, r.phrase) for r in findings
             ]
-            forms = [self._words.forms_of(r.phrase or "") for r in findings]
+            forms = [self.forms_of(r.phrase or "") for r in findings]
             cut = cut.with_results(findings, forms, structure)
             form, word = self._forms(cut.words.forms)
         headline, rank = _headlines(cut, structure)
@@ -286,15 +290,17 @@ class NoteReader:
             phrases=tuple(phrases),
             known=known,
             weak=self.weak,
+            qualifies=self.qualifies,
             text=text,
         )
 
     def _forms(self, forms: list[tuple[str, ...]]) -> tuple[Ints, Ints]:
         """Ids of the forms in the vocabulary and the word each belongs to, sorted by word."""
-        ids = self._ids
-        pairs = [(ids[f], i) for i, own in enumerate(forms) for f in own if f in ids]
-        flat = np.array(pairs, np.int32).reshape(-1, 2)
-        return np.ascontiguousarray(flat[:, 0]), np.ascontiguousarray(flat[:, 1])
+        get = self._ids.get
+        flat = np.array([get(form, -1) for own in forms for form in own], np.int32)
+        word = np.repeat(np.arange(len(forms), dtype=np.int32), np.fromiter(map(len, forms), np.int64, len(forms)))
+        held = flat >= 0
+        return flat[held], word[held]
 
     def _phrases(self, cut: _Cut, form: Ints, word: Ints, cues: tuple[Cue, ...], text: str) -> list[Phrase]:
         clinical, weak = np.zeros(len(cut.words), bool), np.zeros(len(cut.words), bool)
@@ -322,7 +328,7 @@ class NoteReader:
         out = np.ones(n, bool)
         for name in words:
             here = np.zeros(n + 1, bool)  # the last place takes words outside every segment
-            here[segment[form == self._ids.get(self._words.forms_of(name)[0], -2)]] = True
+            here[segment[form == self._ids.get(self.forms_of(name)[0], -2)]] = True
             out &= here[:n]
         return out
 
@@ -380,9 +386,6 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
     live[live] = words.start[live] < sentences[sentence[live], 1]  # a list marker stands between two sentences
     status = asserted.status[token]
     names = [s.name for s in structure.sections]
-    for i, name in enumerate(names):
-        if name in _SECTION_DEFAULT:
-            status = np.where((section == i) & (status == AFFIRMED), np.int8(_SECTION_DEFAULT[name]), status)
     parts = np.stack([sentence, status, section, live], 1)
     change = np.r_[True, (parts[1:] != parts[:-1]).any(1)]
     first = np.flatnonzero(change).astype(np.int32)

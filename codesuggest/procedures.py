@@ -45,7 +45,7 @@ _SIDE = re.compile(r"\b(right|left|bilateral)\b", re.I)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9']*")
 _HOLLOW = frozenset("of with to from into in for on using and at the by a".split())
 _PATTERN = re.compile(r"(?:[0-9A-HJ-NP-Z.]|\[[0-9A-HJ-NP-Z]+\]){3,7}")
-_LISTED = ("procedure", "operation")
+_LISTED = ("procedure", "operation", "act")
 #: A wording that stands for more operations than this names none of them: "closed reduction" needs its bone beside it.
 FEW_CONCEPTS = 12
 
@@ -54,13 +54,20 @@ FEW_CONCEPTS = 12
 class Wording:
     """A way of writing. codes: one string a character class of each axis, of 3 to 7 axes ("0", "S", "R", "CD").
 
-    kind: "procedure" names the whole ("appendectomy"), "operation" needs a body part beside it ("CT", "biopsy").
+    kind: "procedure" names the whole ("appendectomy"), "operation" needs a body part beside it ("CT", "biopsy"), "act" tells
+    a step by which surgeons know the operation ("mesoappendix divided"). place (as long as codes): which meaning of the
+    phrase each belongs to, 0 the usual one; codes of one place are coded together ("TAH BSO").
     """
 
     phrase: str
     codes: tuple[tuple[str, ...], ...]
     kind: str
     common: int
+    place: tuple[int, ...] = ()
+
+    def meanings(self) -> list[tuple[int, tuple[str, ...]]]:
+        """Place and axes of each code; without places, each code is a meaning of its own."""
+        return list(zip(self.place or range(len(self.codes)), self.codes, strict=True))
 
 
 def has_axes(system: CodeSystem) -> bool:
@@ -69,21 +76,24 @@ def has_axes(system: CodeSystem) -> bool:
 
 
 def read_procedures(path: Path = ENGLISH / "procedures.tsv") -> tuple[Wording, ...]:
-    """The list of ways of writing. A code is a prefix of a code, `.` any character, `[CD]` one of these.
+    """The list of ways of writing. A code is a prefix of a code, `.` any character, `[CD]` one of these; `+` joins what is
+    coded together.
 
     Raises LexiconError naming the line.
     """
     out = []
     for row in read_lexicon(path, ("phrase", "codes", "kind", "common", "source"), unique=("phrase", "kind")):
-        patterns = []
-        for text in row.items("codes"):
-            if not _PATTERN.fullmatch(text):
-                raise row.error(f"column 'codes': {text!r} is no beginning of an ICD-10-PCS code")
-            parts = re.findall(r"\[[^\]]*\]|.", text)
-            patterns.append(tuple(ALPHABET if p == "." else p.strip("[]") for p in parts))
+        patterns, places = [], []
+        for place, joined in enumerate(row.items("codes")):
+            for text in joined.split("+"):
+                if not _PATTERN.fullmatch(text):
+                    raise row.error(f"column 'codes': {text!r} is no beginning of an ICD-10-PCS code")
+                parts = re.findall(r"\[[^\]]*\]|.", text)
+                patterns.append(tuple(ALPHABET if p == "." else p.strip("[]") for p in parts))
+                places.append(place)
         kind = row.choice("kind", _LISTED)
         common = row.number("common")
-        out.append(Wording(row["phrase"], tuple(patterns), kind, int(common or 0)))
+        out.append(Wording(row["phrase"], tuple(patterns), kind, int(common or 0), tuple(places)))
     return tuple(out)
 
 
@@ -222,16 +232,18 @@ def build(
     common = np.zeros(len(concepts), np.int8)
     for wording in wordings:
         begun = []
-        for axes in wording.codes:
+        for place, axes in wording.meanings():
             begin = "".join(f"[{allowed}]" for allowed in axes[:STEM])
             found = dict.fromkeys(concept_of[m.group()] for m in re.finditer(f"^{begin}.*", listed, re.M))
-            begun.append((axes, found))
-        meant = len({c for _, found in begun for c in found})
+            begun.append((place, axes, found))
+        meant = len({c for *_, found in begun for c in found})
         whole = wording.kind == "procedure" and meant <= FEW_CONCEPTS
-        for place, (axes, found) in enumerate(begun):
+        for place, axes, found in begun:
             number = patterns.setdefault(axes, len(patterns))
             for c in found:
-                if whole:
+                if wording.kind == "act":
+                    rows.append(_Row(c, "act", wording.phrase, number, min(place, 9)))
+                elif whole:
                     rows.append(_Row(c, "idiom", wording.phrase, number, min(place, 9)))
                     common[c] = max(common[c], wording.common)
                 elif site_of[c]:
@@ -298,10 +310,10 @@ def _assembled(
     seen: set[tuple[int, tuple[str, ...], int]] = set()
     forms: list[tuple[str, ...]] = []
     kept: list[_Row] = []
-    order = ("title", "idiom", "operation")
+    order = ("title", "idiom", "operation", "act")
     for row in sorted(rows, key=lambda r: (r.concept, order.index(r.kind), r.text, r.place, r.pattern)):
         found = forms_of(row.text)
-        key = (row.concept, tuple(sorted(found)), row.pattern)
+        key = (row.concept, tuple(sorted(found)), -2 if row.kind == "act" else row.pattern)
         if found and key not in seen:
             seen.add(key)
             forms.append(found)

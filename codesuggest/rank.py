@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.company import COMPANY_FEATURES
 from codesuggest.features import COLUMN, FEATURES, Table
 from codesuggest.retrieve import Hits
 
@@ -34,23 +36,55 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     place = np.empty(n, np.int64)
     place[order] = np.arange(n)
     top = order[:RIVALS]
-    weight = np.where(place[top][None, :] < place[:, None], 1 / (1 + np.exp(-np.clip(score[top], -30, 30)))[None, :], 0)
+    # the better ranked, the heavier: so the first that claims the same is the largest of all
+    weight = np.minimum.accumulate(1 / (1 + np.exp(-np.clip(score[top], -30, 30))))
+    better = np.arange(len(top)) < place[:, None]
     segment, first, last = hits.segment[table.lead], hits.first[table.lead], hits.last[table.lead]
-    words = (
-        (segment[:, None] == segment[top][None, :])
-        & (first[:, None] <= last[top][None, :])
-        & (first[top][None, :] <= last[:, None])
-    )
-    category = table.category[:, None] == table.category[top][None, :]
-    concept = table.concept[:, None] == table.concept[top][None, :]
+    words = segment[:, None] == segment[top]
+    words &= first[:, None] <= last[top]
+    words &= first[top] <= last[:, None]
+    words &= better
+    category = (table.category[:, None] == table.category[top]) & better
+    concept = (table.concept[:, None] == table.concept[top]) & better
     for name, same in (
         ("same_words", words),
         ("same_category", category),
         ("same_concept", concept),
         ("same_words_and_category", words & category),
     ):
-        table.x[:, COLUMN[f"rival:{name}"]] = (weight * same).max(1)
+        rival = same.argmax(1)
+        table.x[:, COLUMN[f"rival:{name}"]] = np.where(same[np.arange(n), rival], weight[rival], 0)
     table.x[:, COLUMN["rival:place"]] = np.log1p(place)
+    if table.company is not None:
+        probability = (1 / (1 + np.exp(-np.clip(score, -30, 30)))).astype(np.float32)
+        start = COLUMN[COMPANY_FEATURES[0]]
+        table.x[:, start : start + len(COMPANY_FEATURES)] = table.company.weigh(table.code, probability)
+
+
+#: Weights that hold for any list of codes, see `Ranker.untaught`.
+_UNTAUGHT = {
+    "match:best": 0.5,
+    "match:square": 0.6,
+    "match:mass": 0.7,
+    "match:cosine": 1.3,
+    "match:title_in_note": 1.1,
+    "match:repeated": 0.3,
+    "match:headline": 0.8,
+    "full:assessment": 0.7,
+    "against:negated": -0.4,
+    "against:dominated": -0.2,
+    "against:shared_words": -0.7,
+    "against:crowd": -0.3,
+    "side:local": 0.3,
+    "side:other_site": -1.1,
+    "side:unspecified": -0.9,
+    "code:other": -0.9,
+    "code:unspecified": -0.7,
+    "encounter:subsequent": -0.8,
+    "encounter:sequela": -0.7,
+    "learned:term": 6.0,  # not fitted: where codes have no titles, a word that always goes with one makes it even odds
+}
+_UNTAUGHT_INTERCEPT = -5.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +109,27 @@ class Ranker:
             np.zeros(len(FEATURES)), 0.0, np.zeros(len(FEATURES)), 0.0, np.array([-1.0, 1.0]), np.array([0.4, 0.6]), 1.0
         )
 
+    @classmethod
+    def untaught(cls) -> Ranker:
+        """For a system of which only the code table is known: how much of a term the note says, with what any list of codes
+        has in common. Score is log-odds, confidence 1 / (1 + exp(-score)).
+
+        Fitted on 291 invented notes coded in ICD-10-CM, with the bare table (no idiom, no count). On the 127 office visits of
+        `visits/train.jsonl`: MAP 0.405, F1 0.39, ECE 0.05; of another kind of notes or codes nobody knows how often it is
+        right, so a model with it says that it is not calibrated.
+        """
+        weights = np.zeros(len(FEATURES))
+        for name, weight in _UNTAUGHT.items():
+            weights[COLUMN[name]] = weight
+        at = np.arange(-12.0, 5.0)
+        likely = np.round(1 / (1 + np.exp(-at)), 7)
+        return cls(weights, _UNTAUGHT_INTERCEPT, weights, _UNTAUGHT_INTERCEPT, at, likely, 0.3)
+
+    @property
+    def taught(self) -> bool:
+        """Whether its weights, and so its confidence, are of coded documents in this very system."""
+        return not np.array_equal(self.weights, Ranker.untaught().weights)
+
     def complete(self, table: Table, hits: Hits) -> None:
         """Fill in the rival features, which need a ranking of their own."""
         rivals(table, hits, _linear(table.x, self.first, self.first_intercept))
@@ -85,12 +140,15 @@ class Ranker:
     def confidence(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.asarray(np.interp(score, self.knots_score, self.knots_confidence))
 
-    def why(self, x: Floats) -> Mapping[str, float]:
-        """Contributions of one candidate, largest first; with the intercept they sum to the score."""
+    def whys(self, x: Floats) -> list[Mapping[str, float]]:
+        """Contributions of each candidate (n, F), largest first; with the intercept they sum to its score."""
         parts = x.astype(np.float64) * self.weights
-        shown = np.flatnonzero(parts)
-        order = shown[np.lexsort((shown, -np.abs(parts[shown])))]
-        return {FEATURES[i]: float(parts[i]) for i in order}
+        row, column = np.nonzero(parts)
+        value = parts[row, column]
+        order = np.lexsort((-np.abs(value), row))  # stable: ties stay in order of the features
+        names, values = [FEATURES[i] for i in column[order].tolist()], value[order].tolist()
+        ends = np.searchsorted(row, np.arange(len(x) + 1)).tolist()
+        return [dict(zip(names[a:b], values[a:b], strict=True)) for a, b in pairwise(ends)]
 
 
 def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> npt.NDArray[np.float64]:

@@ -222,7 +222,7 @@ def _assemble(base: CodeSuggester, plans: Sequence[_Plan], progress: Callable[[s
     words.learn(sorted({w for plan in changed for text in _texts(plan.table) for w in re.findall(r"[^\W_]+", text)}))
     built = {}
     for plan in changed:
-        idioms = _idioms(plan.base, plan.table) if plan.base is not None else ()
+        idioms = idioms_of(plan.base, plan.table) if plan.base is not None else ()
         draft = built[plan.name] = Draft.of(plan.table, entries_of(plan.table), words, idioms)
         progress(f"{plan.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
     seen = set(base.vocabulary)
@@ -274,7 +274,7 @@ def _borrowed(base: CodeSuggester) -> Ranker:
     return replace(next(iter(base.engines.values())).ranker, threshold=1.0)
 
 
-def _idioms(engine: Engine, table: CodeSystem) -> list[Idiom]:
+def idioms_of(engine: Engine, table: CodeSystem) -> list[Idiom]:
     """The rows of our own lists, read back from the terms of a model, for the codes that the table has."""
     concepts, system = engine.concepts, engine.system
     phrases: dict[int, list[tuple[str, str]]] = {}

@@ -63,6 +63,7 @@ def error_record(suggester: Suggester, document: Document, code: str, message: s
         "suggestions": [],
         "withheld": [],
         "findings": [],
+        "cautions": [],
         "error": {"code": code, "message": message},
     }
     return json.dumps(row, ensure_ascii=True, separators=(",", ":"))

@@ -158,6 +158,19 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Caution:
+    """A reason not to trust a result: the note is unlike what the model was trained on (`cautions.py` has the cut-offs)."""
+
+    kind: str  #: "language", "nothing_found", "length", "document_type", "unknown_words"
+    message: str  #: a clause in our words; no text of the note
+    value: float  #: what was measured of the note
+    bound: float  #: from where on it is said
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "message": self.message, "value": self.value, "bound": self.bound}
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimLine:
     """One line of a claim that a person, or an encounter, put together; lines stand in claim order."""
 
@@ -182,6 +195,7 @@ class NoteResult:
     findings: tuple[Finding, ...]
     id: str = ""
     text: str | None = field(default=None, repr=False, compare=False)  #: kept for display; leaves only on request
+    cautions: tuple[Caution, ...] = ()  #: why not to trust it, empty where nothing speaks against it
 
     def __iter__(self) -> Iterator[Suggestion]:
         return iter(self.suggestions)
@@ -204,6 +218,7 @@ class NoteResult:
             "suggestions": [s.to_dict() for s in self.suggestions],
             "withheld": [w.to_dict() for w in self.withheld],
             "findings": [f.to_dict() for f in self.findings],
+            "cautions": [c.to_dict() for c in self.cautions],
             "error": None,
         }
         if show_text:
@@ -242,6 +257,7 @@ class NoteResult:
             findings=tuple(_finding(f) for f in row["findings"]),
             id=row["id"],
             text=row.get("text"),
+            cautions=tuple(Caution(**c) for c in row.get("cautions", ())),  # lines of older versions have none
         )
 
     def _repr_html_(self) -> str:

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from codesuggest.chart import Chart
 from codesuggest.codes.system import CodeSystem
+from codesuggest.facts import symptoms
 from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.structure import DOCUMENT_TYPES
 from codesuggest.records import DocumentEvidence, EncounterCode, Place, Proposal
 from codesuggest.rules.sequence import drug_intent
-from codesuggest.rules.together import symptoms
 
 SEQUENCE_FILE = Path(__file__).parent / "sequence.tsv"
 _COLUMNS = ("kind", "place", "setting", "document", "codes", "except", "sections", "section", "fiscal_year", "sentence",

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.asked import Asked, by_lines
+from codesuggest.codes.diff import changed_between
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import BatchError
 from codesuggest.note import Reading, check_text
@@ -126,9 +127,9 @@ class Since:
         if key not in self._changed:
             if len(self._changed) >= 16:  # a run has few days, unless each document names its own
                 self._changed.clear()
-            self._changed[key] = engine.system.changed_between(one, other)
+            self._changed[key] = changed_between(engine.system, one, other)
         changed = self._changed[key]
-        if by_lines(reading.document_type, name):
+        if by_lines(reading.document_type, name) or engine.spoken is not None:  # whose candidates are not terms alone
             return bool(changed.any())
         return engine.touched(engine.hits(reading, top=config.terms_per_segment, floor=config.coverage_floor), changed)
 

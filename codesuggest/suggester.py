@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from codesuggest import guideline, store
 from codesuggest.asked import Asked, among, by_lines, claim_lines
+from codesuggest.cautions import TrainedOn, cautions
 from codesuggest.charges import lines_of
 from codesuggest.codes import as_day, licence
 from codesuggest.codes.edits import Edits
@@ -22,28 +22,28 @@ from codesuggest.config import SuggestConfig
 from codesuggest.encounter import encounter_result, read_pages
 from codesuggest.engine import Engine
 from codesuggest.errors import ModelFormatError, OptionError
-from codesuggest.features import Table
+from codesuggest.listing import listed
 from codesuggest.lookup import Lookup
 from codesuggest.note import NoteReader, Reading, check_text
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.records import (
-    ASSERTIONS,
     ClaimLine,
     EncounterResult,
-    Evidence,
     Finding,
     NoteResult,
     Suggestion,
     Withheld,
 )
-from codesuggest.retrieve import Hits
 from codesuggest.specificity import Specificity, query
 from codesuggest.specificity import explain as explain_axes
+from codesuggest.stages import Trace
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 STARTER = "starter"
+#: Service date of a model none of whose tables is named by a day, when nobody gives one: what its codes do not depend on.
+UNDATED = "2026-04-01"
 
 
 def starter_path() -> Path:
@@ -141,6 +141,9 @@ class CodeSuggester:
             for e in self.engines.values()
         ]
         made = "\n".join(f"- {line}" for line in self.about.get("made_from", []))
+        guessed = ", ".join(name for name, e in self.engines.items() if not e.ranker.taught)
+        if guessed:
+            made += f"\n\nNot calibrated: {guessed}. No coded document taught it, so codes are ranked by the words of the table."
         licensed = "\n".join(f"> - {line}." for line in self.about.get("not_redistributable", []))
         if licensed:
             licensed = f"> **Not redistributable: do not publish, share or ship this folder.**\n>\n{licensed}\n\n"
@@ -168,7 +171,16 @@ class CodeSuggester:
     def release_day(self) -> str:
         """ISO date of the newest release in the model: the service date when nobody gives one (invariant 4)."""
         days = [e.system.release for e in self.engines.values() if e.system.release_day]
-        return max(days, default="")
+        return max(days, default=UNDATED)
+
+    @property
+    def language(self) -> str:
+        """Of the notes it reads, as ISO 639-1 has it."""
+        return str(self.about.get("language", "en"))
+
+    @cached_property
+    def _trained_on(self) -> TrainedOn | None:
+        return TrainedOn.from_dict(self.about.get("trained_on"))
 
     @cached_property
     def reader(self) -> NoteReader:
@@ -278,6 +290,7 @@ class CodeSuggester:
             findings=findings,
             id=id,
             text=text,
+            cautions=cautions(reading, self._trained_on, language=self.language, found=bool(suggestions)),
         )
 
     def _rank(
@@ -286,36 +299,12 @@ class CodeSuggester:
         """The best codes of one system, with what they rest on; and the spans of all matches, listed or not."""
         hits, table = engine.candidates(
             reading,
-            engine.system.billable_on(day),
+            engine.suggestible_on(day),
             inpatient=setting == "inpatient",
             top=self.config.terms_per_segment,
             floor=self.config.coverage_floor,
         )
-        score = engine.ranker.score(table.x)
-        confidence = engine.ranker.confidence(score)
-        bar = engine.ranker.threshold if threshold is None else threshold
-        best = np.lexsort((table.code, -score))
-        best = best[confidence[best] >= self.config.confidence_floor][:limit]
-        out, release = [], engine.system.release_on(day)
-        for row in best.tolist():
-            evidence = self._evidence(reading, engine, hits, table, row)
-            sure = any(e.basis == "text" for e in evidence)  # a bare laboratory value never suggests (I.A.19, III.B)
-            code = engine.system.view(int(table.code[row]))
-            out.append(
-                Suggestion(
-                    system=engine.system.name,
-                    release=release,
-                    code=code.code,
-                    display=code.title_on(day) or code.code,
-                    confidence=float(confidence[row]),
-                    suggested=bool(confidence[row] >= bar) and sure,
-                    score=float(score[row]),
-                    intercept=engine.ranker.intercept,
-                    why=engine.ranker.why(table.x[row]),
-                    evidence=evidence,
-                    undocumented=table.undocumented(row),
-                )
-            )
+        out = listed(reading, engine, hits, table, self.config, day=day, limit=limit, threshold=threshold)
         first, last = hits.first[table.usable], hits.last[table.usable]
         starts, ends = reading.words.start[first].tolist(), reading.words.end[last].tolist()
         return out, list(zip(starts, ends, strict=True))
@@ -327,39 +316,13 @@ class CodeSuggester:
         lines = lines_of(reading.text)
         out = engine.scorer.suggest(
             lines,
-            engine.system.billable_on(day),
+            engine.suggestible_on(day),
             limit=limit,
             floor=self.config.confidence_floor,
             threshold=threshold,
             places=self.config.evidence_per_suggestion,
         )
         return out, [(line.start, line.end) for line in lines]
-
-    def _evidence(self, reading: Reading, engine: Engine, hits: Hits, table: Table, row: int) -> tuple[Evidence, ...]:
-        """The places a suggestion rests on, best first, none inside another, in characters of the note."""
-        words, found = reading.words, []
-        spans: list[tuple[int, int]] = []
-        for h in table.evidence_of(row, hits, engine.concepts.term_concept).tolist():
-            start, end = int(words.start[hits.first[h]]), int(words.end[hits.last[h]])
-            if any(start < b and a < end for a, b in spans):
-                continue
-            spans.append((start, end))
-            segment = int(hits.segment[h])
-            cue = int(reading.cue[segment])
-            found.append(
-                Evidence(
-                    start=start,
-                    end=end,
-                    section=reading.section[segment],
-                    assertion=ASSERTIONS[int(reading.status[segment])],
-                    term=engine.concepts.text(int(hits.term[h])),
-                    basis="result" if reading.derived[segment] else "text",
-                    cue=reading.cues[cue] if cue >= 0 else None,
-                )
-            )
-            if len(found) == self.config.evidence_per_suggestion:
-                break
-        return tuple(found)
 
     def _withheld(
         self, reading: Reading, suggestions: Sequence[Suggestion], claimed: Iterable[tuple[int, int]], setting: str
@@ -527,39 +490,50 @@ class CodeSuggester:
             out += [s for n, s in enumerate(ranked) if n < self.config.limit or s.code in held]
         return out
 
-    def explain(self, note: str, code: str, *, system: str = "icd10cm", **options: Any) -> dict[str, Any]:
-        """Why this code, or at which stage it was lost: {"stage", "rank", "confidence", "why", "evidence"}.
+    def explain(
+        self,
+        note: str,
+        code: str,
+        *,
+        system: str = "icd10cm",
+        marked: Iterable[tuple[int, int]] = (),
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Why this code, or at which stage it was lost; the keys are those of `stages.Explanation`.
 
-        stage: "suggested", "listed", "ranked_low" (after the limit), "not_retrieved" (no term of it is near),
-        "not_valid" (not billable on the day). Raises as `suggest`; OptionError for a code the system does not hold.
+        stage: one of `stages.STAGES`, as "suggested", "below_threshold", "ranked_low" (after the limit),
+        "withheld_negated", "not_retrieved" (no term of it is near), "not_valid" (not billable on the day); "told" says it
+        as a sentence. marked: where a coder sees it, (start, end) in code points. options: those of `suggest`.
+
+        Raises as `suggest`; OptionError for a code the system does not hold.
         """
         among("system", system, self.systems)
-        table = self.engines[system].system
-        if code not in table:
+        if code not in self.tables[system]:
             raise OptionError(f"{system} of this model holds no code {code}")
-        wanted = table[code]
-        limit = options.pop("limit", None)
-        self._asked(limit=limit)
-        limit = self.config.limit if limit is None else limit
-        result = self.suggest(note, systems=[system], limit=100_000, **options)
-        for rank, s in enumerate(result.suggestions, 1):
-            if s.code == wanted.code:
-                stage = "suggested" if s.suggested else "listed" if rank <= limit else "ranked_low"
-                return {
-                    "stage": stage,
-                    "rank": rank,
-                    "confidence": s.confidence,
-                    "why": dict(s.why),
-                    "evidence": [e.to_dict() for e in s.evidence],
-                }
-        valid = wanted.billable and wanted.valid_on(result.service_date)
-        return {
-            "stage": "not_retrieved" if valid else "not_valid",
-            "rank": None,
-            "confidence": 0.0,
-            "why": {},
-            "evidence": [],
-        }
+        return self.trace(note, system=system, **options).of(code, marked).to_dict()
+
+    def trace(self, note: str, *, system: str = "icd10cm", **options: Any) -> Trace:
+        """What happened to a note in one system, to ask about any number of codes. options: those of `suggest`.
+
+        Raises as `suggest`.
+        """
+        among("system", system, self.systems)
+        options.pop("id", None)
+        asked = self._asked(**{**options, "systems": [system]})
+        text, engine = check_text(note), self.engines[system]
+        reading = self.reader.read(text, asked.document_type)
+        result = self._result(text, reading, "", replace(asked, limit=100_000))
+        hits = table = None
+        if not by_lines(reading.document_type, system):
+            hits, table = engine.candidates(
+                reading,
+                engine.suggestible_on(asked.day),
+                inpatient=result.setting == "inpatient",
+                top=self.config.terms_per_segment,
+                floor=self.config.coverage_floor,
+            )
+        bar = engine.ranker.threshold if asked.threshold is None else asked.threshold
+        return Trace(engine, reading, result, hits, table, bar, asked.limit or self.config.limit)
 
 
 def overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:

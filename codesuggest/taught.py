@@ -19,8 +19,10 @@ from codesuggest.coded import CodedDocument
 from codesuggest.codes import normalise
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import concept_of_codes, with_learned
+from codesuggest.draft import with_dictionary
 from codesuggest.engine import Engine
 from codesuggest.learned import Counts, grams
+from codesuggest.marked import Marked, Spoken
 from codesuggest.mentions import TermCounts, terms_of
 from codesuggest.note import Reading
 
@@ -45,13 +47,14 @@ class Taught:
     """An engine with what documents taught it, and the counts, so that a document's own can be taken out again.
 
     policies: of the documents the ranker is fitted on. learned: the terms of those with every mention coded, if they are
-    among them.
+    among them and the system is ICD-10-PCS; marked: the mention dictionary, where they are alone and it is another.
     """
 
     engine: Engine
     counts: Counts
     policies: tuple[str, ...]
     learned: TermCounts | None = None
+    marked: Marked | None = None
 
     @classmethod
     def of(
@@ -71,43 +74,71 @@ class Taught:
             found = [frozenset(g for g in grams(r) if surgical.isdisjoint(g.split())) for r in readings]
         counts = Counts.of(engine.system, documents, found, min_groups=min_groups, fitted=counted)
         engine = replace(engine, learned=counts.learned())
-        if counted == "billing":
-            return cls(engine, counts, policies)
         concept_of = concept_of_codes(engine.concepts, len(engine.system))
+        if counted == "billing":
+            # a code without a title has no words but those that stand where it was billed
+            bare = [i for i in engine.system.site_codes if not engine.system.title(i)]
+            if not bare:
+                return cls(engine, counts, policies)
+            concept_of = np.where(np.isin(np.arange(len(engine.system)), bare), concept_of, -1)
         own = [
             (d, r)
             for d, r in zip(documents, readings, strict=True)
             if d.policy == counted and d.labels(engine.system.name)
         ]
+        if engine.axes is None:
+            marked = _marked(engine, own, form_ids, min_groups)
+            return cls(with_dictionary(engine, Spoken.of(marked.dictionary, form_ids)), counts, policies, marked=marked)
         learned = TermCounts.of(
             [terms_of(r) for _, r in own],
             [_concepts_given(d, engine.system, concept_of) for d, _ in own],
             [d.group or d.id for d, _ in own],
             n_concepts=len(engine.concepts.route),
             min_groups=min_groups,
+            frequent=counted == "billing",
         )
         ids = [tuple(form_ids[f] for f in term) for term in learned.terms]
-        axes = engine.axes
-        if axes is not None:
-            axes = axes.with_terms(len(ids))
         engine = replace(
             engine,
             index=engine.index.with_terms(ids),
             concepts=with_learned(engine.concepts, learned.terms, learned.concept),
-            axes=axes,
+            axes=engine.axes.with_terms(len(ids)),
             learned=replace(engine.learned, reliability=learned.reliability(), concept_prior=learned.prior()),
         )
         return cls(engine, counts, policies, learned)
 
 
+def _marked(
+    engine: Engine, own: Sequence[tuple[CodedDocument, Reading]], form_ids: Mapping[str, int], min_groups: int
+) -> Marked:
+    labels: list[dict[int, Sequence[tuple[int, int]]]] = []
+    for document, _ in own:
+        found: dict[int, Sequence[tuple[int, int]]] = {}
+        for label in document.codes:
+            places = stands_for(engine.system, label.code) if label.system == engine.system.name else []
+            if len(places) == 1:
+                found[places[0]] = label.evidence
+        labels.append(found)
+    return Marked.of(
+        [reading for _, reading in own],
+        labels,
+        [document.group or document.id for document, _ in own],
+        codes=len(engine.system),
+        idf=engine.index.idf,
+        form_ids=form_ids,
+        min_groups=min_groups,
+    )
+
+
 def stands_for(system: CodeSystem, code: str) -> list[int]:
-    """Positions of the billable codes that a code of a document stands for: itself, or those it begins.
+    """Positions of the billable codes that a code of a document stands for: itself (a site's own too), or those it begins.
 
     Documents of other releases hold codes that are headers or gone by now; a gone ICD-10-PCS code stands for the codes of
     its operation and body part, its first four characters.
     """
-    if code in system and system[code].billable:
-        return [system.index_of(code)]
+    at = system.index_of(code) if code in system else -1
+    if at >= 0 and (system.billable[at] or at in system.site_codes):
+        return [at]
     key = normalise(system.name, code).encode()
     codes = np.asarray(system.codes)
     for begin in (key, key[: procedures.STEM]) if system.name.startswith("icd10pcs") else (key,):

@@ -94,6 +94,8 @@ def print_result(result: NoteResult, file: str, limit: int | None, words: bool) 
     name = "standard input" if file == "-" else _plain(Path(file).name)
     with _printed() as console:
         console.print(Text.assemble((name, "bold"), *[part for a in about for part in ((" \u00b7 ", "dim"), a)]))
+        for c in result.cautions:
+            console.print(Text.assemble(("caution: ", "bold yellow"), (c.message, "yellow")))
         _print_suggestions(console, result, limit, words)
         _print_findings(console, result)
         _print_withheld(console, result, words)
@@ -233,7 +235,9 @@ def print_encounter(result: EncounterResult, words: bool) -> None:
                                     (" \u00b7 ", "dim"), f"model {result.model}"))  # fmt: skip
         for d in result.documents:
             kind = (d.document_type or "document type unknown").replace("_", " ")
-            console.print(Text.assemble("  ", _plain(d.id, 40), (f"  {kind}", "dim")))
+            said = "; ".join(c.message for c in d.cautions)
+            caution = (f"  caution: {said}" if said else "", "yellow")
+            console.print(Text.assemble("  ", _plain(d.id, 40), (f"  {kind}", "dim"), caution))
         if not result.claim:
             console.print("\nNo code suggested.\n")
         else:
@@ -317,6 +321,8 @@ def _print_code(console: Console, code: Code) -> None:
 
     console.print(Text.assemble((code.code, "bold"), "  ", (code.display, "bold")))
     state = "billable" if code.billable else "a heading, not billable"
+    if not code.billable and code.release.startswith("site:") and not code.children:
+        state = "in no table that is loaded: known from a site's documents only"
     headings = [era for era in code.eras if era.state == "header"] if code.billable else []
     if headings:  # billable in some releases, a heading in others
         state = f"billable, a heading {' and '.join(_days(era.first, era.last) for era in headings)}"
@@ -438,6 +444,13 @@ def print_model(suggester: CodeSuggester) -> None:
         console.print(table)
         for line in suggester.about.get("made_from", ()):
             console.print(f"made from {line}")
+        for name, engine in suggester.engines.items():
+            if engine.system.site_codes:
+                console.print(
+                    f"{name}: {len(engine.system.site_codes):,} codes are known from the site's documents only"
+                )
+            if not engine.ranker.taught:
+                console.print(f"{name}: not calibrated, ranked by the words of the table alone", style="yellow")
         for key, value in suggester.config.to_dict().items():
             console.print(f"{key} = {value}", style="dim")
 

@@ -18,17 +18,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest import procedures
 from codesuggest.asked import CHARGE_LINE
+from codesuggest.cautions import TrainedOn
 from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
+from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import Idiom, entries_of
+from codesuggest.company import COMPANY_FEATURES
+from codesuggest.concepts import Idiom, concept_of_codes, entries_of
 from codesuggest.config import SuggestConfig
-from codesuggest.draft import Draft
+from codesuggest.draft import Draft, concept_prior
 from codesuggest.engine import Engine
-from codesuggest.errors import CodeFileError, InputError
+from codesuggest.errors import CodeFileError, InputError, OptionError
 from codesuggest.features import COLUMN, OF_POLICY, Table
 from codesuggest.note import NoteReader, Reading
 from codesuggest.pipes.lexicon import read_lexicon
@@ -48,7 +52,7 @@ FOLDS = 8
 ENOUGH = 20  #: required codes from which a document type has a say of its own in the operating threshold
 #: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
 BILLED_WEIGHT = 8.0
-_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:")]
+_RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:") or name in COMPANY_FEATURES]
 _IDIOM_COLUMNS = ("code", "phrase", "kind", "common", "source")
 
 
@@ -96,16 +100,24 @@ def train(
         documents of so many groups (patients); a public corpus may set 1 (invariant 5).
         progress: told a line a step.
 
-    Raises InputError without a document coded in one of the systems. Same input and seed, same model, byte for byte.
+    A system in which nothing, or next to nothing, is coded is ranked by the words of its table alone (`Ranker.untaught`), and
+    the model says so; without any document all are. A code that no table holds is suggested with release "site:<name>".
+
+    Raises InputError for documents of which none is coded in one of the systems, OptionError without a system. Same input
+    and seed, same model, byte for byte.
     """
     documents = list(documents)
     charges = [d for d in documents if d.document_type == CHARGE_LINE]
     documents = [d for d in documents if d.document_type != CHARGE_LINE]
     fitted = {system.name: policies_of(documents, system) for system in systems}
-    if not any(fitted.values()) and not any(d.labels(system.name) for d in charges for system in systems):
+    if not systems:
+        raise OptionError("a model needs a code table: systems is empty")
+    coded = any(fitted.values()) or any(d.labels(system.name) for d in charges for system in systems)
+    if (documents or charges) and not coded:
         raise InputError(
             "no document is coded in a system of this model; give at least a few dozen to train the ranker on"
         )
+    systems = [_with_site_codes(system, documents, fitted[system.name], name) for system in systems]
     config = config or SuggestConfig()
     words = WordReader()
     words.learn(common_words())
@@ -124,7 +136,11 @@ def train(
     drafts = [Draft.of(system, entries[system.name], words, (idioms or {}).get(system.name, ())) for system in systems]
     for draft in drafts:
         progress(f"{draft.system.name}: {len(draft.concepts.route):,} concepts, {len(draft.terms):,} terms")
-    vocabulary = sorted({form for draft in drafts for form in draft.forms})
+    known_words = {form for draft in drafts for form in draft.forms}
+    if not any(row.title != draft.system.code(row.position) for draft in drafts for row in entries[draft.system.name]):
+        # a list without titles knows no word, and a word that no table knows may be a name
+        known_words |= set(CodeSuggester.load().vocabulary)
+    vocabulary = sorted(known_words)
     form_ids = {form: i for i, form in enumerate(vocabulary)}
     engines = [draft.engine(vocabulary, form_ids, words) for draft in drafts]
     reader = NoteReader(form_ids, engines[0].index.idf, words)
@@ -133,21 +149,51 @@ def train(
         *(d.forms for d in drafts if d.rest is None)
     )
     surgical = frozenset(vocabulary) - known
-    readings = [reader.read(d.text, d.document_type) for d in documents]
-    progress(f"read {len(documents)} documents")
+    readings = read_all(reader, documents, progress)
     trained = []
     for engine in engines:
         policies = fitted[engine.system.name]
+        ranker = Ranker.untaught()
         if policies:
             taught = Taught.of(engine, documents, readings, form_ids, policies, min_groups, surgical)
             ranker = fit_ranker(taught, documents, readings, config, seed)
-            engine = replace(taught.engine, ranker=ranker)
+            engine = taught.engine
+        engine = replace(engine, ranker=ranker)
         progress(f"{engine.system.name}: threshold {engine.ranker.threshold:.3f}")
         lines = _charge_lines(engine.system, charges, min_groups, seed)
         if lines is not None:
             progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
         trained.append(replace(engine, lines=lines))
+    if guessed := [engine.system.name for engine in trained if not engine.ranker.taught]:
+        progress(
+            f"{', '.join(guessed)}: too little coded to fit on, so ranked by the words of the table; not calibrated"
+        )
+    used = set().union(*fitted.values())
+    like = TrainedOn.of(r for d, r in zip(documents, readings, strict=True) if d.policy in used)
+    about = {**(about or {}), **({"trained_on": like.to_dict()} if like is not None else {})}
     return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about)
+
+
+def read_all(reader: NoteReader, documents: Sequence[CodedDocument], progress: Callable[[str], None]) -> list[Reading]:
+    """The reading of each document, told of every thousand: some 100 a second are read."""
+    readings = []
+    for n, document in enumerate(documents, 1):
+        readings.append(reader.read(document.text, document.document_type))
+        if n % 1000 == 0 and n < len(documents):
+            progress(f"read {n:,} of {len(documents):,} documents")
+    progress(f"read {len(documents)} documents")
+    return readings
+
+
+def _with_site_codes(
+    system: CodeSystem, documents: Sequence[CodedDocument], policies: Sequence[str], name: str
+) -> CodeSystem:
+    """With the codes of the fitted documents that the table lacks; where every mention was coded also those it does not
+    bill (a header among billed codes is a slip, no habit). ICD-10-PCS is coded by its axes, and stays what it is."""
+    if procedures.has_axes(system):
+        return system
+    codes = {c for d in documents if d.policy in policies for c in d.labels(system.name) or ()}
+    return with_site_codes(system, (c for c in codes if policies[0] == "mentions" or c not in system), name)
 
 
 def _charge_lines(
@@ -181,9 +227,9 @@ def fit_ranker(
         for d, r in zip(documents, readings, strict=True)
         if d.policy in taught.policies and d.labels(engine.system.name) is not None
     ]
-    if not any(e.right.any() for e in examples):
-        return Ranker.nothing()
     fold = _folds([e.document.group or e.document.id for e in examples], seed)
+    if not _enough(examples, fold):
+        return Ranker.untaught()
     scores: list[Floats] = [np.zeros(0)] * len(examples)
     for k in range(FOLDS):
         ranker = _fit([e for e, f in zip(examples, fold, strict=True) if f != k])
@@ -199,6 +245,15 @@ def fit_ranker(
     return replace(ranker, threshold=_best_threshold(examples, [ranker.confidence(s) for s in scores], engine))
 
 
+def _enough(examples: Sequence[Example], fold: Sequence[int]) -> bool:
+    """Whether right and wrong candidates are left, whichever fold is taken out: a line needs both sides."""
+    for k in sorted({*fold, -1}):
+        kept = [e.right for e, f in zip(examples, fold, strict=True) if f != k]
+        if not any(r.any() for r in kept) or all(r.all() for r in kept):
+            return False
+    return True
+
+
 def example_of(taught: Taught, document: CodedDocument, reading: Reading, config: SuggestConfig) -> Example:
     """Candidates of one document, with what the other documents teach, and which are right.
 
@@ -207,19 +262,30 @@ def example_of(taught: Taught, document: CodedDocument, reading: Reading, config
     engine, group = taught.engine, document.group or document.id
     system = engine.system
     labels = document.labels(system.name) or {}
+    reliability, dictionary = None, None
+    if taught.marked and engine.spoken:
+        dictionary = taught.marked.without(group)
+        reliability = engine.spoken.trust(dictionary)
+    elif taught.learned:
+        reliability = taught.learned.reliability(group)
     hits, table = engine.candidates(
         reading,
-        system.billable_on(document.service_date),
+        system.suggestible_on(document.service_date),
         inpatient=document.setting == "inpatient",
         top=config.terms_per_segment,
         floor=config.coverage_floor,
-        reliability=taught.learned.reliability(group) if taught.learned else None,
+        reliability=reliability,
+        dictionary=dictionary,
     )
     category = engine.static.category[table.concept]
     code, per_category = taught.counts.priors_without(document)
     table.x[:, COLUMN["learned:code_prior"]] = code[table.code]
     table.x[:, COLUMN["learned:category_prior"]] = per_category[category]
-    if taught.learned:
+    if dictionary is not None:
+        concept_of = concept_of_codes(engine.concepts, len(system))
+        prior = concept_prior(dictionary, concept_of, len(engine.concepts.route))
+        table.x[:, COLUMN["learned:operation_prior"]] = prior[table.concept]
+    elif taught.learned:
         table.x[:, COLUMN["learned:operation_prior"]] = taught.learned.prior(group)[table.concept]
     if document.policy == "billing":
         right = {system.index_of(c): tier for c, tier in labels.items() if c in system}

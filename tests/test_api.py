@@ -107,7 +107,7 @@ SIGNATURES = {
     CodeSuggester.save: (("self", "path"), ()),
     CodeSuggester.search: (("self", "text"), ("system", "limit", "date")),
     CodeSuggester.suggest_many: (("self", "notes"), ("options",)),
-    CodeSuggester.explain: (("self", "note", "code"), ("system", "options")),
+    CodeSuggester.explain: (("self", "note", "code"), ("system", "marked", "options")),
     train: (("documents",), ("systems", "idioms", "config", "seed", "min_groups", "name", "about", "progress")),
 }
 

@@ -105,7 +105,7 @@ def test_every_document_has_one_record_in_order(notes: Path, tmp_path: Path) -> 
     assert (summary.documents, summary.errors, summary.resumed, summary.complete) == (60, 4, 0, False)
     assert seen[0] == (0, 0) and seen[-1] == (60, 4) and seen == sorted(seen)
     assert all(r["model"] == Fake.name and r["schema"] == 1 for r in found)
-    assert set(found[3]) == {"schema", "id", "model", "suggestions", "withheld", "findings", "error"}
+    assert set(found[3]) == {"schema", "id", "model", "suggestions", "withheld", "findings", "cautions", "error"}
     assert leftovers(out) == []
 
 

@@ -300,8 +300,8 @@ def test_every_flag_of_batch_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyP
     CliRunner().invoke(cli.app, ["batch", "a", "b", "--out", "o.csv", *args.split(), *more.split()])
     del heard["progress"]
     assert heard == {
-        "inputs": ["a", "b"], "out": "o.csv", "since": Path("s.jsonl"), "engine": "joblib", "master": None, "id_key": "v", "text_key": "n", "jobs": 3,
-        "resume": True, "overwrite": False, "model": Path("m"), "limit": 7, "threshold": 0.1, "show_text": True,
+        "inputs": ["a", "b"], "out": "o.csv", "since": Path("s.jsonl"), "engine": "joblib", "master": None,
+        "id_key": "v", "text_key": "n", "jobs": 3, "resume": True, "overwrite": False, "model": Path("m"), "limit": 7, "threshold": 0.1, "show_text": True,
         "fallback": "cp1252", "options": {"setting": "inpatient", "age": 3, "systems": ["icd10cm"]},
     }  # fmt: skip
     assert set(heard) - {"inputs", "out"} <= set(run_batch.__kwdefaults__ or {})

@@ -215,6 +215,47 @@ def test_every_clinical_word_is_in_exactly_one_phrase(parts: list[str]) -> None:
         assert clinical[a : b + 1].any() and all(clinical[i] or weak[i] for i in (a, b))
 
 
+def runs_slowly(words: Words, clinical: np.ndarray, weak: np.ndarray, group: list[int], text: str) -> list[list[int]]:
+    """Word by word."""
+    runs, first, last, strong = [], -1, -1, False
+    for i in range(len(words)):
+        usable = bool(clinical[i] or weak[i])
+        if first >= 0:
+            gap = text[words.end[i - 1] : words.start[i]]
+            broken = group[i] != group[i - 1] or any(c in ",;:.()[]|\n\r\t•" for c in gap)
+            if broken or (not usable and (words.forms[i] or i - last > 2)):
+                runs += [[first, last]] if strong else []
+                first, strong = -1, False
+        if usable:
+            first = i if first < 0 else first
+            last, strong = i, strong or bool(clinical[i])
+    return [*runs, [first, last]] if first >= 0 and strong else runs
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("cwlx"),
+            st.sampled_from([" ", " ", " ", ", ", "\n", " • ", " é "]),
+            st.sampled_from([0, 0, 0, 1]),
+        ),
+        max_size=14,
+    )
+)
+def test_runs_equal_the_slow_reference(row: list[tuple[str, str, int]]) -> None:
+    """c: clinical, w: weak, l: a link word, x: a word of another meaning; each with what follows it."""
+    text, starts = "", []
+    for kind, gap, _ in row:
+        starts.append(len(text))
+        text += kind + gap
+    start = np.array(starts, np.int32)
+    words = Words(start, start + 1, [() if kind == "l" else (kind,) for kind, _, _ in row])
+    clinical, weak = (np.array([kind == which for kind, _, _ in row], bool) for which in "cw")
+    group = np.cumsum([change for _, _, change in row]).tolist()
+    found = phrase_runs(words, clinical, weak, group, text)
+    assert found.dtype == np.int32 and found.tolist() == runs_slowly(words, clinical, weak, group, text)
+
+
 def test_common_words_are_what_the_invented_notes_share() -> None:
     """To make the list anew after notes were added: write these words, each with the source `own`."""
     count = Counter(

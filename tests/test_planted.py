@@ -12,7 +12,7 @@ from conftest import NOTES
 
 from codesuggest.codes.system import CodeSystem
 from codesuggest.records import ClaimLine, Finding
-from codesuggest.rules.together import pairs, symptoms
+from codesuggest.facts import pairs, symptoms
 from codesuggest.suggester import CodeSuggester
 
 NAMES = sorted(p.stem for p in NOTES.glob("*.json"))

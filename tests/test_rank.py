@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from itertools import pairwise
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesuggest.features import COLUMN, FEATURES, Table
-from codesuggest.rank import Ranker
+from codesuggest.listing import evidence_hits
+from codesuggest.rank import RIVALS, Ranker, rivals
 from codesuggest.records import Suggestion
 from codesuggest.retrieve import Hits
 from codesuggest.suggester import CodeSuggester
@@ -88,7 +90,21 @@ def test_a_ranker_that_was_taught_nothing_suggests_nothing() -> None:
     assert score.tolist() == [0, 0, 0]
     assert ranker.confidence(score).tolist() == [0.5, 0.5, 0.5]
     assert ranker.threshold == 1.0
-    assert dict(ranker.why(np.ones(len(FEATURES), np.float32))) == {}
+    assert ranker.whys(np.ones((1, len(FEATURES)), np.float32)) == [{}]
+
+
+def test_an_untaught_ranker_goes_by_words_and_its_score_is_log_odds() -> None:
+    ranker = Ranker.untaught()
+    assert not ranker.taught and not dataclasses.replace(ranker, threshold=0.9).taught
+    said, half, negated = np.zeros((3, len(FEATURES)), np.float32)
+    for row, share in ((said, 1), (half, 0.5), (negated, 1)):
+        row[[COLUMN[f"match:{name}"] for name in ("best", "square", "mass", "title_in_note")]] = share
+    negated[COLUMN["against:negated"]] = 1
+    score = ranker.score(np.array([said, half, negated]))
+    assert score[0] > score[2] > score[1]
+    at = np.linspace(-11, 4, 40)
+    assert np.abs(ranker.confidence(at) - 1 / (1 + np.exp(-at))).max() < 0.03
+    assert (np.diff(ranker.knots_confidence) > 0).all()
 
 
 def test_the_score_of_a_row_does_not_depend_on_its_company() -> None:
@@ -133,11 +149,39 @@ def test_without_candidates_the_table_is_empty(starter: CodeSuggester) -> None:
 
 def test_a_candidate_always_has_evidence(starter: CodeSuggester) -> None:
     hits, table = candidates(starter, NOTE)
-    concepts = starter.engines["icd10cm"].concepts
-    for row in range(len(table.code)):
-        own = table.evidence_of(row, hits, concepts.term_concept)
-        assert len(own)
-        assert (concepts.term_concept[hits.term[own]] == table.concept[row]).all()
+    wanted = np.unique(table.concept)
+    own, slot = evidence_hits(table, hits, starter.engines["icd10cm"].concepts.term_concept, wanted)
+    assert len(wanted) and set(slot.tolist()) == set(range(len(wanted)))
+    assert (starter.engines["icd10cm"].concepts.term_concept[hits.term[own]] == wanted[slot]).all()
+
+
+def rivals_slowly(table: Table, hits: Hits, score: np.ndarray) -> dict[str, np.ndarray]:
+    """Of every candidate the heaviest better one that claims the same."""
+    order = np.lexsort((table.code, -score)).tolist()
+    out = {name: np.zeros(len(order), np.float32) for name in ("same_words", "same_category", "same_concept")}
+    for place, i in enumerate(order):
+        for j in order[: min(place, RIVALS)]:
+            weight = 1 / (1 + np.exp(-np.clip(score[j], -30, 30)))
+            a, b = table.lead[i], table.lead[j]
+            shared = hits.segment[a] == hits.segment[b]
+            shared &= hits.first[a] <= hits.last[b] and hits.first[b] <= hits.last[a]
+            for name, same in (
+                ("same_words", shared),
+                ("same_category", table.category[i] == table.category[j]),
+                ("same_concept", table.concept[i] == table.concept[j]),
+            ):
+                if same:
+                    out[name][i] = max(out[name][i], np.float32(weight))
+    return out
+
+
+def test_rivals_equal_the_slow_reference(starter: CodeSuggester) -> None:
+    hits, table = candidates(starter, NOTE)
+    score = np.random.default_rng(1).normal(size=len(table.code))
+    rivals(table, hits, score)
+    for name, expected in rivals_slowly(table, hits, score).items():
+        assert table.x[:, COLUMN[f"rival:{name}"]].tolist() == expected.tolist(), name
+        assert (expected > 0).any()
 
 
 # ---- sides

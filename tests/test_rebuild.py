@@ -21,7 +21,7 @@ from codesuggest.concepts import KINDS, Idiom, concept_of_codes
 from codesuggest.engine import Engine
 from codesuggest.errors import OptionError, ReleaseError
 from codesuggest.learned import Learned
-from codesuggest.rebuild import _assemble, _idioms, _moved, _Plan, rebuild
+from codesuggest.rebuild import _assemble, _moved, _Plan, idioms_of, rebuild
 from codesuggest.retrieve import TermIndex
 from codesuggest.suggester import CodeSuggester
 from codesuggest.training import train
@@ -146,7 +146,7 @@ def test_idioms_and_counts_stay_with_their_codes(
     terms = {(new.concepts.text(t), KINDS[k]) for t, k in enumerate(new.concepts.term_kind.tolist())}
     assert {("big toe on fire", "idiom"), ("HTNX", "abbreviation")} <= terms
     both = {
-        e: sorted((i.code, i.phrase, i.common) for i in _idioms(e_, e_.system))
+        e: sorted((i.code, i.phrase, i.common) for i in idioms_of(e_, e_.system))
         for e, e_ in (("old", old), ("new", new))
     }
     assert both["old"] == both["new"] == [("Q11", "big toe on fire", 3), ("Q14", "Migraine", 1), ("Q17", "HTNX", 2)]

@@ -210,3 +210,17 @@ def test_arrays_make_the_same_index() -> None:
     note = [(0, ["a"]), (0, ["c"]), (1, ["b", "d"])]
     assert rows(ask(index, note, floor=0.2)) == rows(ask(again, note, floor=0.2))
     assert len(again) == 3 and again.size.tolist() == [2, 1, 3]
+
+
+@pytest.mark.parametrize("block", [1, 2])
+def test_blocks_of_segments_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = index_of([("a", "b"), ("c",), ("d", "a"), ("e", "f", "g")])
+    note = [(0, ["a"]), (0, ["b"]), (2, ["d"]), (2, ["a", "c"]), (3, ["g"]), (3, ["e"]), (3, ["f"]), (5, ["c"])]
+    whole = rows(ask(index, note))
+    monkeypatch.setattr("codesuggest.retrieve.BLOCK", block)
+    assert rows(ask(index, note)) == whole and len({row[0] for row in whole}) == 4
+
+
+def test_more_terms_than_a_number_holds_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        TermIndex(np.ones(1, np.float32), np.zeros(5_000_000, np.int32), np.zeros(0, np.int32))

@@ -348,15 +348,12 @@ def test_explain_names_the_stage(starter: CodeSuggester) -> None:
     assert (best["stage"], best["rank"]) == ("suggested", 1)
     assert best["why"] and best["evidence"][0]["start"] >= 12
     listed_only = starter.explain(text, "M25.569", threshold=0.99)
-    assert listed_only["stage"] == "listed" and listed_only["rank"] > 1
+    assert listed_only["stage"] == "below_threshold" and listed_only["rank"] > 1
+    assert listed_only["told"].startswith("listed, below the operating threshold (0.99): rank ")
     assert starter.explain(text, "M25.569", limit=1)["stage"] == "ranked_low"
-    assert starter.explain(text, "C91.00") == {
-        "stage": "not_retrieved",
-        "rank": None,
-        "confidence": 0.0,
-        "why": {},
-        "evidence": [],
-    }
+    far = starter.explain(text, "C91.00")
+    assert (far["stage"], far["rank"], far["confidence"]) == ("not_retrieved", None, None)
+    assert (far["why"], far["evidence"], far["places"]) == ({}, [], [])
     assert starter.explain(text, "M25.56")["stage"] == "not_valid"
     assert starter.explain("dilated cardiomyopathy", "I42.0", service_date="2026-10-01")["stage"] == "not_valid"
     assert starter.explain(text, "m25562")["rank"] == 1
@@ -367,7 +364,7 @@ def test_explain_agrees_with_suggest(starter: CodeSuggester) -> None:
     for rank, s in enumerate(result.suggestions[:8], 1):
         said = starter.explain(NOTE, s.code)
         assert (said["rank"], said["confidence"], said["why"]) == (rank, s.confidence, dict(s.why))
-        assert said["stage"] == ("suggested" if s.suggested else "listed")
+        assert said["stage"] == ("suggested" if s.suggested else "below_threshold")
 
 
 @pytest.mark.parametrize("code", ["X99.99X9", "", "gout", None, 3])

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY_NOTES
+from conftest import NOTES, TINY_NOTES
 from pcs_system import SYSTEM as PCS
 from pcs_system import documents as pcs_documents
 
 from codesuggest.coded import CodedDocument, Label, read_coded
 from codesuggest.codes.system import CodeSystem
 from codesuggest.config import SuggestConfig
-from codesuggest.errors import CodeFileError, InputError
+from codesuggest.errors import CodeFileError, InputError, OptionError
 from codesuggest.features import COLUMN, FEATURES
 from codesuggest.learned import Counts, grams
 from codesuggest.rank import Ranker
@@ -195,6 +195,21 @@ def test_grams_stay_within_what_is_said_of_the_patient(tiny: CodeSuggester) -> N
     assert all(len(g.split()) <= 3 for g in found)
 
 
+def test_associations_equal_the_slow_reference(starter: CodeSuggester) -> None:
+    """Every n-gram of the note put together and looked up."""
+    learned = starter.engines["icd10cm"].learned
+    number = {gram: i for i, gram in enumerate(learned.grams)}
+    for file in sorted(NOTES.glob("*.txt"))[::50]:
+        reading = starter.reader.read(file.read_text(encoding="utf-8"))
+        expected = np.zeros(len(learned.code_prior), np.float32)
+        for gram in set(grams(reading)) & set(number):
+            for at in range(*learned.gram_indptr[number[gram] : number[gram] + 2].tolist()):
+                code = learned.gram_code[at]
+                expected[code] = max(expected[code], learned.gram_weight[at])
+        found = learned.associate(reading)
+        assert found is not None and found.tolist() == expected.tolist() and (expected > 0).any()
+
+
 # ---- documents of which every mention was coded
 
 
@@ -308,17 +323,37 @@ def test_features_of_the_other_policy_are_never_set_on_a_note_that_is_read() -> 
 # ---- what cannot be trained on
 
 
-def test_without_a_coded_document_there_is_nothing_to_train(tiny_system: CodeSystem) -> None:
+def test_documents_without_a_code_of_the_tables_are_a_mistake(tiny_system: CodeSystem) -> None:
     other = CodedDocument("a", "Giddiness.", (Label("hcpcs", "Q26"),), systems=("hcpcs",))
-    for documents in ([], [other]):
-        with pytest.raises(InputError, match="no document is coded"):
-            train(documents, systems=[tiny_system])
+    with pytest.raises(InputError, match="no document is coded"):
+        train([other], systems=[tiny_system])
+    with pytest.raises(OptionError, match="needs a code table"):
+        train([], systems=[])
 
 
-def test_documents_without_a_known_code_give_a_model_that_suggests_nothing(tiny_system: CodeSystem) -> None:
+def test_a_table_alone_is_ranked_by_its_words(tiny_system: CodeSystem, tmp_path: Path) -> None:
+    model = train([], systems=[tiny_system])
+    for codes, text in TINY_NOTES:
+        assert set(codes) <= {s.code for s in model.suggest(text).suggestions[: len(codes) + 2]}
+    assert not model.engines["icd10cm"].ranker.taught
+    model.save(tmp_path / "m")
+    assert not CodeSuggester.load(tmp_path / "m").engines["icd10cm"].ranker.taught
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_next_to_no_documents_are_ranked_by_the_words_of_the_table(
+    tiny_system: CodeSystem, tiny_documents: Sequence[CodedDocument], size: int
+) -> None:
+    told: list[str] = []
+    model = train(tiny_documents[:size], systems=[tiny_system], min_groups=1, progress=told.append)
+    assert {s.code for s in model.suggest(TINY_NOTES[0][1]).suggestions[:2]} == {"Q11", "Q17"}
+    assert model.engines["icd10cm"].ranker.taught or "not calibrated" in told[-1]
+
+
+def test_documents_without_a_known_code_are_as_none_at_all(tiny_system: CodeSystem) -> None:
     documents = [CodedDocument(f"d{n}", "Asthma.", (Label("icd10cm", "X99"),), group=str(n)) for n in range(3)]
     result = train(documents, systems=[tiny_system]).suggest("Assessment: asthma")
-    assert [s.code for s in result.suggestions] == ["Q15"] and not result.suggested
+    assert [s.code for s in result.suggestions] == ["Q15"], "of X99, which all have, nothing tells where it belongs"
 
 
 def test_the_config_travels(tiny_system: CodeSystem, tiny_documents: Sequence[CodedDocument], tmp_path: Path) -> None:

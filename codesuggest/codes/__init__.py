@@ -27,6 +27,13 @@ A table that covers several releases has a history too (e eras, s releases), lef
 | era_from, era_to | i4, (e) | the days it was, YYYYMMDD, both inclusive; 0 = open |
 | era_off, era_blob | i8, (e+1); u1 | its title in those days |
 | since_day, since_release | i4, S, (s) | first day of each release, ascending, and its name |
+
+A table with codes that only a site's documents write (`codes.site`) has two more:
+
+| name | dtype, shape | |
+|---|---|---|
+| site_code | i4, (k) | the codes, ascending |
+| site_release | S, (1) | what they carry as release, "site:<name>" |
 """
 
 from __future__ import annotations
@@ -66,6 +73,7 @@ HISTORY = {
     "era_code": "<i4", "era_state": "|u1", "era_from": "<i4", "era_to": "<i4", "era_off": "<i8", "era_blob": "|u1",
     "since_day": "<i4", "since_release": "S",
 }  # fmt: skip
+SITE = {"site_code": "<i4", "site_release": "S"}  #: the same of a table with codes of a site, both or none
 
 
 class Range(NamedTuple):
@@ -367,7 +375,8 @@ def checked(arrays: Mapping[str, NDArray[Any] | bytes], name: str) -> dict[str, 
     """The arrays, bytes turned into u1. Raises CodeFileError where one is missing, misshapen or points outside."""
     out: dict[str, NDArray[Any]] = {}
     history = HISTORY if any(key in arrays for key in HISTORY) else {}
-    for key, kind in {**DTYPES, **history}.items():
+    site = SITE if any(key in arrays for key in SITE) else {}
+    for key, kind in {**DTYPES, **history, **site}.items():
         if key not in arrays:
             raise CodeFileError(f"code system {name}: the array {key} is missing")
         given = arrays[key]
@@ -401,10 +410,15 @@ def checked(arrays: Mapping[str, NDArray[Any] | bytes], name: str) -> dict[str, 
               "term_kind": (0, len(TERM_KINDS)), "note_kind": (0, len(NOTE_KINDS))}  # fmt: skip
     if history:
         bounds |= {"era_code": (0, n), "era_state": (0, len(STATES))}
+    if site:
+        need(len(out["site_release"]) == 1, "its site has no release")
+        bounds |= {"site_code": (0, n)}
     for key, (low, high) in bounds.items():
         if len(out[key]):
             need(out[key].min() >= low and out[key].max() < high, f"{key} points outside")
-    for key in ("term_code", "note_node", "range_note", *(("era_code", "since_day") if history else ())):
+    ascending = ["term_code", "note_node", "range_note"]
+    ascending += (["era_code", "since_day"] if history else []) + (["site_code"] if site else [])
+    for key in ascending:
         need((out[key][:-1] <= out[key][1:]).all(), f"{key} is not in ascending order")
     need((out["group_parent"] < np.arange(g)).all() and (out["group_parent"] >= -1).all(), "group_parent is no tree")
     for like in np.unique(out["range_like"]).tolist():

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from codesuggest.codes import as_day
 from codesuggest.codes.merge import same_title
 from codesuggest.codes.system import CodeSystem
@@ -106,3 +109,13 @@ def _entries(table: CodeSystem, date: dt.date | str | int | None) -> Iterator[tu
             yield key, Entry(table.code(i), table.title(i), bool(billable[i]))
         elif table.state_on(i, day) != "absent":
             yield key, Entry(table.code(i), table.title_on(i, day), bool(billable[i]))
+
+
+def changed_between(
+    system: CodeSystem, one: dt.date | str | int, other: dt.date | str | int
+) -> npt.NDArray[np.bool_]:
+    """(n codes,) bool: codes that can be billed on one of the days only, or have another title on the other."""
+    changed: npt.NDArray[np.bool_] = system.billable_on(one) != system.billable_on(other)
+    for i in np.unique(system.arrays().get("era_code", np.zeros(0, np.int32))).tolist():  # the others never changed
+        changed[i] |= system.title_on(i, one) != system.title_on(i, other)
+    return changed

@@ -23,6 +23,7 @@ from codesuggest.codes import (
     HISTORY,
     KEY,
     NOTE_KINDS,
+    SITE,
     STATES,
     TERM_KINDS,
     CodeRow,
@@ -73,7 +74,7 @@ class Code:
 
     @property
     def release(self) -> str:
-        return self._system.release
+        return self._system.site_codes.get(self.index, self._system.release)  # "site:<name>"
 
     @property
     def display(self) -> str:
@@ -259,7 +260,7 @@ class CodeSystem:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything but name, release and source, as plain arrays (see the table in `codesuggest.codes`)."""
-        return {key: self._arrays[key] for key in (*DTYPES, *HISTORY) if key in self._arrays}
+        return {key: self._arrays[key] for key in (*DTYPES, *HISTORY, *SITE) if key in self._arrays}
 
     @cached_property
     def sha256(self) -> str:
@@ -347,8 +348,8 @@ class CodeSystem:
         return i if i < len(self.codes) and self.codes[i] == raw else -1
 
     def _text(self, prefix: str, i: int) -> str:
-        off, blob = self._arrays[f"{prefix}_off"], self._arrays[f"{prefix}_blob"]
-        return blob[off[i] : off[i + 1]].tobytes().decode("utf-8")
+        a, b = self._arrays[f"{prefix}_off"][i : i + 2].tolist()
+        return self._arrays[f"{prefix}_blob"][a:b].tobytes().decode("utf-8")
 
     def terms_of(self, i: int) -> tuple[tuple[str, str], ...]:
         """(kind, text) of the terms of code `i`, in the order of the source; without the title."""
@@ -411,6 +412,17 @@ class CodeSystem:
         """(n,) bool: codes that can be billed on the date; None is the release's own."""
         return self.billable & self.valid_on(date)
 
+    def suggestible_on(self, date: dt.date | str | int | None = None) -> NDArray[np.bool_]:
+        """(n,) bool: those of `billable_on`, and what a site writes whatever the table says (`codes.site`)."""
+        site = np.isin(np.arange(len(self)), list(self.site_codes))
+        return np.asarray(self.billable_on(date) | site)
+
+    @cached_property
+    def site_codes(self) -> dict[int, str]:
+        """Position of each code of a site -> the release it is suggested with, "site:<name>"."""
+        a = self._arrays
+        return dict.fromkeys(a["site_code"].tolist(), bytes(a["site_release"][0]).decode()) if "site_code" in a else {}
+
     @cached_property
     def release_day(self) -> int:
         """The release as YYYYMMDD, 0 when its name is no date ("site:lab")."""
@@ -450,7 +462,14 @@ class CodeSystem:
         first, last = self._arrays["era_from"], self._arrays["era_to"]
         return np.flatnonzero((first <= day) & ((last == 0) | (last >= day)))
 
+    @cached_property
+    def _with_eras(self) -> frozenset[int]:
+        """Codes with a history: few, and most questions are about the others."""
+        return frozenset(self._arrays["era_code"].tolist()) if "era_code" in self._arrays else frozenset()
+
     def _era_on(self, i: int, day: int) -> Era | None:
+        if i not in self._with_eras:
+            return None
         return next((e for e in self.eras_of(i) if e.first <= day and (not e.last or day <= e.last)), None)
 
     def state_on(self, i: int, date: dt.date | str | int) -> str:
@@ -465,18 +484,13 @@ class CodeSystem:
 
     def title_on(self, i: int, date: dt.date | str | int) -> str:
         """The title of code `i` on the day."""
-        era = self._era_on(i, as_day(date))
-        return self.title(i) if era is None else era.title
+        return self.titles_on([i], date)[0]
 
-    def changed_between(self, one: dt.date | str | int, other: dt.date | str | int) -> NDArray[np.bool_]:
-        """(n,) bool: codes that can be billed on one of the days only, or have another title on the other."""
-        changed: NDArray[np.bool_] = self.billable_on(one) != self.billable_on(other)
-        if "era_code" in self._arrays:
-            codes = self._arrays["era_code"]
-            told = {int(i) for day in (one, other) for i in codes[self._eras_on(as_day(day))]}
-            for i in sorted(told):
-                changed[i] |= self.title_on(i, one) != self.title_on(i, other)
-        return changed
+    def titles_on(self, codes: Iterable[int], date: dt.date | str | int) -> list[str]:
+        """The titles of these codes on the day."""
+        day = as_day(date)
+        eras = [(i, self._era_on(i, day)) for i in codes]
+        return [self.title(i) if era is None else era.title for i, era in eras]
 
     # ---- hierarchy
 

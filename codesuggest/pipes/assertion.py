@@ -17,6 +17,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,10 +25,12 @@ import numpy as np
 import srsly
 from numpy.typing import NDArray
 from spacy.language import Language
-from spacy.strings import hash_string  # type: ignore[attr-defined]
+from spacy.strings import get_string_id
 from spacy.tokens import Doc, Span
 
 from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes, look
+from codesuggest.pipes.standing import in_sections
+from codesuggest.pipes.structure import STRUCTURE_KEY, structure_of
 from codesuggest.records import Cue
 
 __all__ = [
@@ -45,13 +48,16 @@ _STRENGTH_OF: Final = [len(ORDER) - 1 - ORDER.index(name) for name in STATUSES] 
 _STRENGTH: Final = np.array(_STRENGTH_OF, dtype=np.int8)
 _NEGATED, _UNCERTAIN = STATUSES.index("negated"), STATUSES.index("uncertain")
 _HISTORICAL, _HYPOTHETICAL = STATUSES.index("historical"), STATUSES.index("hypothetical")
+_FAMILY, _OTHER_PERSON = STATUSES.index("family"), STATUSES.index("other_person")
 _TURNED: Final = 8  # tokens an answer reaches back ("pain on exertion: no") or a leading "Negative ..." reaches on
 
-_COMMA, _COLON, _QUESTION = hash_string(","), hash_string(":"), hash_string("?")
+_COMMA, _COLON, _QUESTION = get_string_id(","), get_string_id(":"), get_string_id("?")
 _OPENED, _CLOSED = hashes("(["), hashes(")]")
 _DASHES = hashes("-–—")
 _JOINTS = _DASHES | hashes(":(?,")  # between a label and its answer
 _STOPS = hashes((",", ".", ";", "!", "?", ")", "]"))  # an answer ends here
+_PARTS = hashes(",/+")
+_CLAUSE_ENDS = _STOPS | _OPENED | _DASHES | hashes("/+→")  # a clause may end before these, or one begin behind them
 _IS_COMMA, _IS_COLON, _IS_AND, _IS_OR, _IS_OPENED, _IS_CLOSED = range(6)  # what a mark does to the reading
 
 
@@ -164,7 +170,8 @@ class AssertionRules:
         """Writes the scopes into the two arrays; the cues in order of their start."""
         (status, cue), doc, tokens = out, words.doc, words.at
         scopes.sort()  # weakest first, so that the stronger status is painted over
-        hits = {hit: k for k, hit in enumerate(sorted({scope.hit for scope in scopes}))}
+        status_of = {scope.hit: scope.status for scope in scopes}
+        hits = {hit: k for k, hit in enumerate(sorted(status_of))}
         shielded: dict[int, NDArray[np.bool_]] = {}
         for kept, start, end in shields:
             if start < end:
@@ -178,9 +185,12 @@ class AssertionRules:
             else:
                 status[first:last], cue[first:last] = number, hits[hit]
         cues = []
-        for i, j, number in hits:
-            rule, token = self.cues.rules[number], doc[tokens[j - 1]]
-            cues.append(Cue(doc[tokens[i]].idx, token.idx + len(token), STATUSES[rule.statuses[0]], rule.cue))
+        for hit in hits:
+            i, j, number = hit
+            token = doc[tokens[j - 1]]
+            cues.append(
+                Cue(doc[tokens[i]].idx, token.idx + len(token), STATUSES[status_of[hit]], self.cues.rules[number].cue)
+            )
         return tuple(cues)
 
 
@@ -209,7 +219,8 @@ class _Reading:
         self.walls: list[tuple[tuple[int, ...], int]] = []
         self.before_colon = 0  # how many walls stood before the last colon
         self.start = self.end = self.previous = 0  # of the line; start of the line before
-        self.comma = self.comma_before = self.conjunction = self.also = self.depth = 0
+        self.comma = self.comma_before = self.conjunction = self.also = 0
+        self.opened: list[int] = []  # the parentheses open here
 
     def run(self, hits: list[int]) -> tuple[list[_Scope], list[_Shield]]:
         """(scopes, shields); `hits`: all words that are in the plan, and perhaps others, in order."""
@@ -228,7 +239,8 @@ class _Reading:
         self.previous, self.start, self.end = self.start, start, end
         self.walls = []
         self.comma = self.comma_before = self.conjunction = self.also = start - 1
-        self.depth = self.before_colon = 0
+        self.opened.clear()
+        self.before_colon = 0
         ids, cues, look_up, skip = self.ids, self.rules.cues, self.rules.plan.get, start
         for i in hits:
             entry = look_up(ids[i])
@@ -240,10 +252,15 @@ class _Reading:
                 self._mark(i, mark)
             if j < end and ids[j] in following:
                 number, j = cues.match(ids, i, end)
+                while number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
+                    number, j = cues.match(ids, i, j - 1)  # "no recurrence of melanoma": then "no"
+            elif number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
+                continue
             if number < 0:
                 continue
             rule = cues.rules[number]
-            if rule.direction == "terminator":  # its words may begin a cue: ", with no rash"
+            j -= rule.ahead
+            if direction == "terminator":  # its words may begin a cue: ", with no rash"
                 if self.open:
                     for status in rule.statuses:
                         self._close(status, i)
@@ -252,14 +269,14 @@ class _Reading:
             if ids[i] == _QUESTION and self.words.glued(i) and i > start and ids[i - 1] not in _OPENED:
                 continue
             skip = j
-            if j - i > 1 and ids[j - 1] in _CLOSED and self.depth:
-                self.depth -= 1
-            if rule.direction == "pseudo":
+            if j - i > 1 and ids[j - 1] in _CLOSED and self.opened:
+                self.opened.pop()
+            if direction == "pseudo":
                 if rule.limit:
                     for status in rule.statuses:
                         self.shields.append((status, j, min(j + rule.limit, end)))
             else:
-                self._cue(rule, (i, j, number))
+                self._cue(rule, direction, (i, j, number))
         bulleted = end < len(ids) and ids[end] in cues.bullets
         for status, scope in [*self.open.items()]:
             # a lead-in ("Return for:") goes on governing while the lines after it are items
@@ -279,17 +296,17 @@ class _Reading:
         elif kind == _IS_OR:
             self.conjunction = i
         elif kind == _IS_OPENED:
-            self.depth += 1
-        elif self.depth:
+            self.opened.append(i)
+        elif self.opened:
             for status, scope in [*self.open.items()]:
-                if scope.depth >= self.depth:
+                if scope.depth >= len(self.opened):
                     self._close(status, i)
-            self.depth -= 1
+            self.opened.pop()
 
-    def _cue(self, rule: Rule, hit: _Hit) -> None:
+    def _cue(self, rule: Rule, direction: str, hit: _Hit) -> None:
         i, j, _ = hit
         status = rule.statuses[0]
-        if rule.direction != "forward":
+        if direction != "forward":
             begin, stop = self._behind(hit, status, rule.limit)
             if begin < stop:
                 # "no effusion, pneumonia not excluded": what the new cue governs is its own clause
@@ -298,11 +315,12 @@ class _Reading:
                     if scope is not None and begin > scope.start and self._new_clause(begin):
                         self._close(other, begin)
                 self._close(status, i)
-                self._govern(begin, stop, status, hit)
-            elif rule.direction == "backward" and status == _NEGATED and not self._ended(j):
+                if not self._govern(begin, stop, status, hit):
+                    return  # what gave way builds no wall: "GERD 2018, resolved"
+            elif direction == "backward" and status == _NEGATED and not self._ended(j):
                 self._close(status, i)  # "Negative Homan's sign": nothing before it, so it speaks of what follows
-                self.open[status] = _Open(j, j + _TURNED, True, self.depth, hit)
-            if rule.direction == "backward":
+                self.open[status] = _Open(j, j + _TURNED, True, len(self.opened), hit)
+            if direction == "backward":
                 self.walls.append((rule.statuses, j))
                 return
         if (status in (_UNCERTAIN, _HYPOTHETICAL) or rule.clause) and self._new_clause(i):
@@ -310,7 +328,7 @@ class _Reading:
                 self._close(other, i)
         if status in self.open:
             self._close(status, i)
-        if rule.direction == "forward" and status in (_NEGATED, _UNCERTAIN, _HISTORICAL) and self._is_answer(i, j):
+        if direction == "forward" and status in (_NEGATED, _UNCERTAIN, _HISTORICAL) and self._is_answer(i, j):
             if i == self.start:
                 begin, stop = max(self.previous, i - 1 - 2 * _TURNED), i - 1
             else:
@@ -319,12 +337,32 @@ class _Reading:
         else:
             begin = j + 1 if j < self.end and self.ids[j] == _COLON else j
             most = begin + rule.limit if rule.limit else len(self.ids)
-            self.open[status] = _Open(begin, most, bool(rule.limit), self.depth, hit)
+            self.open[status] = _Open(begin, most, bool(rule.limit), len(self.opened), hit)
         self.walls.append((rule.statuses, j))
 
-    def _govern(self, start: int, end: int, status: int, hit: _Hit) -> None:
-        if start < end:
-            self.scopes.append(_Scope(_STRENGTH_OF[status], hit, start, end, status))
+    def _govern(self, start: int, end: int, status: int, hit: _Hit) -> bool:
+        """Opens a scope over these words, or what a weak cue leaves of it; whether any is left."""
+        if start >= end:
+            return False
+        had = len(self.scopes)
+        cues, said = self.rules.cues, self.ids[start:end]
+        if cues.rules[hit[2]].weak:
+            if status == _FAMILY and not cues.catching.isdisjoint(said):
+                status = _OTHER_PERSON
+            elif status == _HISTORICAL and not cues.lasting.isdisjoint(said):
+                for first, last in self._items(start, end):
+                    if not cues.lasts(self.ids[first:last]):
+                        self.scopes.append(_Scope(_STRENGTH_OF[status], hit, first, last, status))
+                return len(self.scopes) > had
+        self.scopes.append(_Scope(_STRENGTH_OF[status], hit, start, end, status))
+        return True
+
+    def _items(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The stretches between commas, slashes, "and" and "or"; none is empty."""
+        ids, cues = self.ids, self.rules.cues
+        parts = (i for i in range(start, end) if ids[i] in _PARTS or ids[i] in cues.and_ or ids[i] in cues.or_)
+        cuts = [start - 1, *parts, end]
+        return [(a + 1, b) for a, b in pairwise(cuts) if a + 1 < b]
 
     def _close(self, status: int, at: int) -> None:
         scope = self.open.get(status)
@@ -335,6 +373,17 @@ class _Reading:
 
     def _new_clause(self, i: int) -> bool:
         return i > self.start and (self.ids[i - 1] == _COMMA or self.ids[i - 1] in self.rules.cues.and_)
+
+    def _direction(self, rule: Rule, i: int, j: int) -> str:
+        """What a row bound to its clause is here, at words i to j: "" where it is no cue."""
+        direction, ids, also = rule.direction, self.ids, self.rules.cues.and_
+        if direction == "leading":
+            before = ids[i - 1] if i > self.start else _COLON
+            return "forward" if before == _COLON or before in _CLAUSE_ENDS or before in also else ""
+        if direction == "closing" or direction == "either":
+            closes = j >= self.end or ids[j] in _CLAUSE_ENDS or ids[j] in also
+            return "backward" if closes else "" if direction == "closing" else "forward"
+        return direction
 
     def _ended(self, j: int) -> bool:
         return j >= self.end or self.ids[j] in _STOPS
@@ -371,7 +420,7 @@ class _Reading:
                     begin -= 1
                 return max(begin, self.start), stop
             walls = self.before_colon if before == _COLON else len(self.walls)
-            return self._wall(status, walls, i - 2 * _TURNED), stop  # commas within a label are passed
+            return self._wall(status, walls, max(i - 2 * _TURNED, self._inside(stop))), stop  # commas are passed
         if before in _JOINTS and (before != _COMMA or self._ended(j)):
             stop = i - 1
             if before == _COMMA:  # "arm weakness, resolved"
@@ -381,7 +430,11 @@ class _Reading:
             begin = max(i - limit, comma + 1, self.also + 1)
         elif comma >= self.conjunction:
             begin = comma + 1
-        return self._wall(status, len(self.walls), begin), stop
+        return self._wall(status, len(self.walls), max(begin, self._inside(stop))), stop
+
+    def _inside(self, stop: int) -> int:
+        """The first word of the innermost parenthesis that was opened before `stop`: "PSA 6.8 (4.1 in 2023)"."""
+        return next((i + 1 for i in reversed(self.opened) if i < stop), self.start)
 
     def _wall(self, status: int, walls: int, begin: int) -> int:
         """The last wall for `status` among the first `walls` of the line, not before `begin` nor the line.
@@ -404,6 +457,7 @@ def strength(status: str) -> int:
 class AssertionPipe:
     """spaCy component: leaves the `Asserted` of a Doc in `doc.user_data["codesuggest.assertion"]`.
 
+    Behind `codesuggest_structure` it also goes by the section a finding stands in (`standing.py`).
     Takes per-sentence defaults from `doc.user_data["codesuggest.assertion_defaults"]` if an earlier component left any.
     """
 
@@ -411,7 +465,12 @@ class AssertionPipe:
         self.rules = rules
 
     def __call__(self, doc: Doc) -> Doc:
-        doc.user_data[KEY] = self.rules.read(doc, doc.user_data.get(DEFAULTS_KEY))
+        asserted = self.rules.read(doc, doc.user_data.get(DEFAULTS_KEY))
+        if STRUCTURE_KEY in doc.user_data:
+            found = asserted.cues
+            status, cue = in_sections(doc, structure_of(doc), self.rules.cues, asserted.status, asserted.cue, found)
+            asserted = Asserted(status, cue, found)
+        doc.user_data[KEY] = asserted
         return doc
 
 

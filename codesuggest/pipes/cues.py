@@ -4,15 +4,28 @@ A row spells out a small pattern over lower-case words:
 
     a|b       one of the words           [a|b]     the same, or nothing
     a_b       two words in a row         <name>    a word of that class (rows of direction `class` define it)
-    <year>    1900 to 2099, built in
+    +a|b      behind a forward cue: the word has to follow, and is governed by the cue ("mom +dvt")
+    built in  <year> 1900 to 2099, <yy> 60 to 29 ("'09"), <number> 0 to 120, <unchecked> and <checked>: boxes of a form
 
-`category` is a status of STATUSES, several divided by `|`, or `any`. `direction` says where the findings stand that the
-cue governs: `forward`, `backward` or `both`; `terminator` ends scopes of its categories, `pseudo` looks like a cue and is
-none. `max_tokens` limits a scope, counted in tokens that are not white space, and marks the cue as *narrow*: it governs
+`category` is a status of STATUSES, several divided by `|`, or `any`; a `?` behind it marks a weak cue (below).
+`direction` says where the findings stand that the cue governs:
+
+    forward, backward, both
+    leading     forward, but a cue only where it opens its clause: "ER for chest pain", not "seen in the ER for ..."
+    closing     backward, but a cue only where it ends its clause: "Shingles 2020.", not "2020 colonoscopy normal"
+    either      backward where it ends its clause, else forward: "ileus did not develop", "did not develop an ileus"
+    terminator  ends scopes of its categories            pseudo  looks like a cue and is none
+
+`max_tokens` limits a scope, counted in tokens that are not white space, and marks the cue as *narrow*: it governs
 one noun phrase, so a comma ends it unless the list is closed by "or". On a `pseudo` row it protects that many following
 tokens from the row's category ("diagnosed with diabetes in 2009" is not past).
 
-The reading itself looks words up in the classes <and>, <or>, <open> (a line cannot end there) and <bullet>.
+A weak cue gives way to what the item itself says: of "h/o HTN, stroke" only the stroke is past, for what is in the class
+<lasting> does not go away, unless it is <passing> (`historical?`); a brother with strep throat is a contact, not a family history, for strep is in
+<catching> (`family?` becomes other_person).
+
+The reading itself looks words up in these two, in <and>, <or>, <open> (a line cannot end there) and <bullet>; `standing.py`
+in <episode> (over by the time it stands under a past medical history), <relative> and <child>.
 """
 
 from __future__ import annotations
@@ -25,7 +38,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import IS_SPACE, LOWER, SENT_START  # type: ignore[import-not-found]
-from spacy.strings import hash_string  # type: ignore[attr-defined]
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
 from codesuggest.pipes.lexicon import Row, read_lexicon
@@ -34,26 +47,34 @@ from codesuggest.records import ASSERTIONS
 __all__ = ["COLUMNS", "DIRECTIONS", "END", "STATUSES", "CueList", "Rule", "State", "Words", "hashes", "look"]
 
 STATUSES: Final = ASSERTIONS
-OPENING: Final = ("forward", "backward", "both")
+OPENING: Final = ("forward", "backward", "both", "leading", "closing", "either")
 DIRECTIONS: Final = (*OPENING, "pseudo", "terminator", "class")
 COLUMNS: Final = ("cue", "category", "direction", "max_tokens", "source")
 END: Final = 0  #: key of a finished pattern in a trie node; hash of the empty string, which is no token
+_WEAK: Final = ("historical", "family")
 _CLASS: Final = re.compile(r"<\w+>")
 _WRAPPED: Final = 40  # code points: a shorter line was ended by its writer, a longer one perhaps by the page
 _NEWLINES: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NEWLINES_OF: Final = {
-    hash_string(space): space.count("\n")
+    get_string_id(space): space.count("\n")
     for space in (" ", "  ", "   ", "\t", "\n", "\n\n", "\n\n\n", "\r\n", "\n ", "\n  ")
 }
 _ATTRIBUTES: Final = [LOWER, IS_SPACE, SENT_START]
-_COLON, _QUESTION = hash_string(":"), hash_string("?")
+_COLON, _QUESTION = get_string_id(":"), get_string_id("?")
 
 
 def hashes(words: Iterable[str]) -> frozenset[int]:
-    """spaCy's 64-bit hashes of `words`, as `doc.to_array(LOWER)` has them."""
-    return frozenset(hash_string(word) for word in words)
+    """What `doc.to_array(LOWER)` has for `words`: spaCy's 64-bit hashes, but small numbers for its own symbols ("neg")."""
+    return frozenset(get_string_id(word) for word in words)
 
 
+_BUILT_IN: Final[dict[str, list[tuple[str, ...]]]] = {
+    "<year>": [(str(year),) for year in range(1900, 2100)],
+    "<yy>": [(f"{year % 100:02}",) for year in range(1960, 2030)],
+    "<number>": [(str(number),) for number in range(121)],
+    "<unchecked>": [("[", "]"), ("[", "_", "]"), ("\u2610",), ("\u25a1",)],
+    "<checked>": [("[", "x", "]"), ("(", "x", ")"), ("\u2611",), ("\u2612",)],
+}
 _LINE_END = hashes(";")
 _SENTENCE_END = hashes(".?!;")
 
@@ -94,6 +115,8 @@ class Rule(NamedTuple):
     direction: str
     limit: int  # tokens; 0: none
     clause: bool  # opens with a subject, so it starts a clause of its own
+    ahead: int = 0  # words at the end of the pattern that are governed by the cue and no part of it
+    weak: bool = False  # gives way to words of <lasting> or <catching>
 
 
 class State(NamedTuple):
@@ -119,19 +142,28 @@ class CueList:
         self.trie: dict[int, Any] = {}
         self.member: dict[int, tuple[int, ...]] = {}
         self._classes: dict[str, list[tuple[int, ...]]] = {}
-        self._define("<year>", [(hash_string(str(year)),) for year in range(1900, 2100)])
+        for name, words in _BUILT_IN.items():
+            self._define(name, [tuple(get_string_id(word) for word in member) for member in words])
         for row in read_lexicon(path, COLUMNS, optional=("max_tokens",)):
             try:
                 self._add(row)
             except ValueError as error:
                 raise row.error(str(error)) from None
-        self.and_, self.or_, self.unfinished, self.bullets = (
-            frozenset(word for word, symbols in self.member.items() if hash_string(name) in symbols)
-            for name in ("<and>", "<or>", "<open>", "<bullet>")
-        )
+        self.and_, self.or_, self.unfinished, self.bullets = map(self.words_of, ("<and>", "<or>", "<open>", "<bullet>"))
+        self.lasting, self.catching, self.episode = map(self.words_of, ("<lasting>", "<catching>", "<episode>"))
+        self.relatives, self.children, self.passing = map(self.words_of, ("<relative>", "<child>", "<passing>"))
         self._share(self.trie, {})
         self.first = self._states()
         self.openers = frozenset(word for word, state in self.first.items() if self._opens(state))
+
+    def words_of(self, name: str) -> frozenset[int]:
+        """The single words of a class; empty when no row defines it."""
+        symbol = get_string_id(name)
+        return frozenset(word for word, symbols in self.member.items() if symbol in symbols)
+
+    def lasts(self, said: Sequence[int]) -> bool:
+        """Whether these words name what does not go away: hypertension, but not gestational hypertension."""
+        return not self.lasting.isdisjoint(said) and self.passing.isdisjoint(said)
 
     def speaks(self, ids: Sequence[int], hits: Iterable[int]) -> bool:
         """Whether a scope may be opened in these words. False is certain, so that such a text need not be read.
@@ -226,17 +258,24 @@ class CueList:
                 raise ValueError(f"class {category!r} is not of the form <name>, or defined twice")
             self._define(category, self._alternatives(cue))
             return
-        names = STATUSES[1:] if category == "any" else category.split("|")
+        weak = category.endswith("?")
+        names = STATUSES[1:] if category == "any" else category.removesuffix("?").split("|")
         several = direction in ("pseudo", "terminator")
         if not all(name in STATUSES[1:] for name in names) or (len(names) > 1 and not several):
             raise ValueError(f"unknown category {category!r}, expected one of {', '.join(STATUSES[1:])}")
+        if weak and (names[0] not in _WEAK or direction not in OPENING):
+            raise ValueError(f"category {category!r}: only cues of {' and '.join(_WEAK)} can be weak")
         statuses = tuple(STATUSES.index(name) for name in names)
-        self.rules.append(Rule(cue, statuses, direction, int(limit or 0), cue.startswith("<")))
-        self._insert(cue)
+        words = cue.split()
+        ahead = sum(word[:1] == "+" and len(word) > 1 for word in words)
+        if ahead and (ahead == len(words) or direction != "forward" or not all(w[0] == "+" for w in words[-ahead:])):
+            raise ValueError("words with a + stand at the end of a forward cue")
+        self.rules.append(Rule(cue, statuses, direction, int(limit or 0), cue.startswith("<"), ahead, weak))
+        self._insert(words)
 
     def _define(self, name: str, members: list[tuple[int, ...]]) -> None:
         """A class is one symbol in the trie for its single words, to keep the trie small; longer ones are spelt out."""
-        symbol = hash_string(name)
+        symbol = get_string_id(name)
         self._classes[name] = [(symbol,)] + [member for member in members if len(member) > 1]
         for member in members:
             if len(member) == 1:
@@ -255,16 +294,19 @@ class CueList:
                 elif not word or ("[" in word or "]" in word):
                     raise ValueError(f"cannot read {text!r}")
                 else:
-                    options = [tuple(hash_string(part) for part in cut) for cut in _cuts(word)]
+                    options = [tuple(get_string_id(part) for part in cut) for cut in _cuts(word)]
                 sequences = [s + o for s in sequences for o in options]
             found.update(dict.fromkeys(sequences))
         return list(found)
 
-    def _insert(self, cue: str) -> None:
+    def _insert(self, words: list[str]) -> None:
         ends, rule = [self.trie], len(self.rules) - 1
-        for word in cue.split():
+        behind = len(words) - self.rules[rule].ahead
+        for k, word in enumerate(words):
             optional = word.startswith("[") and word.endswith("]")
-            options = self._alternatives(word[1:-1] if optional else word)
+            options = self._alternatives(word[1:-1] if optional else word.removeprefix("+") if k >= behind else word)
+            if k >= behind:  # a word to come is one word, so that the cue's own end is known
+                options = [option for option in options if len(option) == 1]
             starts, ends = ends, list(ends) if optional else []
             for node in starts:
                 for option in options:

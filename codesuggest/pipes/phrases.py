@@ -16,15 +16,21 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import snowballstemmer
 
 from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
+from codesuggest.pipes.stem import stem_of
 
 # "ICD-10-CM", "s/p", "n/v/d" and "w/" are one word; "9.1" is one; "right-sided" and "knee/hip" are two; possessive 's is dropped
 _WORD = re.compile(
     r"\bicd-?(?:9|10)(?:-?cm|-?pcs)?\b|(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*",
     re.IGNORECASE,
 )
+#: Kinds of `qualifiers.tsv`: words without which a term means something else. `WordReader.qualifiers` numbers them from 1.
+QUALIFIERS = ("past", "family", "purpose", "state")
+PAST, RELATIVE = 1, 2
+#: Numbers that titles have otherwise than notes: the whole part of a two-digit measure, and weeks with days of gestation.
+_DECIMAL = re.compile(r"([1-9]\d)\.\d{1,2}")
+_GESTATION = re.compile(r"([1-9]?\d)w[0-6]d?")
 
 
 def common_words(folder: Path = ENGLISH) -> tuple[str, ...]:
@@ -55,13 +61,16 @@ class WordReader:
     """
 
     def __init__(self, folder: Path = ENGLISH, language: str = "english") -> None:
-        self._stemmer = snowballstemmer.stemmer(language)
+        self._stem = stem_of(language)
         same = read_lexicon(folder / "words.tsv", ("form", "canonical", "source"), unique=("form",))
         self._same: dict[str, str] = {}
         self._same = {self._form(row["form"]): self._form(row["canonical"]) for row in same}
         stop = read_lexicon(folder / "stopwords.tsv", ("word", "kind", "source"), unique=("word",))
         self._stop = {row["word"] for row in stop if row.choice("kind", ("stop", "general")) == "stop"}
         self._general = {self._form(row["word"]) for row in stop if row["kind"] == "general"}
+        words = read_lexicon(folder / "qualifiers.tsv", ("word", "kind", "source"), unique=("word",))
+        #: Normal form -> its number in QUALIFIERS, from 1.
+        self.qualifiers = {self._form(r["word"]): QUALIFIERS.index(r.choice("kind", QUALIFIERS)) + 1 for r in words}
         self._abbreviations: dict[str, tuple[str, ...]] = {}
         self._capitals: dict[str, tuple[str, ...]] = {}
         abbreviations = read_lexicon(
@@ -76,7 +85,7 @@ class WordReader:
         self._known: dict[str, tuple[str, ...]] = {}
 
     def _form(self, word: str) -> str:
-        stem = word if len(word) < 4 else str(self._stemmer.stemWord(word))  # "ICS" is no plural
+        stem = word if len(word) < 4 else self._stem(word)  # "ICS" is no plural
         return self._same.get(stem, stem)
 
     def _forms(self, raw: str) -> tuple[str, ...]:
@@ -93,6 +102,10 @@ class WordReader:
             return self._abbreviations[word]
         if word in self._stop or word[0] in "'’" or len(word) > 40:
             return ()
+        if (number := _DECIMAL.fullmatch(word)) is not None:
+            return word, number[1]  # a BMI of 36.4 is coded by its 36
+        if (number := _GESTATION.fullmatch(word)) is not None:
+            return number[1], self._form("weeks"), self._form("gestation")
         if not word.isascii():
             word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
         return (self._form(word),) if word else ()
@@ -113,14 +126,12 @@ class WordReader:
         self._known.update((w, (f,)) for w, f in forms.items())
 
     def read(self, text: str) -> Words:
-        starts, ends, forms = [], [], []
-        for m in _WORD.finditer(text):
-            a, b = m.span()
-            starts.append(a)
-            ends.append(b)
-            forms.append(self._forms(m.group()))
-        self._stemmer.stemWord("")  # it would keep the last word it was given
-        return Words(np.asarray(starts, np.int32), np.asarray(ends, np.int32), forms)
+        spans = [m.span() for m in _WORD.finditer(text)]
+        words = [text[a:b] for a, b in spans]
+        of = {word: self._forms(word) for word in set(words)}  # a note says half of its words more than once
+        forms = [of[word] for word in words]
+        place = np.array(spans, np.int32).reshape(-1, 2)
+        return Words(np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]), forms)
 
     def forms_of(self, text: str) -> tuple[str, ...]:
         """Normal forms of a term, in order, each once."""
@@ -129,6 +140,12 @@ class WordReader:
     def is_general(self, form: str) -> bool:
         """A word found in terms but too general to name a finding by itself (*day*, *left*, *normal*)."""
         return form in self._general
+
+
+_LINKS = 2  # words without a meaning of their own that a phrase may hold in a row
+_MARKS = ",;:.()[]|\n\r\t•"
+_IS_MARK = np.zeros(max(map(ord, _MARKS)) + 2, bool)  # the last place stands for all letters behind
+_IS_MARK[[ord(mark) for mark in _MARKS]] = True
 
 
 def phrase_runs(
@@ -144,24 +161,21 @@ def phrase_runs(
     or weak word and holds a clinical one; between its words stands no punctuation, and at most two link words (*of
     the*). `clinical`, `weak`: bool (n,), link words are those of which neither holds but whose form list is empty.
     """
-    n = len(words)
-    runs: list[tuple[int, int]] = []
-    first = last = -1
-    strong = False
-    for i in range(n):
-        usable = bool(clinical[i] or weak[i])
-        if first >= 0:
-            gap = text[words.end[i - 1] : words.start[i]]
-            broken = group[i] != group[i - 1] or any(c in ",;:.()[]|\n\r\t•" for c in gap)
-            if broken or (not usable and (words.forms[i] or i - last > 2)):
-                if strong:
-                    runs.append((first, last))
-                first, strong = -1, False
-        if usable:
-            if first < 0:
-                first = i
-            last = i
-            strong = strong or bool(clinical[i])
-    if first >= 0 and strong:
-        runs.append((first, last))
-    return np.asarray(runs, np.int32).reshape(-1, 2)
+    place = np.flatnonzero(clinical | weak)
+    if not len(place):
+        return np.zeros((0, 2), np.int32)
+    # what stands between two neighbouring usable words is counted, not looked at: marks in the gaps between words, changes of
+    # group, words with a meaning of their own
+    letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    marks = np.append(0, np.cumsum(_IS_MARK[np.minimum(letters, len(_IS_MARK) - 1)], dtype=np.int32))
+    own = np.asarray(group)
+    broken = np.zeros(len(words), bool)
+    broken[1:] = (marks[words.start[1:]] > marks[words.end[:-1]]) | (own[1:] != own[:-1])
+    breaks = np.cumsum(broken)
+    meant = np.cumsum(np.fromiter(map(bool, words.forms), bool, len(words)) & ~(clinical | weak))
+    before, after = place[:-1], place[1:]
+    joined = (breaks[before] == breaks[after]) & (meant[before] == meant[after]) & (after - before <= 1 + _LINKS)
+    start = np.flatnonzero(np.append(True, ~joined))
+    stop = np.append(start[1:], len(place)) - 1
+    strong = np.logical_or.reduceat(clinical[place], start)
+    return np.stack([place[start], place[stop]], 1)[strong].astype(np.int32)

@@ -2,71 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
-from typing import NamedTuple
 
 from codesuggest.codes.system import CodeSystem
-from codesuggest.pipes.lexicon import Row, read_lexicon
+from codesuggest.facts import FOLDER, Pair, pairs, prefixes, symptoms
+from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.rules.evidence import side_of
 from codesuggest.rules.registry import Case, Hit, Line, any_of, dotted, rule
 
-FOLDER = Path(__file__).parent
 #: Cases of `combination` that rest on a link which the classification presumes, and words that deny it.
 _PRESUMED = ("hypertension", "diabetes", "angina")
 _UNRELATED = ("unrelated", "nondiabetic", "nonhypertensive")
-PAIR_RULES = ("combination", "not_together", "history_and_current", "acute_chronic")
-
-
-class Pair(NamedTuple):
-    """A row of `pairs.tsv`: prefixes without dot, in which "@" stands for the first code's category."""
-
-    case: str
-    first: tuple[str, ...]
-    second: tuple[str, ...]
-    also: tuple[str, ...]
-    unless: tuple[str, ...]
-    instead: str
-
-
-@lru_cache(maxsize=1)
-def pairs() -> Mapping[str, Mapping[str, Sequence[Pair]]]:
-    """The rows by rule and by category of the first code. Raises LexiconError."""
-    out: dict[str, dict[str, list[Pair]]] = {name: {} for name in PAIR_RULES}
-    columns = ("rule", "case", "first", "second", "also", "unless", "instead", "source")
-    optional = ("case", "also", "unless", "instead")
-    for row in read_lexicon(
-        FOLDER / "pairs.tsv", columns, optional=optional, unique=("rule", "first", "second", "also")
-    ):
-        first = _prefixes(row, "first")
-        pair = Pair(row["case"], first, _prefixes(row, "second"), _prefixes(row, "also"), _prefixes(row, "unless"),
-                    row["instead"])  # fmt: skip
-        for category in sorted({prefix[:3] for prefix in first}):
-            out[row.choice("rule", PAIR_RULES)].setdefault(category, []).append(pair)
-    return out
-
-
-@lru_cache(maxsize=1)
-def symptoms() -> Mapping[str, Sequence[tuple[tuple[str, ...], tuple[str, ...]]]]:
-    """(symptoms, diagnoses) by category of the symptom. Raises LexiconError."""
-    out: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
-    for row in read_lexicon(FOLDER / "symptoms.tsv", ("symptom", "diagnoses", "source"), unique=("symptom",)):
-        symptom = _prefixes(row, "symptom")
-        for category in sorted({prefix[:3] for prefix in symptom}):
-            out.setdefault(category, []).append((symptom, _prefixes(row, "diagnoses")))
-    return out
 
 
 @lru_cache(maxsize=1)
 def _companions() -> Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     columns = ("case", "code", "needs", "source")
     rows = read_lexicon(FOLDER / "companions.tsv", columns, unique=("case",))
-    return tuple((row["case"], _prefixes(row, "code"), _prefixes(row, "needs")) for row in rows)
-
-
-def _prefixes(row: Row, column: str) -> tuple[str, ...]:
-    return tuple(prefix.replace(".", "") for prefix in row.items(column))
+    return tuple((row["case"], prefixes(row, "code"), prefixes(row, "needs")) for row in rows)
 
 
 def _met(case: Case, name: str) -> Iterator[tuple[Pair, Line, Line]]:
@@ -148,9 +102,9 @@ def integral(case: Case) -> Iterator[tuple[Line, Line]]:
     """Each symptom on the claim that goes with a diagnosis on it, with that diagnosis."""
     rows = symptoms()
     for category, lines in case.by_category.items():
-        for prefixes, diagnoses in rows.get(category, ()):
+        for starts, diagnoses in rows.get(category, ()):
             for line in lines:
-                if line.key.startswith(prefixes) and (found := case.starting(*diagnoses)):
+                if line.key.startswith(starts) and (found := case.starting(*diagnoses)):
                     yield line, found[0]
                     break
 

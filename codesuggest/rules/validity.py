@@ -33,7 +33,8 @@ def _not_billable(case: Case) -> Iterator[Hit]:
         if table is None or (line.index >= 0 and not _is_header(line, table, case.encounter.day)):
             continue
         name, examples = _why_not_billable(line, table, case.encounter.day)
-        yield Hit(name, (line,), {"release": f"{table.name} {table.release}", "examples": any_of(examples, most=3)})
+        release = table.site_codes[line.index] if name == "site" else f"{table.name} {table.release}"
+        yield Hit(name, (line,), {"release": release, "examples": any_of(examples, most=3)})
 
 
 def _is_header(line: Line, table: CodeSystem, day: int) -> bool:
@@ -47,6 +48,8 @@ def _why_not_billable(line: Line, table: CodeSystem, day: int) -> tuple[str, lis
         key = normalise(table.name, line.code)
         padded = table.get(f"{key[:-1]:X<6}{key[-1:]}") if line.diagnosis and 4 <= len(key) < 7 else None
         return ("placeholder", [padded.code]) if padded else ("unknown", [])
+    if line.index in table.site_codes and not table.title(line.index):
+        return "site", []  # no table says that it is wrong
     below = [table.view(int(i)) for i in table.children_of(line.index)]
     usable = [code.code for code in below if not code.billable or code.valid_on(day)]
     if not line.diagnosis or not usable:

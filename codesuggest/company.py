@@ -1,0 +1,146 @@
+"""What the candidates of a note say of each other, by the tables of `facts.py`.
+
+Two things are read from them. Diagnoses that are said add up to a code that nobody writes (`implied.tsv`): hypertension and chronic
+kidney disease are I12.9 (I.C.9.a.2, FY2026). And when a first ranking has told how probable each candidate is, one of them may take
+the place of another (`pairs.tsv`) or explain it (`symptoms.tsv`).
+
+Prefixes of codes are numbered as *groups*, and the groups of every code are kept, so that all rows of all tables are looked at in a
+few array operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codesuggest.codes.system import CodeSystem
+from codesuggest.facts import implied, pairs, symptoms
+
+Ints = npt.NDArray[Any]  #: int32 unless said otherwise
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+#: Features of a candidate whose value depends on how probable the others are.
+COMPANY_FEATURES = ("company:combined", "company:not_beside", "company:symptom_of", "company:implied_sure")
+NOBODY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """The tables over the codes of one system.
+
+    group_indptr (k+1,), group: CSR of code -> its groups; n_groups. Rows of `pairs.tsv` and `symptoms.tsv`: row_kind (r,), index in
+    COMPANY_FEATURES; row_first (r,), the group it speaks against; row_needs (r, 2), groups that must stand beside, NOBODY if none.
+    Rows of `implied.tsv`: target (q,), the code; parts (q, 3); unless (q,), groups or NOBODY.
+    """
+
+    group_indptr: Ints
+    group: Ints
+    n_groups: int
+    row_kind: Ints
+    row_first: Ints
+    row_needs: Ints
+    target: Ints
+    parts: Ints
+    unless: Ints
+
+    @classmethod
+    def of(cls, system: CodeSystem) -> Company:
+        number: dict[tuple[str, ...], int] = {}
+
+        def group(prefixes: tuple[str, ...]) -> int:
+            return number.setdefault(prefixes, len(number)) if prefixes else NOBODY
+
+        rows = [(kind, group(first), group(second), group(also)) for kind, first, second, also in _against()]
+        adds_up = [
+            (system.index_of(row.code), *(group(p) for p in (*row.parts, (), ())[:3]), group(row.unless))
+            for row in implied()
+            if row.code in system
+        ]
+        indptr, groups = _groups_of_codes(system, list(number))
+        table, sums = np.array(rows, np.int32).reshape(-1, 4), np.array(adds_up, np.int32).reshape(-1, 5)
+        return cls(
+            indptr, groups, len(number), table[:, 0], table[:, 1], table[:, 2:], sums[:, 0], sums[:, 1:4], sums[:, 4]
+        )
+
+    def _groups(self, code: Ints) -> tuple[npt.NDArray[np.int64], Ints]:
+        """(row of `code`, group) pairs of these codes."""
+        start, count = self.group_indptr[code], np.diff(self.group_indptr)[code]
+        row = np.repeat(np.arange(len(code)), count)
+        return row, self.group[start[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)]
+
+    def adds_up(self, code: Ints, worth: Floats) -> tuple[Ints, Ints]:
+        """Codes that the diagnoses said add up to: (q,) codes, and (q, 3) the place in `code` of the best witness of each part,
+        NOBODY where a row has fewer.
+
+        code, worth: (m,), codes that are said and how well. A code that several rows lead to comes from the first of them.
+        """
+        row, group = self._groups(code)
+        best = np.full(self.n_groups + 1, NOBODY, np.int64)  # the last place is that of NOBODY
+        order = np.lexsort((-row, worth[row]))
+        best[group[order]] = row[order]
+        heard = best >= 0
+        fired = (heard[self.parts] | (self.parts == NOBODY)).all(1) & ~heard[self.unless]
+        target, first = np.unique(self.target[fired], return_index=True)
+        return target, best[self.parts[fired][first]]
+
+    def weigh(self, code: Ints, probability: Floats) -> Floats:
+        """COMPANY_FEATURES of the candidates, float32 (n, 4), from the probability of each by a first ranking."""
+        out = np.zeros((len(code), len(COMPANY_FEATURES)), np.float32)
+        row, group = self._groups(code)
+        strength = np.zeros(self.n_groups + 1, np.float32)
+        np.maximum.at(strength, group, probability[row])
+        strength[NOBODY] = 1  # a part that a row does not ask for is there
+        against = np.zeros((self.n_groups, len(COMPANY_FEATURES)), np.float32)
+        np.maximum.at(against, (self.row_first, self.row_kind), strength[self.row_needs].min(1))
+        np.maximum.at(out, row, against[group])
+        sum_of = np.zeros(int(self.target.max(initial=-1)) + 1, np.float32)
+        strength[NOBODY] = 0
+        free = strength[self.unless] < 0.5
+        strength[NOBODY] = 1
+        np.maximum.at(sum_of, self.target, strength[self.parts].min(1) * free)
+        known = code < len(sum_of)
+        out[known, COMPANY_FEATURES.index("company:implied_sure")] = sum_of[code[known]]
+        return out
+
+
+def _against() -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
+    """(kind, prefixes spoken against, prefixes beside them, further ones) of `pairs.tsv` and `symptoms.tsv`.
+
+    `unless` is passed over: a code that stands for both already speaks against the first all the more.
+    """
+    kinds = {"combination": 0, "not_together": 1, "history_and_current": 1}
+    for name, kind in kinds.items():
+        for category, rows in pairs()[name].items():
+            for pair in rows:
+                yield kind, _in(category, pair.first), _of(category, pair.second), _of(category, pair.also)
+    for category, listed in symptoms().items():
+        for symptom, diagnoses in listed:
+            yield 2, _in(category, symptom), diagnoses, ()
+
+
+def _in(category: str, prefixes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(p for p in prefixes if p[:3] == category)
+
+
+def _of(category: str, prefixes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(category + p[1:] if p[0] == "@" else p for p in prefixes)
+
+
+def _groups_of_codes(system: CodeSystem, groups: Sequence[tuple[str, ...]]) -> tuple[Ints, Ints]:
+    """CSR of code -> the numbers of the groups one of whose prefixes it begins with."""
+    codes = np.asarray(system.codes)
+    number = np.repeat(np.arange(len(groups)), [len(prefixes) for prefixes in groups])
+    begin = np.array([p for prefixes in groups for p in prefixes], "S8")
+    low = np.searchsorted(codes, begin)
+    high = np.searchsorted(codes, np.char.add(begin, b"~"))
+    count = high - low
+    row = np.repeat(np.arange(len(begin)), count)
+    code = low[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    pairs_ = np.unique(np.stack([code, number[row]], 1), axis=0)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(pairs_[:, 0], minlength=len(codes)))])
+    return indptr.astype(np.int32), pairs_[:, 1].astype(np.int32)
