@@ -139,7 +139,7 @@ class Linear:
         x = self.vectors(documents)
         count = Counter(code for own in labels for code in own)
         self.codes = sorted(code for code, n in count.items() if n >= 2)
-        y = np.array([[code in own for code in self.codes] for own in labels], np.int8)
+        y = np.array([[code in own for code in self.codes] for own in labels], np.int64)
         self.model = OneVsRestClassifier(LinearSVC(C=1.0)).fit(x, y)
 
     def rank(self, text: str) -> Ranked:
