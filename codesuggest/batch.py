@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import wait
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ from typing import Any
 from codesuggest import __version__
 from codesuggest.asked import among
 from codesuggest.documents import Document, read_documents
-from codesuggest.errors import BatchError, InputError, OptionError
+from codesuggest.errors import BatchError, OptionError
 from codesuggest.inputs import check_inputs, fingerprint
 from codesuggest.output import COLUMNS, Partial, check_output, finish, table_rows
-from codesuggest.recorded import Load, Suggester, describe, is_error, load_model, loading, record
+from codesuggest.recorded import Load, Suggester, checked, describe, is_error, load_model, loading, record
 from codesuggest.spark import run_spark, suggest_spark
 
 __all__ = [
@@ -169,10 +169,7 @@ def run_batch(
         load = loading_since(since, words)
     load = load or load_model
     suggester = load(model)
-    chosen = {**(options or {}), "limit": limit, "threshold": threshold}
-    chosen = {key: value for key, value in chosen.items() if value is not None}
-    with suppress(InputError):  # an impossible option is raised now, instead of standing in every record
-        suggester.suggest("", **chosen)
+    chosen = checked(suggester, options, limit, threshold)
     run = {
         "version": __version__,
         "inputs": fingerprint(paths),

@@ -278,9 +278,8 @@ class _Judged:
         strength = (coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
         strength = np.where(past > 0, np.minimum(strength, LEAST), strength)
         full = (coverage >= FULL) & (hits.compact >= TIGHT)
-        if (
-            axes is not None
-        ):  # "ORIF of the closed left distal radius fracture": a line that names has few words to confuse
+        # "ORIF of the closed left distal radius fracture": a line that names has few words to confuse
+        if axes is not None:
             full |= (coverage >= FULL) & (hits.last - hits.first < ACT_WINDOW) & pcs.lists(reading)[segment]
         # uncertain diagnoses are coded at the end of an inpatient stay only (II.H, III.C; IV.H)
         own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient) | mentioned

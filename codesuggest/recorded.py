@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codesuggest.documents import Document
-from codesuggest.errors import CodeSuggestError
+from codesuggest.errors import CodeSuggestError, InputError
 from codesuggest.records import SCHEMA, NoteResult
 
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ def loading(words: str | Path) -> Load:
 
 def _load_with(words: SiteList, path: str | Path | None) -> Suggester:
     return load_model(path, words)
+
+
+def checked(
+    suggester: Suggester, options: Mapping[str, Any] | None, limit: int | None, threshold: float | None
+) -> dict[str, Any]:
+    """The options of all documents of a run; an impossible one is raised now, instead of standing in every record."""
+    given = {**(options or {}), "limit": limit, "threshold": threshold}
+    given = {key: value for key, value in given.items() if value is not None}
+    with suppress(InputError):
+        suggester.suggest("", **given)
+    return given
 
 
 def record(suggester: Suggester, document: Document, options: Mapping[str, Any], *, show_text: bool = False) -> str:

@@ -18,16 +18,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codesuggest.documents import OPTION_KEYS, document_of
-from codesuggest.errors import BatchError, CodeSuggestError, InputError, MissingExtraError, OptionError
+from codesuggest.errors import BatchError, CodeSuggestError, MissingExtraError, OptionError
 from codesuggest.inputs import Row, Wanted, json_values
 from codesuggest.output import COLUMNS, table_rows
-from codesuggest.recorded import Load, Suggester, load_model, record
+from codesuggest.recorded import Load, Suggester, checked, load_model, record
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Pandas
@@ -35,9 +34,8 @@ if TYPE_CHECKING:
 
 #: Schema of one row a document. error: what went wrong with it, or null; record: its JSON line, as a batch writes it.
 DOCUMENTS = "id string, error string, record string"
-_PART = (
-    4 << 20
-)  #: bytes of a file that are one task, about 1,500 notes; Spark's own 128 MB would be a quarter of an hour
+#: Bytes of a file that are one task, about 1,500 notes; Spark's own 128 MB would be a quarter of an hour.
+_PART = 4 << 20
 _WRITTEN = 64  #: documents whose records are handed back at once; a record takes about 15 kB
 
 
@@ -175,10 +173,7 @@ def _mapped(
 ) -> DataFrame:
     load = load or load_model
     suggester = load(model)
-    given = {**(options or {}), "limit": limit, "threshold": threshold}
-    given = {key: value for key, value in given.items() if value is not None}
-    with suppress(InputError):  # an impossible option is raised now, instead of standing in every record
-        suggester.suggest("", **given)
+    given = checked(suggester, options, limit, threshold)
     name = None if model is None else _shipped(frame, Path(model), suggester) if ship else str(model)
     task = _Task(name, ship and model is not None, suggester.name, given, wanted, show_text, suggestions, lines, load)
     schema = ", ".join(f"{c} {_SQL.get(COLUMNS[c], COLUMNS[c])}" for c in _columns(show_text))
