@@ -27,7 +27,7 @@ from codesuggest.documents import Document, read_documents
 from codesuggest.errors import BatchError, OptionError
 from codesuggest.inputs import check_inputs, fingerprint
 from codesuggest.output import COLUMNS, Partial, check_output, finish, table_rows
-from codesuggest.recorded import Load, Suggester, checked, describe, is_error, load_model, loading, record
+from codesuggest.recorded import Load, Suggester, checked, describe, is_error, load_model, record, with_words
 from codesuggest.spark import run_spark, suggest_spark
 
 __all__ = [
@@ -115,10 +115,9 @@ def run_batch(
     """
     began = time.monotonic()
     among("engine", engine, ("joblib", "spark"))
-    if words is not None and load is not None:
-        raise OptionError("words are for the models that this library opens; let load take care of them")
-    if words is not None and since is None:
-        load = loading(words)
+    loads_words = with_words(load, words)
+    if since is None:
+        load = loads_words
     if engine == "spark":
         if jobs != 1 or resume or since or progress:
             raise OptionError(

@@ -26,7 +26,7 @@ from codesuggest.documents import OPTION_KEYS, document_of
 from codesuggest.errors import BatchError, CodeSuggestError, MissingExtraError, OptionError
 from codesuggest.inputs import Row, Wanted, json_values
 from codesuggest.output import COLUMNS, table_rows
-from codesuggest.recorded import Load, Suggester, checked, load_model, record
+from codesuggest.recorded import Load, Suggester, checked, load_model, record, with_words
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Pandas
@@ -126,6 +126,7 @@ def suggest_spark(
     id: str = "id",
     text: str = "text",
     suggestions: bool = False,
+    words: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     limit: int | None = 50,
     threshold: float | None = None,
@@ -140,12 +141,14 @@ def suggest_spark(
         archive; False if they see the same path.
     suggestions: one row a suggestion with the columns of a batch's table (`output.COLUMNS`); else one a document,
         `DOCUMENTS`, of which `record` is the very line of a batch.
+    words: a site's word list: read here, and it travels with the plan.
     options, limit, threshold, show_text, load: as in `run_batch`.
 
     A document that fails is a row with an error. Nobody looks for an id that stands twice: that would need all ids in
     one place. Raises MissingExtraError without pyspark, OptionError for a column that is not there or of another type
     and for an impossible option, and what opening the model raises.
     """
+    load = with_words(load, words)
     types = dict(frame.dtypes)
     for name, kinds in ((id, ("string", "bigint", "int", "smallint")), (text, ("string",))):
         if name not in types:

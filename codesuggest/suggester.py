@@ -56,6 +56,9 @@ def starter_path() -> Path:
     return installed if installed.is_dir() else here.parent / "models" / STARTER
 
 
+_OWN_WORDS = "site_words.tsv"  #: in a model folder, the list it was trained with
+
+
 class CodeSuggester:
     """Suggests codes for notes. Cheap to load, safe to share between threads that only call `suggest`."""
 
@@ -72,10 +75,11 @@ class CodeSuggester:
         language: str = DEFAULT,
         site_words: SiteWords | None = None,
         plain: CodeSuggester | None = None,
+        own_words: SiteList | None = None,
     ) -> None:
         """engines: one a code system. vocabulary: word forms in order of id. forms: known words and their form. language: of the
-        notes, "en" or "es". site_words, plain: a site's list and the model without it, see `with_words`. Raises OptionError for an
-        unknown language.
+        notes, "en" or "es". site_words, plain: a site's list and the model without it; own_words: the list it was
+        trained with, see `with_words`. Raises OptionError for an unknown language.
         """
         self.language = spoken(language).code
         self.engines = {engine.system.name: engine for engine in engines}
@@ -83,7 +87,7 @@ class CodeSuggester:
         self.config = config or SuggestConfig()
         self.about = licence.marked(about or {}, self.tables.values())
         self._forms = dict(forms)
-        self.site_words, self._plain = site_words, plain
+        self.site_words, self._plain, self.own_words = site_words, plain, own_words
 
     # -- models ------------------------------------------------------------------------------------------------------
 
@@ -94,7 +98,8 @@ class CodeSuggester:
         """Open a model folder; without a path, the starter model.
 
         expect: "sha256:..." of its manifest, for those who pin a model. Every file is checked against the manifest, no
-        code is run from the folder, arrays are memory-mapped. words: a site's word list, see `with_words`. Raises
+        code is run from the folder, arrays are memory-mapped. words: a site's word list, see `with_words`; by default the one
+        that the model was trained with, if any. Raises
         ModelNotFoundError, ModelFormatError, ModelDamagedError, each naming the file and the remedy; LexiconError for the list.
         """
         folder = store.open_folder(Path(path) if path is not None else starter_path(), expect=expect)
@@ -124,22 +129,41 @@ class CodeSuggester:
             path=folder.path,
             about=about,
             language=speech,
+            own_words=SiteList.read(folder.path / _OWN_WORDS) if folder.has(_OWN_WORDS) else None,
         )
-        return model if words is None else model.with_words(words)
+        return model.as_made if words is None else model.with_words(words)
 
     @property
     def plain(self) -> CodeSuggester:
         """The model without a site's word list."""
         return self._plain or self
 
-    def with_words(self, words: str | Path | SiteList) -> CodeSuggester:
+    @property
+    def as_made(self) -> CodeSuggester:
+        """The model with the word list it was trained with, if any, and no other."""
+        return self.plain if self.own_words is None else self.plain.with_words(self.own_words)
+
+    def with_words(self, words: str | Path | SiteList, *, keep: bool = False) -> CodeSuggester:
         """This model with a site's own abbreviations, idioms, pinned and blocked codes (`site_words.py` has the columns).
 
-        The list takes the place of an earlier one, and its digest stands in the name. It is of this object alone: what `save`,
-        `adapt` and `learn` make holds no word of it, so give it again to `load`. Raises LexiconError, naming file and line.
+        The list takes the place of an earlier one, and its digest stands in the name. keep: it becomes part of the model: `save`
+        writes it, what `adapt` and `learn` make has it, `load` uses it unless told of another. Else it is of this object alone.
+        Raises LexiconError, naming file and line.
         """
         plain, site = self.plain, words if isinstance(words, SiteList) else SiteList.read(words)
         engines, vocabulary, fitted = fit(site, plain.engines, plain.vocabulary, plain._word_reader())
+        if keep:
+            plain = CodeSuggester(
+                engines,
+                vocabulary,
+                plain.forms,
+                name=plain.name,
+                config=plain.config,
+                path=plain.path,
+                about=plain.about,
+                language=plain.language,
+                own_words=site,
+            )
         return CodeSuggester(
             engines,
             vocabulary,
@@ -151,6 +175,7 @@ class CodeSuggester:
             language=plain.language,
             site_words=fitted,
             plain=plain,
+            own_words=plain.own_words,
         )
 
     def save(self, path: str | Path) -> None:
@@ -167,6 +192,8 @@ class CodeSuggester:
             "words.txt": "".join(f"{w}\t{f}\n" for w, f in sorted(self._forms.items())),
             "README.md": self._card(),
         }
+        if self.own_words is not None:
+            files[_OWN_WORDS] = self.own_words.content
         systems = []
         for engine in self.engines.values():
             row, more = engine.files()

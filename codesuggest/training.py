@@ -42,6 +42,8 @@ from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader, common_words
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits
+from codesuggest.site_words import SiteList
+from codesuggest.site_words import fit as fit_list
 from codesuggest.suggester import CodeSuggester, starter_path
 from codesuggest.taught import Taught, forms_of_evidence, policies_of, stands_for
 
@@ -93,6 +95,7 @@ def train(
     language: str = DEFAULT,
     seed: int = 0,
     min_groups: int = 3,
+    words: str | Path | SiteList | None = None,
     name: str = "model",
     about: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] = lambda _: None,
@@ -105,13 +108,14 @@ def train(
     systems: code tables to suggest from. idioms: by system name.
         language: of the documents, "en" or "es". min_groups: an n-gram is kept only if it occurs in documents of so many groups
         (patients); a public corpus may set 1 (invariant 5).
+        words: a site's list (see `site_words.py`), which is read while the ranker learns and becomes part of the model.
         progress: told a line a step.
 
     A system in which nothing, or next to nothing, is coded is ranked by the words of its table alone (`Ranker.untaught`), and
     the model says so; without any document all are. A code that no table holds is suggested with release "site:<name>".
 
     Raises InputError for documents of which none is coded in one of the systems, OptionError without a system or for an unknown
-    language. Same input and seed, same model, byte for byte.
+    language, LexiconError for a list that is none or names what no table holds. Same input and seed, same model, byte for byte.
     """
     documents = list(documents)
     charges = [d for d in documents if d.document_type == CHARGE_LINE]
@@ -126,10 +130,10 @@ def train(
         )
     systems = [_with_site_codes(system, documents, fitted[system.name], name) for system in systems]
     config = config or SuggestConfig()
-    words = WordReader(spoken(language))
-    words.learn(common_words(words.language.folder))
+    lexis = WordReader(spoken(language))
+    lexis.learn(common_words(lexis.language.folder))
     entries = {system.name: entries_of(system) for system in systems}
-    words.learn(
+    lexis.learn(
         sorted(
             {
                 w
@@ -142,12 +146,12 @@ def train(
     )
     marked: set[str] = set()
     if all(policies in ((), ("mentions",)) for policies in fitted.values()):
-        marked = forms_of_evidence([d for d in documents if d.policy == "mentions"], words, min_groups)
+        marked = forms_of_evidence([d for d in documents if d.policy == "mentions"], lexis, min_groups)
     drafts = [
         Draft.of(
             system,
             entries[system.name],
-            words,
+            lexis,
             (idioms or {}).get(system.name, ()),
             axes=_by_axes(system, fitted[system.name]),
         )
@@ -161,10 +165,15 @@ def train(
         known_words |= set(CodeSuggester.load().vocabulary)
     vocabulary = sorted(known_words)
     form_ids = {form: i for i, form in enumerate(vocabulary)}
-    engines = [draft.engine(vocabulary, form_ids, words) for draft in drafts]
-    reader = NoteReader(form_ids, engines[0].index.idf, words)
+    engines = [draft.engine(vocabulary, form_ids, lexis) for draft in drafts]
+    site = SiteList.read(words) if isinstance(words, str | Path) else words
+    spelt: Sequence[str] = vocabulary
+    if site is not None:
+        engines, spelt, _ = fit_list(site, {engine.system.name: engine for engine in engines}, vocabulary, lexis)
+        form_ids = {form: i for i, form in enumerate(spelt)}
+    reader = NoteReader(form_ids, engines[0].index.idf, lexis)
     # what only our list of surgeons' words holds is no word to learn diagnoses from
-    known = {f for own in words.known().values() for f in own.split()}.union(
+    known = {f for own in lexis.known().values() for f in own.split()}.union(
         *(d.forms for d in drafts if d.rest is None)
     )
     surgical = frozenset(vocabulary) - known
@@ -190,7 +199,10 @@ def train(
     used = set().union(*fitted.values())
     like = TrainedOn.of(r for d, r in zip(documents, readings, strict=True) if d.policy in used)
     about = {**(about or {}), **({"trained_on": like.to_dict()} if like is not None else {})}
-    return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about, language=language)
+    made = CodeSuggester(
+        trained, spelt, lexis.known(), name=name, config=config, about=about, language=language, own_words=site
+    )
+    return made.as_made
 
 
 def _by_axes(system: CodeSystem, policies: Sequence[str]) -> bool:
