@@ -33,10 +33,11 @@ from codesuggest.codes import (
     as_day,
     checked,
     columns,
-    dot_after,
     like_pattern,
     normalise,
     table_rows,
+    texts,
+    written,
 )
 from codesuggest.codes.titles import SIDES, names_side, words_of
 from codesuggest.errors import CodeFileError, OptionError
@@ -326,9 +327,11 @@ class CodeSystem:
 
     def code(self, i: int) -> str:
         """As written in records: "E11.22", with a dot only in the ICD systems that write one."""
-        key = self._key(i)
-        at = dot_after(self.name, key)
-        return key if not at or len(key) <= at else f"{key[:at]}.{key[at:]}"
+        return written(self.name, self._key(i))
+
+    def codes_of(self, rows: Sequence[int] | NDArray[Any]) -> list[str]:
+        """These codes as written in records."""
+        return [written(self.name, key.decode("ascii")) for key in self.codes.take(rows).tolist()]
 
     def title(self, i: int) -> str:
         """The official title, empty where the sources have none."""
@@ -488,8 +491,11 @@ class CodeSystem:
     def titles_on(self, codes: Iterable[int], date: dt.date | str | int) -> list[str]:
         """The titles of these codes on the day."""
         day = as_day(date)
-        eras = [(i, self._era_on(i, day)) for i in codes]
-        return [self.title(i) if era is None else era.title for i, era in eras]
+        codes = list(codes)
+        titles = texts(self._arrays["title_off"], self._arrays["title_blob"], codes)
+        for n in [n for n, i in enumerate(codes) if i in self._with_eras]:
+            titles[n] = era.title if (era := self._era_on(codes[n], day)) is not None else titles[n]
+        return titles
 
     # ---- hierarchy
 
