@@ -94,6 +94,14 @@ def ragged(count: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     return row, offset
 
 
+def among(keys: npt.NDArray[Any], held: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which keys are held, bool, shape of `keys`. As `np.isin`, in a fifth of its time for a few hundred whole numbers."""
+    if not len(held):
+        return np.zeros(len(keys), bool)
+    held = np.sort(held)
+    return np.asarray(held.take(held.searchsorted(keys), mode="clip") == keys)
+
+
 class TermIndex:
     """Arrays of the index; made by `build`, or given back what `arrays` gave out.
 
@@ -129,6 +137,15 @@ class TermIndex:
     def _posted(self) -> Ints:
         """(V,): in how many terms each form is."""
         return np.diff(self.postings.indptr)
+
+    def holding(self, marked: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """(t,): terms with a form that is marked (not 0). marked: (V,). Kept for the array last asked about."""
+        kept: tuple[object, npt.NDArray[np.bool_]] | None = self.__dict__.get("_holding")
+        if kept is None or kept[0] is not marked:
+            found = np.append(marked[self.forms] != 0, False)
+            kept = marked, np.logical_or.reduceat(found, self.indptr[:-1]) if len(self) else np.zeros(0, bool)
+            self.__dict__["_holding"] = kept
+        return kept[1]
 
     @classmethod
     def build(cls, terms: Sequence[tuple[str, ...]], vocabulary: Sequence[str]) -> TermIndex:
