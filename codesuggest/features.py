@@ -613,101 +613,107 @@ def _codes(
     """From concepts to codes: the sides the note speaks of, and the encounter its words point to."""
     judged, ids = sheet.judged, sheet.concept
     reading, concepts = judged.reading, judged.concepts
-    start, stop = concepts.member_indptr[ids], concepts.member_indptr[ids + 1]
+    start, stop = concepts.member_indptr.take(ids), concepts.member_indptr.take(ids + 1)
     row, offset = ragged(stop - start)
-    at = start[row] + offset
-    code, side, extension = concepts.member[at], concepts.side[at], concepts.extension[at]
-    weight = np.ones(len(sheet.plain), np.float32)
-    if axes is not None:  # the side that was operated on, not the one of last year
-        weight = pcs.side_weight(reading, judged.hits.segment[sheet.plain])
+    at = start.take(row) + offset
+    code, side, extension = concepts.member.take(at), concepts.side.take(at), concepts.extension.take(at)
     beside = np.zeros((len(ids), len(SIDES)), np.float32)
     if static.sided:
-        p = sheet.plain
-        beside = sides_beside(reading, judged.hits, p, judged.strength[p] * weight, sheet.row, len(ids))
+        p, strength = sheet.plain, judged.strength.take(sheet.plain)
+        if axes is not None:  # the side that was operated on, not the one of last year
+            strength = strength * pcs.side_weight(reading, judged.hits.segment.take(p))
+        beside = sides_beside(reading, judged.hits, p, strength, sheet.row, len(ids))
     has_both = np.zeros(len(ids), bool)
-    has_both[row[side == BILATERAL]] = True
+    has_both[row.compress(side == BILATERAL)] = True
     # without a bilateral code both sides are coded (I.B.13, FY2026)
     beside[:, 1:3] = np.maximum(beside[:, 1:3], np.where(has_both, 0, beside[:, BILATERAL])[:, None])
     if axes is not None:
         alone = beside.max(1) == 0
         beside[alone] = pcs.side_of_note(reading)
     both = (beside[:, 1] > 0) & (beside[:, 2] > 0)
-    said = (beside[row, side] > 0) | (site[row, side] > 0) | (side == 0) | (side == UNSPECIFIED)
-    said |= (side == BILATERAL) & both[row]
+    cell = row * len(SIDES) + side
+    heard_of = ((beside > 0) | (site > 0)).reshape(-1)
+    said = heard_of.take(cell) | (side == 0) | (side == UNSPECIFIED)
+    said |= (side == BILATERAL) & both.take(row)
     heard = np.zeros(len(ids), bool)
-    heard[row[said & (side > 0)]] = True
+    heard[row.compress(said & (side > 0))] = True
     if axes is not None:  # ICD-10-PCS has no code for an unspecified side: without a word of it, each may be meant
-        said |= ~heard[row]
+        said |= ~heard.take(row)
     fits = said & reading.extension_fits(extension)
-    keep = allowed[code] & (fits if claimed is None else fits | np.isin(code, claimed.code))
-    row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
+    keep = allowed.take(code) & (fits if claimed is None else fits | np.isin(code, claimed.code))
+    kept = keep.nonzero()[0]
+    row, code, side, extension = row.take(kept), code.take(kept), side.take(kept), extension.take(kept)
     columns: dict[str, Floats] = {}
     if axes is not None:
         keep, columns = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard[row] & (side > 0))
         columns["side:lesser"] = pcs.lesser_side(beside + site, row, side)
         row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
-    x = sheet.x[row]
+    x = sheet.x.take(row, 0)
     for name, values in columns.items():
         x[:, COLUMN[name]] = values[keep]
 
     def put(name: str, values: Any) -> None:
         x[:, COLUMN[name]] = values
 
-    sided, open_side = (side > 0) & (side < UNSPECIFIED), side == UNSPECIFIED
-    put("side:local", np.where(sided, beside[row, side], 0))
-    put("side:other_local", np.where(sided, beside[:, 1:4].sum(1)[row] - beside[row, side], 0))
-    put("side:site", np.where(sided, site[row, side], 0))
-    put("side:other_site", np.where(sided, site.sum(1)[row] - site[row, side], 0))
-    put("side:unspecified", open_side)
-    put("side:unspecified_though_said", np.where(open_side, beside[:, 1:4].max(1)[row] + site[:, 1:4].max(1)[row], 0))
-    put("side:bilateral", side == BILATERAL)
-    initial = (extension >= ord("A")) & (extension <= ord("C"))  # I.C.19.a, FY2026
-    later = (extension >= ord("D")) & (extension < ord("S"))
-    put("encounter:initial", initial)
-    put("encounter:initial_in_follow_up", initial * float(reading.follow_up))
-    put("encounter:subsequent", later)
-    put("encounter:subsequent_in_follow_up", later * float(reading.follow_up))
-    put("encounter:sequela", extension == ord("S"))
-    put("encounter:other", (extension > 0) & (extension < ord("A")))
+    if side.any():
+        sided, open_side, cell = (side > 0) & (side < UNSPECIFIED), side == UNSPECIFIED, row * len(SIDES) + side
+        local, spoken = beside.reshape(-1).take(cell), site.reshape(-1).take(cell)
+        most = beside[:, 1:4].max(1) + site[:, 1:4].max(1)
+        put("side:local", np.where(sided, local, 0))
+        put("side:other_local", np.where(sided, beside[:, 1:4].sum(1).take(row) - local, 0))
+        put("side:site", np.where(sided, spoken, 0))
+        put("side:other_site", np.where(sided, site.sum(1).take(row) - spoken, 0))
+        put("side:unspecified", open_side)
+        put("side:unspecified_though_said", np.where(open_side, most.take(row), 0))
+        put("side:bilateral", side == BILATERAL)
+    if extension.any():
+        initial = (extension >= ord("A")) & (extension <= ord("C"))  # I.C.19.a, FY2026
+        later = (extension >= ord("D")) & (extension < ord("S"))
+        put("encounter:initial", initial)
+        put("encounter:initial_in_follow_up", initial * float(reading.follow_up))
+        put("encounter:subsequent", later)
+        put("encounter:subsequent_in_follow_up", later * float(reading.follow_up))
+        put("encounter:sequela", extension == ord("S"))
+        put("encounter:other", (extension > 0) & (extension < ord("A")))
     if (
         static.trimester is not None
-        and (part := static.trimester[code]).any()
+        and (part := static.trimester.take(code)).any()
         and (now := trimester_of(reading.text)) != NONE
     ):
         put("code:trimester", part == now)
         put("code:other_trimester", (part != now) & (part != NONE) & (part != OPEN))
         put("code:unspecified_trimester", part == OPEN)
-    put("code:length", static.code_length[code] / 7)
-    put("learned:code_prior", learned.code_prior[code])
-    put("learned:category_prior", learned.category_prior[sheet.category[row]])
-    put("learned:mention_prior", learned.mention_prior[code])
+    category = sheet.category.take(row)
+    put("code:length", static.code_length.take(code) / 7)
+    put("learned:code_prior", learned.code_prior.take(code))
+    put("learned:category_prior", learned.category_prior.take(category))
+    put("learned:mention_prior", learned.mention_prior.take(code))
     if len(learned.concept_prior):
-        put("learned:operation_prior", learned.concept_prior[ids][row])
+        put("learned:operation_prior", learned.concept_prior.take(ids).take(row))
     association = learned.associate(reading)
     if association is not None:
-        own = association[code]
+        own = association.take(code)
         put("learned:association", own)
-        put("learned:association_best", (own >= _max_by(row, own, len(ids))[row]) & (own > 0))
+        put("learned:association_best", (own >= _max_by(row, own, len(ids)).take(row)) & (own > 0))
     if claimed is not None:
         x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code, x[:, COLUMN["match:best"]])
-    lead = np.full(len(ids), -1, np.int32)
-    order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
-    lead[sheet.slot[order]] = sheet.use[order]
-    lead = np.where(lead < 0, sheet.witness[:, 0], lead).astype(np.int32)
-    put("match:lab_value", reading.derived[judged.hits.segment[lead]][row])
+    best = _best_of(sheet.slot, judged.worth.take(sheet.use), len(ids))
+    lead = np.where(best < 0, sheet.witness[:, 0], sheet.use.take(best, mode="clip") if len(sheet.use) else -1)
+    lead = lead.astype(np.int32)
+    put("match:lab_value", reading.derived.take(judged.hits.segment.take(lead)).take(row))
     behind, share = longest(judged.hits, lead)
-    put("against:longer", behind[row])
-    put("against:longest_share", share[row])
+    put("against:longer", behind.take(row))
+    put("against:longest_share", share.take(row))
     put("note:segments", np.log1p(len(reading.first)) / 3)
     put("note:headlines", np.log1p(int(reading.headline.sum())))
     return Table(
         code=code.astype(np.int32),
-        concept=ids[row].astype(np.int32),
-        category=sheet.category[row],
+        concept=ids.take(row).astype(np.int32),
+        category=category,
         x=x,
-        lead=lead[row],
+        lead=lead.take(row),
         usable=judged.usable,
         worth=judged.worth,
-        witness=sheet.witness[row],
+        witness=sheet.witness.take(row, 0),
         company=static.company,
     )
