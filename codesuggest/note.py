@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
@@ -117,6 +117,7 @@ class Reading:
     qualifies: int8 (V,), kind of the forms that change what a term means, 0 for all other (`qualifiers.tsv`).
     routing: uint8 (V,), bit of the route a form names (`routes.tsv`). says, told: uint8 (s,), routes that the words of a segment
     name; that its cue names, or the affirmed rest of the sentence if the finding is somebody else's.
+    in_vocabulary: bool (n,), words all of whose forms the code tables or our lists hold. ids: form -> its id.
     text: what was read, for cues that are no clinical words; a reading does not outlive the call.
     """
 
@@ -148,13 +149,9 @@ class Reading:
     routing: npt.NDArray[np.uint8]
     says: npt.NDArray[np.uint8]
     told: npt.NDArray[np.uint8]
+    in_vocabulary: Bools
+    ids: Mapping[str, int] = field(repr=False)
     text: str = field(repr=False)
-
-    @property
-    def in_vocabulary(self) -> Bools:
-        """Words all of whose forms the code tables or our lists hold. bool (n,)."""
-        held = np.bincount(self.word, minlength=len(self.words))
-        return np.asarray(held == np.fromiter(map(len, self.words.forms), np.int64, len(self.words)))
 
     def affirmed_form(self, forms: Ints) -> Bools:
         """Which of these forms the note says of the patient, anywhere. bool, shape of `forms`."""
@@ -341,6 +338,8 @@ class NoteReader:
             routing=self.routing,
             says=says,
             told=told,
+            in_vocabulary=_in_vocabulary(cut.words.forms, word),
+            ids=self._ids,
             text=text,
         )
 
@@ -502,6 +501,11 @@ def _headlines(cut: _Cut, structure: Structure) -> tuple[Bools, Ints]:
         chosen = headline & (cut.group == g)
         rank[chosen] = np.arange(int(chosen.sum()))
     return headline, rank
+
+
+def _in_vocabulary(forms: Sequence[tuple[str, ...]], word: Ints) -> Bools:
+    """Words all of whose forms are among the held ones. word: (m,), that of each held form."""
+    return np.asarray(np.bincount(word, minlength=len(forms)) == np.fromiter(map(len, forms), np.int64, len(forms)))
 
 
 def _if_lab_report(structure: Structure, results: int) -> str | None:

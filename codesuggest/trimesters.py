@@ -30,10 +30,28 @@ _BORN = re.compile(
 )
 
 
+#: One of these stands in every match of `_WEEKS`, in small letters; looked for first, as most notes have none.
+_TELL = ("pregnan", "gestation", "iup", "intrauterine", "ga ", "ga:", " ega")
+_GA, _SEVENTHS, _DAYS = re.compile(r" ga\b"), re.compile(r"\s[0-6]/7"), re.compile(r"\dw[0-6]")
+_ODD = re.compile("[\u017f\u0130\u0131]")  #: letters that the regexes take for an s or an i, but that stay what they are in `lower`
+
+
+def _may_tell_weeks(low: str) -> bool:
+    return (
+        any(word in low for word in _TELL)
+        or (" ga" in low and _GA.search(low) is not None)
+        or ("/7" in low and _SEVENTHS.search(low) is not None)
+        or _DAYS.search(low) is not None
+    )
+
+
 def trimester_of(text: str) -> int:
     """FIRST, SECOND or THIRD by the first week or trimester named, BIRTH where the mother's note tells a birth, else NONE."""
-    week = _WEEKS.search(text)
-    named = None if week else _NAMED.search(text)
+    low = text.lower() if text.isascii() or not _ODD.search(text) else ""
+    week = _WEEKS.search(text) if not low or _may_tell_weeks(low) else None
+    named = None
+    if not week and (not low or "d tri" in low or "t tri" in low):
+        named = _NAMED.search(text)
     if not week and not named:
         return NONE
     if _BORN.search(text):
