@@ -58,6 +58,7 @@ _DASHES = hashes("-–—")
 _JOINTS = _DASHES | hashes(":(?,")  # between a label and its answer
 _STOPS = hashes((",", ".", ";", "!", "?", ")", "]"))  # an answer ends here
 _PARTS = hashes(",/+")
+_ANSWERED = _DASHES | hashes(",;(")  # behind the answer to a question: "Foot drop? No, normal strength"
 _CLAUSE_ENDS = _STOPS | _OPENED | _DASHES | hashes("/+→")  # a clause may end before these, or one begin behind them
 _IS_COMMA, _IS_COLON, _IS_AND, _IS_OR, _IS_OPENED, _IS_CLOSED = range(6)  # what a mark does to the reading
 
@@ -220,7 +221,7 @@ class _Reading:
         self.walls: list[tuple[tuple[int, ...], int]] = []
         self.before_colon = 0  # how many walls stood before the last colon
         self.start = self.end = self.previous = 0  # of the line; start of the line before
-        self.comma = self.comma_before = self.conjunction = self.also = 0
+        self.comma = self.comma_before = self.conjunction = self.also = self.also_before = 0
         self.opened: list[int] = []  # the parentheses open here
 
     def run(self, hits: list[int]) -> tuple[list[_Scope], list[_Shield]]:
@@ -239,7 +240,7 @@ class _Reading:
     def _line(self, start: int, end: int, hits: list[int]) -> None:
         self.previous, self.start, self.end = self.start, start, end
         self.walls = []
-        self.comma = self.comma_before = self.conjunction = self.also = start - 1
+        self.comma = self.comma_before = self.conjunction = self.also = self.also_before = start - 1
         self.opened.clear()
         self.before_colon = 0
         ids, cues, look_up, skip = self.ids, self.rules.cues, self.rules.plan.get, start
@@ -294,6 +295,7 @@ class _Reading:
         elif kind == _IS_COLON:
             self.before_colon = len(self.walls)
         elif kind == _IS_AND:
+            self.also_before = self.also
             self.conjunction = self.also = i
         elif kind == _IS_OR:
             self.conjunction = i
@@ -325,7 +327,7 @@ class _Reading:
             if direction == "backward":
                 self.walls.append((rule.statuses, j))
                 return
-        if (status in (_UNCERTAIN, _HYPOTHETICAL) or rule.clause) and self._new_clause(i):
+        if (status in (_UNCERTAIN, _HYPOTHETICAL) or rule.clause) and self._new_clause(i, rule.clause):
             for other in [*self.open]:
                 self._close(other, i)
         if status in self.open:
@@ -339,7 +341,9 @@ class _Reading:
         else:
             begin = j + 1 if j < self.end and self.ids[j] == _COLON else j
             most = begin + rule.limit if rule.limit else len(self.ids)
-            self.open[status] = _Open(begin, most, bool(rule.limit), len(self.opened), hit)
+            # "ER if no urine, lethargic": the list is that of the "if"
+            narrow = bool(rule.limit) or (status == _NEGATED and _HYPOTHETICAL in self.open)
+            self.open[status] = _Open(begin, most, narrow, len(self.opened), hit)
         self.walls.append((rule.statuses, j))
 
     def _govern(self, start: int, end: int, status: int, hit: _Hit) -> bool:
@@ -373,8 +377,12 @@ class _Reading:
         self._govern(scope.start, min(at, scope.most), status, scope.hit)
         del self.open[status]
 
-    def _new_clause(self, i: int) -> bool:
-        return i > self.start and (self.ids[i - 1] == _COMMA or self.ids[i - 1] in self.rules.cues.and_)
+    def _new_clause(self, i: int, subject: bool = False) -> bool:
+        """Does a clause begin at word i? subject: i names who has it, so that "no fever his father has ..." is two."""
+        if i == self.start:
+            return False
+        before = self.ids[i - 1]
+        return before == _COMMA or before in self.rules.cues.and_ or (subject and before in self.rules.cues.whose)
 
     def _direction(self, rule: Rule, i: int, j: int) -> str:
         """What a row bound to its clause is here, at words i to j: "" where it is no cue."""
@@ -402,17 +410,23 @@ class _Reading:
     def _is_answer(self, i: int, j: int) -> bool:
         """Has a forward cue something before it and nothing after: "Fever: no", "Chest pain? Denies."?"""
         if i == self.start:
-            return i > 0 and self.ids[i - 1] == _QUESTION and (j >= self.end or (j + 1 == self.end and self._ended(j)))
+            if i == 0 or self.ids[i - 1] != _QUESTION:
+                return False
+            return j >= self.end or self.ids[j] in _ANSWERED or (j + 1 == self.end and self._ended(j))
         before = self.ids[i - 1]
         if self._ended(j):
             return j >= self.end or self.ids[j] != _COMMA or (before in _JOINTS and before != _COMMA)
+        if before in _DASHES and self.ids[j] in _OPENED:  # "CHF - no (echo normal)"
+            return True
         # form fields run together: "Fever: no Cough: yes"
         return before == _COLON and not self.words.lower(j) and _COLON in self.ids[j + 1 : min(j + 4, self.end)]
 
     def _behind(self, hit: _Hit, status: int, limit: int) -> tuple[int, int]:
         """Words (start, end) a cue governs before itself: its clause, or its list, or the label it answers."""
         i, j, _ = hit
-        stop, comma = i, self.comma
+        stop, comma, also = i, self.comma, self.also
+        if comma == i or also == i:  # the cue itself begins with it: ", which has resolved"
+            comma, also = self.comma_before if comma == i else comma, self.also_before if also == i else also
         before = self.ids[i - 1] if i > self.start else END
         if before == _COLON or before in _DASHES:
             stop = i - 1
@@ -429,7 +443,7 @@ class _Reading:
                 comma = self.comma_before
         begin = self.start
         if limit:
-            begin = max(i - limit, comma + 1, self.also + 1)
+            begin = max(i - limit, comma + 1, also + 1)
         elif comma >= self.conjunction:
             begin = comma + 1
         return self._wall(status, len(self.walls), max(begin, self._inside(stop))), stop

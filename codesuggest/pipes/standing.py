@@ -34,6 +34,10 @@ _DEFAULTS: Final = {
     "discharge_instructions": STATUSES.index("hypothetical"),
     "psh": _HISTORICAL,
 }
+# what gives way to it: a father's possible stroke in his sixties is the father's
+_WEAKER: Final = dict.fromkeys(_DEFAULTS, [_AFFIRMED]) | {
+    "family_history": [_AFFIRMED, _HISTORICAL, STATUSES.index("uncertain")],
+}
 _PAST: Final = ("pmh",)
 _OF_THIS_STAY: Final = ("discharge_diagnosis", "diagnosis")
 _READ: Final = frozenset((*_DEFAULTS, *_PAST, *_OF_THIS_STAY))
@@ -76,7 +80,7 @@ def in_sections(
                 other = [i for i in range(first, last) if status[i] == _OTHER_PERSON]
                 child = [i for i in other if not cues.children.isdisjoint(words.of(found[cue[i]]))]
                 status[child], cue[child] = _FAMILY, -1
-            here[here == _AFFIRMED] = _DEFAULTS[name]
+            here[np.isin(here, _WEAKER[name])] = _DEFAULTS[name]
     return status, cue
 
 
