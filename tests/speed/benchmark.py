@@ -42,7 +42,8 @@ from pathlib import Path
 from typing import Any
 
 import rankers
-from watched import Watch, resident_peak
+from watched import resident_peak
+from workers import WARM, repeated, watched
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {
@@ -58,7 +59,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     **rankers.NEEDS,
 }
 FEWEST = 20  #: notes of a slow system
-WARM = 64  #: records of a batch before counting begins: its processes have started
 
 Call = Callable[[str], object]
 
@@ -173,7 +173,8 @@ def measured(name: str, told: dict[str, Any]) -> dict[str, Any]:
     call(next(iter(told["sets"].values()))[0])
     load, rows, chosen = time.process_time() + made_earlier(call), {}, {}
     for key, texts in told["sets"].items():
-        each = statistics.mean(times(call, spread(texts, 5)))
+        some = spread(texts, 5)
+        each = min(statistics.mean(times(call, some)) for _ in range(2))
         chosen[key] = spread(texts, max(FEWEST, int(told["seconds"] / each)))
         times(call, chosen[key])  # warm, and its peak of memory
     peak = resident_peak()
@@ -207,8 +208,6 @@ def measured(name: str, told: dict[str, Any]) -> dict[str, Any]:
 
 def batch(name: str, told: dict[str, Any]) -> dict[str, Any]:
     """As `measured`, of `run_batch` from file to file."""
-    from codesuggest.batch import run_batch
-
     systems, jobs = OURS[name]
     call, base, rows = suggesting(systems), floor(), {}
     wanted = {"systems": systems or call.keywords["systems"]}  # type: ignore[attr-defined]
@@ -217,29 +216,17 @@ def batch(name: str, told: dict[str, Any]) -> dict[str, Any]:
         n = WARM + max(10 * FEWEST, int(told["rounds"] * told["seconds"] * jobs / each))
         under = statistics.mean(times(base, spread(texts, 200)))
         with tempfile.TemporaryDirectory() as folder:
-            file, out = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
-            with file.open("w", encoding="utf-8") as handle:
-                for i in range(n):
-                    handle.write(json.dumps({"id": str(i), "text": texts[i % len(texts)]}) + "\n")
-            marks: list[tuple[float, int]] = []
-            began = time.monotonic()
-            with Watch() as watch:
-                run_batch(file, out, jobs=jobs, options=wanted, progress=functools.partial(note_time, marks))
-        first = next(at for at, n in marks if n)
-        warm = next(mark for mark in marks if mark[1] >= WARM)
-        rate = (marks[-1][1] - warm[1]) / (marks[-1][0] - warm[0])
-        rows[key] = {"notes": n, "rate": rate, "p50": None, "p99": None, "ratio": 1 / (rate * under),
-                     "rounds": [], "peak": watch.peak, "load": first - began}  # fmt: skip
+            file = Path(folder) / "in.jsonl"
+            repeated(texts, n, file)
+            run = watched(file, Path(folder) / "out.jsonl", jobs, wanted)
+        rows[key] = {"notes": n, "rate": run.rate, "p50": None, "p99": None, "ratio": 1 / (run.rate * under),
+                     "rounds": [], "peak": run.watch.peak, "load": run.first}  # fmt: skip
     return rows
 
 
 def made_earlier(call: Call) -> float:
     """CPU seconds of what a ranker kept from an earlier run ($RANKERS_KEEP): they belong to its load."""
     return getattr(getattr(call, "__self__", None), "earlier", 0.0)
-
-
-def note_time(marks: list[tuple[float, int]], done: int, errors: int) -> None:
-    marks.append((time.monotonic(), done))
 
 
 def lacking(name: str) -> list[str]:

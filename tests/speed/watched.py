@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -40,12 +41,6 @@ def family(pid: int) -> list[int]:
     return out
 
 
-def together(pid: int) -> float | None:
-    """Of a process and all below it, shared pages counted once."""
-    found = [share for p in family(pid) if (share := _rollup(p).get("Pss"))]
-    return sum(found) / 1024 if found else None
-
-
 def cpu(pid: int) -> float | None:
     """CPU seconds a process has taken, without its children."""
     try:
@@ -62,41 +57,41 @@ def resident_peak() -> float | None:
 
 
 class Watch:
-    """Looks every `seconds` at a process and all below it, while the block runs.
+    """Looks now and then at a process and all below it, while the block runs; at most a fiftieth of the time.
 
-    samples: of `together`; privates, cpus: of each process seen, private memory and CPU seconds as last seen.
+    samples: of `together`, MB; privates: of each process as last seen, MB; cost: CPU seconds that looking took of this process.
     """
 
-    def __init__(self, pid: int | None = None, seconds: float = 0.5) -> None:
-        self.pid, self.seconds = pid or os.getpid(), seconds
+    def __init__(self, pid: int | None = None) -> None:
+        self.pid = pid or os.getpid()
         self.samples: list[float] = []
         self.privates: dict[int, float] = {}
-        self.cpus: dict[int, float] = {}
+        self.cost = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def look(self) -> None:
-        if (now := together(self.pid)) is not None:
-            self.samples.append(now)
-        for p in family(self.pid):
-            if (own := private(p)) is not None and (spent := cpu(p)) is not None:
-                self.privates[p], self.cpus[p] = own, spent
+        found = {p: rollup for p in family(self.pid) if (rollup := _rollup(p))}
+        if found:
+            self.samples.append(sum(r["Pss"] for r in found.values()) / 1024)
+        for p, r in found.items():
+            self.privates[p] = (r["Private_Clean"] + r["Private_Dirty"]) / 1024
 
     def _run(self) -> None:
-        while not self._done.wait(self.seconds):
+        pause = 0.5
+        while not self._done.wait(pause):
+            began = time.monotonic()
             self.look()
+            self.cost = time.thread_time()
+            pause = max(0.5, 50 * (time.monotonic() - began))
 
     def __enter__(self) -> Watch:
-        self.look()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
-        if not self.samples:
-            return
-        self.look()
 
     @property
     def peak(self) -> float | None:
