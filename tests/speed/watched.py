@@ -59,12 +59,13 @@ def resident_peak() -> float | None:
 class Watch:
     """Looks now and then at a process and all below it, while the block runs; at most a fiftieth of the time.
 
-    samples: of `together`, MB; privates: of each process as last seen, MB; cost: CPU seconds that looking took of this process.
+    samples: (when, by the monotonic clock; MB of all together); privates: of each process as last seen, MB; cost: CPU seconds
+    that looking took of this process.
     """
 
     def __init__(self, pid: int | None = None) -> None:
         self.pid = pid or os.getpid()
-        self.samples: list[float] = []
+        self.samples: list[tuple[float, float]] = []
         self.privates: dict[int, float] = {}
         self.cost = 0.0
         self._done = threading.Event()
@@ -73,7 +74,7 @@ class Watch:
     def look(self) -> None:
         found = {p: rollup for p in family(self.pid) if (rollup := _rollup(p))}
         if found:
-            self.samples.append(sum(r["Pss"] for r in found.values()) / 1024)
+            self.samples.append((time.monotonic(), sum(r["Pss"] for r in found.values()) / 1024))
         for p, r in found.items():
             self.privates[p] = (r["Private_Clean"] + r["Private_Dirty"]) / 1024
 
@@ -95,4 +96,4 @@ class Watch:
 
     @property
     def peak(self) -> float | None:
-        return max(self.samples, default=None)
+        return max((megabytes for _, megabytes in self.samples), default=None)
