@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,13 @@ def type_of(document: CodedDocument) -> str:
 
 def group_of(document: CodedDocument) -> str:
     return document.group or document.id
+
+
+def sources_here() -> Sources:
+    """What the starter is made from in this checkout."""
+    if not DATA.is_dir():
+        told(f"{DATA} is not there (set CODESUGGEST_DATA): no ACI-Bench visits, no associations of CodiEsp")
+    return training.starter_sources(DATA if DATA.is_dir() else None, ROOT / "corpora")
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,8 @@ class Answers:
 class Bench:
     """All that is known before a ranker is fitted. documents, readings: those coded for billing in ICD-10-CM.
 
-    change: what is done to the examples of some documents before they are used, as to take a feature away.
+    change: what is done to every example before it is used, as to take a feature away. more: documents to fit on besides in
+    `crossed`, where their group is not the one held out; they are never answered and count for no prior.
     """
 
     taught: Taught
@@ -126,14 +134,12 @@ class Bench:
     readings: Sequence[Reading]
     config: SuggestConfig
     change: Callable[[Example], None] = lambda _: None
+    more: Sequence[tuple[CodedDocument, Reading]] = ()
 
     @classmethod
     def load(cls, sources: Sources | None = None) -> Bench:
         """From the tables, lists and notes of this checkout and the reference data, if there."""
-        if sources is None:
-            if not DATA.is_dir():
-                told(f"{DATA} is not there (set CODESUGGEST_DATA): no ACI-Bench visits, no associations of CodiEsp")
-            sources = training.starter_sources(DATA if DATA.is_dir() else None, ROOT / "corpora")
+        sources = sources or sources_here()
         documents = [d for d in sources.documents if d.document_type != CHARGE_LINE]
         known = training.prepared(
             documents, systems=sources.systems, idioms=sources.idioms, min_groups=1, progress=told
@@ -172,28 +178,33 @@ class Bench:
         return replace(self.taught, counts=replace(counts, billed=billed, billed_category=per_category, share=share))
 
     def examples(self, taught: Taught, places: Iterable[int]) -> list[Example]:
-        found = []
-        for i in places:
-            example = training.example_of(taught, self.documents[i], self.readings[i], self.config)
+        return self._examples(taught, ((self.documents[i], self.readings[i]) for i in places))
+
+    def _examples(self, taught: Taught, pairs: Iterable[tuple[CodedDocument, Reading]]) -> list[Example]:
+        found = [training.example_of(taught, document, reading, self.config) for document, reading in pairs]
+        for example in found:
             self.change(example)
-            found.append(example)
         return found
 
-    def crossed(self, seed: int = 0, folds: Sequence[int] | None = None) -> Answers:
-        """Every document answered by a ranker fitted on the other folds. folds: those to answer, by default all.
+    def crossed(self, seed: int = 0, folds: Sequence[int] | None = None, leaving: Collection[str] = ()) -> Answers:
+        """Every document answered by a ranker fitted on the other folds. folds: those to answer, by default all. leaving:
+        types of document that are neither answered nor fitted on.
 
         Knots and threshold of a fold are chosen on the out-of-fold scores of the other folds: none of its own scores or
         labels, but those scores are of rankers that were fitted on it too.
         """
         fold_of = training._folds([group_of(d) for d in self.documents], seed)
+        left = {i for i, d in enumerate(self.documents) if type_of(d) in leaving}
         chosen = sorted(set(fold_of)) if folds is None else sorted(folds)
         examples: dict[int, Example] = {}
         scores: dict[int, Any] = {}
         rankers = {}
         for k in chosen:
-            held = [i for i, f in enumerate(fold_of) if f == k]
-            taught = self.without({group_of(self.documents[i]) for i in held})
-            kept = self.examples(taught, (i for i, f in enumerate(fold_of) if f != k))
+            held = [i for i, f in enumerate(fold_of) if f == k and i not in left]
+            unseen = {group_of(self.documents[i]) for i in {*held, *left}}
+            taught = self.without(unseen)
+            kept = self.examples(taught, (i for i, f in enumerate(fold_of) if f != k and i not in left))
+            kept += self._examples(taught, (pair for pair in self.more if group_of(pair[0]) not in unseen))
             rankers[k] = training._fit(kept)
             for i, example in zip(held, self.examples(taught, held), strict=True):
                 rankers[k].complete(example.table, example.hits)

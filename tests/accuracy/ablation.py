@@ -1,0 +1,185 @@
+"""What each source of knowledge brings to the starter's ICD-10-CM ranker: each is left out in turn, and the ranker fitted anew.
+
+    python tests/accuracy/ablation.py [--only NAME ...] [--folds 0 2 4 6] [--list]
+
+Cross-validation as in `crossval.py`, with the ICD-10-CM table alone (a little faster, hardly other figures), over the notes of
+the given folds (by default all eight). A row of the table is what is lost without the source, or gained by what the starter does
+not have ("with ..."): difference to the run with everything, with the 95% interval of a paired bootstrap over notes. What two
+sources both hold is lost by neither, so the rows do not add up.
+
+    words, tables   rows of a word list or decision table; the idioms by kind
+    terms           inclusion terms of the tabular list; the Alphabetic Index (FY2025) of the reference data in addition
+    features        a group of named features
+    documents       CodiEsp (associations, priors), the visits of ACI-Bench, the invented notes; those that are left out are not
+                    measured on either
+
+Each takes 50 s of CPU (a word list, with the reading of all notes) or 25 s (features, documents) for four folds, 1.3 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from crossval import rows_of
+from held_out import DATA, SYSTEM, Bench, sources_here
+
+from codesuggest import training
+from codesuggest.coded import CodedDocument
+from codesuggest.codes.index_terms import system_with_index
+from codesuggest.codes.readers.cm_index import read_index_csv
+from codesuggest.codes.system import CodeSystem
+from codesuggest.compare import compare
+from codesuggest.evaluation import Evaluation, score
+from codesuggest.features import FEATURES
+from codesuggest.note import GROUPS as SECTIONS
+from codesuggest.pipes import lexicon
+from codesuggest.training import Example, Sources
+
+SHOWN = ("MAP", "F1", "R@10", "R@200")
+INDEX = DATA / "official" / "icd10cm" / "ICD10CM_2025_Index.csv"
+
+#: Name -> the end of the list's path, and the cells of the rows that are left out (none: all rows).
+LISTS: dict[str, tuple[tuple[str, ...], Mapping[str, Sequence[str]]]] = {
+    "idioms, all kinds": (("idioms_icd10cm.tsv",), {}),
+    "idioms: clinical": (("idioms_icd10cm.tsv",), {"kind": ["idiom"]}),
+    "idioms: abbreviations": (("idioms_icd10cm.tsv",), {"kind": ["abbrev"]}),
+    "idioms: lay": (("idioms_icd10cm.tsv",), {"kind": ["lay"]}),
+    "idioms: drugs": (("idioms_icd10cm.tsv",), {"kind": ["drug"]}),
+    "abbreviations.tsv": (("en/abbreviations.tsv",), {}),
+    "words.tsv (spellings)": (("en/words.tsv",), {}),
+    "cues.tsv (assertion)": (("en/cues.tsv",), {}),
+    "sections.tsv": (("en/sections.tsv",), {}),
+    "results.tsv (laboratory)": (("en/results.tsv",), {}),
+    "routes": (("en/routes.tsv", "rules/routes.tsv"), {}),
+    "qualifiers.tsv": (("en/qualifiers.tsv",), {}),
+    "implied, symptoms, pairs": (("rules/implied.tsv", "rules/symptoms.tsv", "rules/pairs.tsv"), {}),
+}
+TERMS = ("inclusion terms", "with the Alphabetic Index")
+#: Name -> beginnings of the names of its features.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "CodiEsp (associations, priors)": ("learned:association", "learned:mention_prior"),
+    "priors of billed codes": ("learned:code_prior", "learned:category_prior"),
+    "sections": tuple(f"{kind}:{group}" for kind in ("match", "full") for group in SECTIONS),
+    "headings and titles": ("match:headline", "match:title_start", "match:title_in_note"),
+    "kind of term": ("kind:",),
+    "assertion": ("against:negated", "against:historical", "against:uncertain"),
+    "rivals": ("rival:", "against:rival", "against:dominated", "against:shared", "against:crowd", "against:longe"),
+    "company (others said)": ("company:",),
+    "sides and encounters": ("side:", "encounter:", "code:trimester", "code:other_trimester"),
+    "chapters": ("chapter:",),
+    "kind of code": ("code:",),
+}
+DOCUMENTS = ("visits of ACI-Bench", "invented notes")
+
+
+def without_rows(name: str) -> None:
+    """From now on every list of this name is read without the rows that are left out."""
+    ends, cells = LISTS[name]
+    rows = lexicon._rows
+
+    def kept(path: Path, *more: Any) -> Iterator[lexicon.Row]:
+        for row in rows(path, *more):
+            out = path.as_posix().endswith(ends) and all(row[column] in values for column, values in cells.items())
+            if not out:
+                yield row
+
+    lexicon._rows = kept
+
+
+def with_index(table: CodeSystem) -> CodeSystem:
+    """The table with the phrases of the Index as terms, as `rebuild` adds them."""
+    then = CodeSystem.from_arrays(
+        {**table.arrays(), "billable": table.billable_on()}, name=table.name, release=table.release
+    )
+    return system_with_index(then, read_index_csv(INDEX))
+
+
+def sources_for(name: str) -> Sources:
+    """What the bench is made of without a source, or with one more."""
+    if name in LISTS:
+        without_rows(name)
+    sources = sources_here()
+    table = next(t for t in sources.systems if t.name == SYSTEM)
+    if name == "with the Alphabetic Index":
+        table = with_index(table)
+    if name == "inclusion terms":
+        entries_of = training.entries_of
+        training.entries_of = lambda system: [replace(entry, terms=()) for entry in entries_of(system)]
+    return sources._replace(systems=[table])
+
+
+def answered(bench: Bench, name: str, folds: Sequence[int] | None) -> list[dict[str, Any]]:
+    """What is suggested for the notes of the folds, as lines of a batch."""
+    leaving: set[str] = set()
+    if name == "visits of ACI-Bench":
+        leaving = {"aci"}
+    elif name == "invented notes":
+        leaving = set(bench.types) - {"aci"}
+    if name in GROUPS:
+        columns = [i for i, feature in enumerate(FEATURES) if feature.startswith(GROUPS[name])]
+
+        def cut(example: Example) -> None:
+            example.table.x[:, columns] = 0
+
+        bench = replace(bench, change=cut)
+    return rows_of(bench.crossed(folds=folds, leaving=leaving))
+
+
+def in_own_process(name: str, folds: Sequence[int] | None) -> list[dict[str, Any]]:
+    """Word lists are read once a process."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run.json"
+        command = [sys.executable, __file__, "--only", name, "--save", str(out)]
+        subprocess.run([*command, *(["--folds", *map(str, folds)] if folds else [])], check=True)
+        rows: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))
+        return rows
+
+
+def show(name: str, documents: Sequence[CodedDocument], before: Any, after: Any, table: CodeSystem) -> None:
+    known = {row["id"] for row in after}
+    common = [d for d in documents if d.id in known]
+    scored: list[Evaluation] = [score(common, rows, system=SYSTEM, table=table) for rows in (before, after)]
+    found = compare(*scored).differences
+    cells = [f"{found[f].change:+.3f} [{found[f].low:+.3f}, {found[f].high:+.3f}]" for f in SHOWN]
+    print(f"| {name} | {len(common)} | {' | '.join(cells)} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [*DOCUMENTS, *GROUPS, *TERMS, *LISTS]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", default=names)
+    parser.add_argument("--folds", nargs="+", type=int, choices=range(training.FOLDS))
+    parser.add_argument("--list", action="store_true", help="names of what can be left out")
+    parser.add_argument("--save", type=Path, help=argparse.SUPPRESS)  # of a run in a process of its own
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join(names))
+        return
+    if options.save:
+        (name,) = options.only
+        rows = answered(Bench.load(sources_for(name)), name, options.folds)
+        options.save.write_text(json.dumps(rows), encoding="utf-8")
+        return
+    bench = Bench.load(sources_for(""))
+    documents, table = bench.documents, bench.taught.engine.system
+    base = answered(bench, "", options.folds)
+    everything = score([d for d in documents if d.id in {r["id"] for r in base}], base, system=SYSTEM, table=table)
+    figures = ", ".join(f"{f} {everything.figures[f]:.3f}" for f in SHOWN)
+    print(f"with everything, {everything.documents} notes: {figures}\n")
+    print(f"| without | notes | {' | '.join(SHOWN)} |\n|---|---|{'---|' * len(SHOWN)}")
+    for name in options.only:
+        here = name in GROUPS or name in DOCUMENTS
+        rows = answered(bench, name, options.folds) if here else in_own_process(name, options.folds)
+        show(name, documents, base, rows, table)
+
+
+if __name__ == "__main__":
+    main()
