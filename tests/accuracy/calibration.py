@@ -93,9 +93,8 @@ def main() -> None:
     parser.add_argument("--system", default="icd10cm")
     parser.add_argument("--bins", action="store_true")
     options = parser.parse_args()
-    print(
-        "| set, type | notes | suggestions | ECE | by chance | Brier | confidence | right | shift |\n|---|---|---|---|---|---|---|---|---|"
-    )
+    heads = ("set, type", "notes", "suggestions", "ECE", "by chance", "Brier", "confidence", "right", "shift")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     curves = []
     for given in options.lines:
         name, _, path = given.partition("=")
