@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,11 +119,11 @@ def bench_for(name: str, sources: Sources) -> Bench:
 
 def answered(bench: Bench, name: str, folds: Sequence[int] | None) -> Rows:
     """What is suggested for the notes of the folds, as lines of a batch."""
-    leaving: set[str] = set()
+    leaving: Collection[str] = ()
     if name == "visits of ACI-Bench":
         leaving = {"aci"}
     elif name == "invented notes":
-        leaving = set(bench.types) - {"aci"}
+        leaving = bench.by_type().keys() - {"aci"}
     if name in GROUPS:
         columns = [i for i, feature in enumerate(FEATURES) if feature.startswith(GROUPS[name])]
 

@@ -1,9 +1,9 @@
 """The notes that the starter's ranker is fitted on, each answered by a ranker that has not seen it.
 
-    bench = Bench.load()                      read the notes, draft the tables, count what is coded: once
-    answers = bench.crossed()                 every note answered by a ranker of the other folds
-    answers = bench.left_out(bench.types)     every note answered by a ranker of the other types of document
-    answers.evaluation(), answers.losses()    by `evaluate` and `losses` of the library, as of any model
+    bench = Bench.load()                         read the notes, draft the tables, count what is coded: once
+    answers = bench.crossed()                    every note answered by a ranker of the other folds
+    answers = bench.left_out(bench.by_type())    every note answered by a ranker of the other types of document
+    answers.evaluation(), answers.losses()       by `evaluate` and `losses` of the library, as of any model
 
 All steps are those of `codesuggest model build`: `training.prepared`, `Taught`, `example_of`, `_fit`, `calibrate`,
 `_best_threshold`. What labels are looked at for (weights, priors, calibration, threshold) is taken from documents of other
@@ -160,9 +160,15 @@ class Bench:
         told(f"{len(own)} notes are coded for billing in {SYSTEM}")
         return cls(taught, [d for d, _ in own], [r for _, r in own], SuggestConfig())
 
-    @property
-    def types(self) -> list[str]:
-        return sorted({type_of(d) for d in self.documents})
+    def by_type(self) -> dict[str, list[int]]:
+        """Type -> places of its documents."""
+        types = [type_of(d) for d in self.documents]
+        return {name: [i for i, own in enumerate(types) if own == name] for name in sorted(set(types))}
+
+    def by_fold(self, seed: int = 0) -> dict[str, list[int]]:
+        """Fold -> places of its documents, those of a group in one fold."""
+        folds = training._folds([group_of(d) for d in self.documents], seed)
+        return {f"fold {k}": [i for i, own in enumerate(folds) if own == k] for k in sorted(set(folds))}
 
     def without(self, groups: set[str]) -> Taught:
         """What is taught where the documents of some groups were not there: only the priors were counted in them."""
@@ -191,47 +197,50 @@ class Bench:
         types of document that are neither answered nor fitted on.
 
         Knots and threshold of a fold are chosen on the out-of-fold scores of the other folds: none of its own scores or
-        labels, but those scores are of rankers that were fitted on it too.
+        labels, but those scores are of rankers that were fitted on it too. `left_out(by_fold())` has not even that, and takes
+        four times as long.
         """
-        fold_of = training._folds([group_of(d) for d in self.documents], seed)
         left = {i for i, d in enumerate(self.documents) if type_of(d) in leaving}
-        chosen = sorted(set(fold_of)) if folds is None else sorted(folds)
-        examples: dict[int, Example] = {}
-        scores: dict[int, Any] = {}
+        parts = [
+            (name, [i for i in places if i not in left])
+            for k, (name, places) in enumerate(self.by_fold(seed).items())
+            if folds is None or k in folds
+        ]
+        examples: dict[str, list[Example]] = {}
+        scores: dict[str, list[Any]] = {}
         rankers = {}
-        for k in chosen:
-            held = [i for i, f in enumerate(fold_of) if f == k and i not in left]
+        for name, held in parts:
             unseen = {group_of(self.documents[i]) for i in {*held, *left}}
             taught = self.without(unseen)
-            kept = self.examples(taught, (i for i, f in enumerate(fold_of) if f != k and i not in left))
+            kept = self.examples(taught, (i for i, d in enumerate(self.documents) if group_of(d) not in unseen))
             kept += self._examples(taught, (pair for pair in self.more if group_of(pair[0]) not in unseen))
-            rankers[k] = training._fit(kept)
-            for i, example in zip(held, self.examples(taught, held), strict=True):
-                rankers[k].complete(example.table, example.hits)
-                examples[i], scores[i] = example, rankers[k].score(example.table.x)
-            told(f"fold {k}: fitted on {len(kept)} notes, {len(held)} answered")
+            rankers[name] = training._fit(kept)
+            examples[name] = self.examples(taught, held)
+            for example in examples[name]:
+                rankers[name].complete(example.table, example.hits)
+            scores[name] = [rankers[name].score(example.table.x) for example in examples[name]]
+            told(f"{name}: fitted on {len(kept)} notes, {len(held)} answered")
         answered: dict[str, Held] = {}
         thresholds = {}
-        for k in chosen:
-            others = [i for i in sorted(examples) if fold_of[i] != k]
+        for name, held in parts:
+            others = [(e, s) for n, _ in parts if n != name for e, s in zip(examples[n], scores[n], strict=True)]
             knots = training.calibrate(
-                np.concatenate([scores[i] for i in others]), np.concatenate([examples[i].right for i in others])
+                np.concatenate([s for _, s in others]), np.concatenate([e.right for e, _ in others])
             )
-            ranker = replace(rankers[k], knots_score=knots[0], knots_confidence=knots[1])
-            bar = training._best_threshold(
-                [examples[i] for i in others], [ranker.confidence(scores[i]) for i in others], self.taught.engine
-            )
-            thresholds[f"fold {k}"] = bar
-            for i in (i for i in examples if fold_of[i] == k):
-                answered[self.documents[i].text] = Held(self.readings[i], examples[i], replace(ranker, threshold=bar))
+            ranker = replace(rankers[name], knots_score=knots[0], knots_confidence=knots[1])
+            confidence = [ranker.confidence(s) for _, s in others]
+            thresholds[name] = training._best_threshold([e for e, _ in others], confidence, self.taught.engine)
+            ranker = replace(ranker, threshold=thresholds[name])
+            for i, example in zip(held, examples[name], strict=True):
+                answered[self.documents[i].text] = Held(self.readings[i], example, ranker)
         return self._answers(answered, thresholds)
 
-    def left_out(self, types: Sequence[str]) -> Answers:
-        """Every document of these types answered by a ranker fitted (`training.fit_ranker`) on all other types."""
+    def left_out(self, parts: Mapping[str, Sequence[int]]) -> Answers:
+        """Every document of each part answered by a ranker that is fitted, calibrated and given its threshold by
+        `training.fit_ranker` on the documents of other groups than the part's."""
         answered: dict[str, Held] = {}
         thresholds = {}
-        for name in types:
-            held = [i for i, d in enumerate(self.documents) if type_of(d) == name]
+        for name, held in parts.items():
             groups = {group_of(self.documents[i]) for i in held}
             taught = self.without(groups)
             kept = [i for i, d in enumerate(self.documents) if group_of(d) not in groups]
