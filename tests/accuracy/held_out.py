@@ -125,7 +125,7 @@ class Answers:
 class Bench:
     """All that is known before a ranker is fitted. documents, readings: those coded for billing in ICD-10-CM.
 
-    change: what is done to every example before it is used, as to take a feature away. more: documents to fit on besides in
+    change: what is made of every example before it is used, as one without some features. more: documents to fit on besides in
     `crossed`, where their group is not the one held out; they are never answered and count for no prior.
     """
 
@@ -133,8 +133,11 @@ class Bench:
     documents: Sequence[CodedDocument]
     readings: Sequence[Reading]
     config: SuggestConfig
-    change: Callable[[Example], None] = lambda _: None
+    change: Callable[[Example], Example] = lambda example: example
     more: Sequence[tuple[CodedDocument, Reading]] = ()
+    _known: dict[Any, list[Example]] = field(
+        default_factory=dict, repr=False
+    )  #: examples, by what they were made without
 
     @classmethod
     def load(cls, sources: Sources | None = None) -> Bench:
@@ -183,14 +186,17 @@ class Bench:
         share = {group: own for group, own in counts.share.items() if group not in groups}
         return replace(self.taught, counts=replace(counts, billed=billed, billed_category=per_category, share=share))
 
-    def examples(self, taught: Taught, places: Iterable[int]) -> list[Example]:
-        return self._examples(taught, ((self.documents[i], self.readings[i]) for i in places))
-
-    def _examples(self, taught: Taught, pairs: Iterable[tuple[CodedDocument, Reading]]) -> list[Example]:
-        found = [training.example_of(taught, document, reading, self.config) for document, reading in pairs]
-        for example in found:
-            self.change(example)
-        return found
+    def examples(self, without: set[str], places: Iterable[int]) -> list[Example]:
+        """Those of some documents where the documents of some groups were not there."""
+        key = (frozenset(without), tuple(places))
+        if self.kept is None or key not in self.kept:
+            taught = self.without(without)
+            pairs = [(self.documents[i], self.readings[i]) for i in key[1]]
+            made = [training.example_of(taught, d, r, self.config) for d, r in pairs]
+            if self.kept is None:
+                return [self.change(example) for example in made]
+            self.kept[key] = made
+        return [self.change(_copied(example)) for example in self.kept[key]]
 
     def crossed(self, seed: int = 0, folds: Sequence[int] | None = None, leaving: Collection[str] = ()) -> Answers:
         """Every document answered by a ranker fitted on the other folds. folds: those to answer, by default all. leaving:
@@ -211,11 +217,11 @@ class Bench:
         rankers = {}
         for name, held in parts:
             unseen = {group_of(self.documents[i]) for i in {*held, *left}}
-            taught = self.without(unseen)
-            kept = self.examples(taught, (i for i, d in enumerate(self.documents) if group_of(d) not in unseen))
-            kept += self._examples(taught, (pair for pair in self.more if group_of(pair[0]) not in unseen))
+            kept = self.examples(unseen, (i for i, d in enumerate(self.documents) if group_of(d) not in unseen))
+            more, taught = [pair for pair in self.more if group_of(pair[0]) not in unseen], self.without(unseen)
+            kept += [training.example_of(taught, d, r, self.config) for d, r in more]
             rankers[name] = training._fit(kept)
-            examples[name] = self.examples(taught, held)
+            examples[name] = self.examples(unseen, held)
             for example in examples[name]:
                 rankers[name].complete(example.table, example.hits)
             scores[name] = [rankers[name].score(example.table.x) for example in examples[name]]
@@ -248,7 +254,7 @@ class Bench:
                 taught, [self.documents[i] for i in kept], [self.readings[i] for i in kept], self.config, 0
             )
             thresholds[name] = ranker.threshold
-            for i, example in zip(held, self.examples(taught, held), strict=True):
+            for i, example in zip(held, self.examples(groups, held), strict=True):
                 ranker.complete(example.table, example.hits)
                 answered[self.documents[i].text] = Held(self.readings[i], example, ranker)
             told(f"without {name}: fitted on {len(kept)} notes, {len(held)} answered")
@@ -257,3 +263,8 @@ class Bench:
     def _answers(self, answered: Mapping[str, Held], thresholds: Mapping[str, float]) -> Answers:
         order = [d.text for d in self.documents if d.text in answered]
         return Answers(self, {text: answered[text] for text in order}, thresholds)
+
+
+def _copied(example: Example) -> Example:
+    """With features of its own, for a fit writes into them."""
+    return replace(example, table=replace(example.table, x=example.table.x.copy()))
