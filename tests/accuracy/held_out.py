@@ -135,9 +135,9 @@ class Bench:
     config: SuggestConfig
     change: Callable[[Example], Example] = lambda example: example
     more: Sequence[tuple[CodedDocument, Reading]] = ()
-    _known: dict[Any, list[Example]] = field(
-        default_factory=dict, repr=False
-    )  #: examples, by what they were made without
+    kept: dict[Any, list[Example]] | None = field(
+        default=None, repr=False
+    )  #: examples, for benches that differ in `change`
 
     @classmethod
     def load(cls, sources: Sources | None = None) -> Bench:
