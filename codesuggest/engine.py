@@ -112,11 +112,14 @@ class Engine:
         reliability: npt.NDArray[np.float32] | None = None,
         dictionary: Dictionary | None = None,
         profiles: Profiles | None = None,
+        unheard: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[Hits, Table]:
         """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service. reliability:
         of the learned terms, dictionary, profiles: when they are not the model's own, as in training (the other documents'
-        counts)."""
+        counts). unheard: bool (n terms,), terms to pass over, in training too."""
         hits = self.hits(reading, top=top, floor=floor)
+        if unheard is not None:
+            hits = hits.chosen(~unheard[hits.term])
         claimed = None
         if self.spoken is not None and self.profiles is not None:
             found = find(self.phrases, reading)

@@ -103,6 +103,7 @@ ORDER = [
     "charge_training",
     "draft",
     "taught",
+    "unheard",
     "training",
     "adapt",
     "levels",
