@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -126,6 +126,65 @@ def train(
         )
     systems = [_with_site_codes(system, documents, fitted[system.name], name) for system in systems]
     config = config or SuggestConfig()
+    known = prepared(
+        documents, systems=systems, idioms=idioms, language=language, min_groups=min_groups, progress=progress
+    )
+    trained = []
+    for engine in known.engines:
+        policies = fitted[engine.system.name]
+        ranker = Ranker.untaught()
+        if policies:
+            taught = known.taught(engine, policies, min_groups)
+            ranker = fit_ranker(taught, documents, known.readings, config, seed)
+            engine = taught.engine
+        engine = replace(engine, ranker=ranker)
+        progress(f"{engine.system.name}: threshold {engine.ranker.threshold:.3f}")
+        lines = _charge_lines(engine.system, charges, min_groups, seed)
+        if lines is not None:
+            progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
+        trained.append(replace(engine, lines=lines))
+    if guessed := [engine.system.name for engine in trained if not engine.ranker.taught]:
+        progress(
+            f"{', '.join(guessed)}: too little coded to fit on, so ranked by the words of the table; not calibrated"
+        )
+    used = set().union(*fitted.values())
+    like = TrainedOn.of(r for d, r in zip(documents, known.readings, strict=True) if d.policy in used)
+    about = {**(about or {}), **({"trained_on": like.to_dict()} if like is not None else {})}
+    return CodeSuggester(
+        trained, known.vocabulary, known.forms, name=name, config=config, about=about, language=language
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Documents that were read, and engines that were taught nothing yet.
+
+    forms: known words and their form. surgical: forms that associations are not made of.
+    """
+
+    documents: Sequence[CodedDocument]
+    readings: Sequence[Reading]
+    engines: Sequence[Engine]
+    vocabulary: Sequence[str]
+    forms: Mapping[str, str]
+    surgical: frozenset[str]
+
+    def taught(self, engine: Engine, policies: tuple[str, ...], min_groups: int) -> Taught:
+        """What the documents of these policies teach one of the engines before its ranker is fitted."""
+        form_ids = {form: i for i, form in enumerate(self.vocabulary)}
+        return Taught.of(engine, self.documents, self.readings, form_ids, policies, min_groups, self.surgical)
+
+
+def prepared(
+    documents: Sequence[CodedDocument],
+    *,
+    systems: Sequence[CodeSystem],
+    idioms: Mapping[str, Sequence[Idiom]] | None = None,
+    language: str = DEFAULT,
+    min_groups: int = 3,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Prepared:
+    """The steps of `train` before anything is fitted: words, terms and index of the tables, and the documents read."""
     words = WordReader(spoken(language))
     words.learn(common_words(words.language.folder))
     entries = {system.name: entries_of(system) for system in systems}
@@ -141,7 +200,7 @@ def train(
         )
     )
     marked: set[str] = set()
-    if all(policies in ((), ("mentions",)) for policies in fitted.values()):
+    if all(policies_of(documents, system) in ((), ("mentions",)) for system in systems):
         marked = forms_of_evidence([d for d in documents if d.policy == "mentions"], words, min_groups)
     drafts = [
         Draft.of(
@@ -149,7 +208,7 @@ def train(
             entries[system.name],
             words,
             (idioms or {}).get(system.name, ()),
-            axes=_by_axes(system, fitted[system.name]),
+            axes=_by_axes(system, policies_of(documents, system)),
         )
         for system in systems
     ]
@@ -169,28 +228,7 @@ def train(
     )
     surgical = frozenset(vocabulary) - known
     readings = read_all(reader, documents, progress)
-    trained = []
-    for engine in engines:
-        policies = fitted[engine.system.name]
-        ranker = Ranker.untaught()
-        if policies:
-            taught = Taught.of(engine, documents, readings, form_ids, policies, min_groups, surgical)
-            ranker = fit_ranker(taught, documents, readings, config, seed)
-            engine = taught.engine
-        engine = replace(engine, ranker=ranker)
-        progress(f"{engine.system.name}: threshold {engine.ranker.threshold:.3f}")
-        lines = _charge_lines(engine.system, charges, min_groups, seed)
-        if lines is not None:
-            progress(f"{engine.system.name}: charge lines, threshold {lines.threshold:.3f}")
-        trained.append(replace(engine, lines=lines))
-    if guessed := [engine.system.name for engine in trained if not engine.ranker.taught]:
-        progress(
-            f"{', '.join(guessed)}: too little coded to fit on, so ranked by the words of the table; not calibrated"
-        )
-    used = set().union(*fitted.values())
-    like = TrainedOn.of(r for d, r in zip(documents, readings, strict=True) if d.policy in used)
-    about = {**(about or {}), **({"trained_on": like.to_dict()} if like is not None else {})}
-    return CodeSuggester(trained, vocabulary, words.known(), name=name, config=config, about=about, language=language)
+    return Prepared(documents, readings, engines, vocabulary, words.known(), surgical)
 
 
 def _by_axes(system: CodeSystem, policies: Sequence[str]) -> bool:
@@ -466,23 +504,22 @@ def _folds(groups: Sequence[str], seed: int) -> list[int]:
     return [of[g] for g in groups]
 
 
-def build_starter(
-    data: Path | None, out: Path, *, corpora: Path = Path("corpora"), progress: Callable[[str], None] = lambda _: None
-) -> CodeSuggester:
-    """The starter model from the tables of PyPI packages, `corpora/` and, if there, the reference data.
+class Sources(NamedTuple):
+    """What the starter model is made from: the arguments of `train`, and a line on each source with its licence and digest."""
 
-    data: the folder with `visits/train.jsonl` and `codiesp/train` ($CODESUGGEST_DATA). Without it a variant is built that
-        knows only what packages and `corpora/` allow, and `out` must not be the shipped model.
+    documents: list[CodedDocument]
+    systems: list[CodeSystem]
+    idioms: dict[str, list[Idiom]]
+    made_from: list[str]
 
-    Raises CodeFileError naming the pip command of a missing package; InputError where `out` or `corpora` will not do.
-    """
+
+def starter_sources(data: Path | None, corpora: Path) -> Sources:
+    """data, corpora, Raises: as `build_starter`."""
     from codesuggest.codes import packages
 
     notes, lists = corpora / "notes", corpora / "codes" / "idioms_icd10cm.tsv"
     if not notes.is_dir() or not lists.is_file():
         raise InputError(f"{corpora} holds no notes/ and codes/: run from a checkout, or name its corpora folder")
-    if data is None and out.resolve() == starter_path().resolve():
-        raise InputError(f"{out} is the shipped model, which is trained on more; name another --out, or give --data")
     systems = [packages.icd10cm(), packages.icd10pcs(), packages.hcpcs(corpora / "codes" / "hcpcs.tsv")]
     documents = [d for d in read_coded(notes) if d.split != "evaluation"]
     made_from = [f"{len(documents)} invented notes of corpora/notes, CC0", f"{lists.name}, our own, {_digest(lists)}"]
@@ -499,13 +536,29 @@ def build_starter(
         documents += charges
         made_from.append(f"{len(charges)} charge descriptions of public price lists: weights of n-grams only")
         made_from.append(f"{len(mentions)} cases of CodiEsp train, English (CC BY 4.0): associations and counts only")
+    return Sources(documents, systems, {"icd10cm": read_idioms(lists, systems[0])}, made_from)
+
+
+def build_starter(
+    data: Path | None, out: Path, *, corpora: Path = Path("corpora"), progress: Callable[[str], None] = lambda _: None
+) -> CodeSuggester:
+    """The starter model from the tables of PyPI packages, `corpora/` and, if there, the reference data.
+
+    data: the folder with `visits/train.jsonl` and `codiesp/train` ($CODESUGGEST_DATA). Without it a variant is built that
+        knows only what packages and `corpora/` allow, and `out` must not be the shipped model.
+
+    Raises CodeFileError naming the pip command of a missing package; InputError where `out` or `corpora` will not do.
+    """
+    if data is None and out.resolve() == starter_path().resolve():
+        raise InputError(f"{out} is the shipped model, which is trained on more; name another --out, or give --data")
+    sources = starter_sources(data, corpora)
     model = train(
-        documents,
-        systems=systems,
-        idioms={"icd10cm": read_idioms(lists, systems[0])},
+        sources.documents,
+        systems=sources.systems,
+        idioms=sources.idioms,
         min_groups=1,  # the corpora above are public or invented
         name="starter" if data is not None else "starter-without-reference-data",
-        about={"made_from": made_from, "redistributable": True},
+        about={"made_from": sources.made_from, "redistributable": True},
         progress=progress,
     )
     model.save(out)
