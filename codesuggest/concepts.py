@@ -36,6 +36,12 @@ _DEFAULTS = (
     re.compile(r"\([^)]*\)|\[[^\]]*\]", re.I),
     re.compile(r",? ?\bnot elsewhere classified\b|,? ?\bnot otherwise specified\b", re.I),
     re.compile(r",? ?\bnot specified as \w+\b|,? ?\bnot applicable or unspecified\b", re.I),
+    # the site comes behind what is not there: "laceration without foreign body of right hand"
+    re.compile(
+        r"\bwithout (?:foreign body|(?:intraarticular|intracondylar) extension|intercondylar fracture|complications)"
+        r"(?= (?:of|in)\b)",
+        re.I,
+    ),
     # "without" says what the default is not; but migraine without aura is a kind of its own
     re.compile(r",? ?\bwithout (?:behavioral disturbance, .*|(?!aura\b)[^,]*)", re.I),
     re.compile(

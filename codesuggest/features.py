@@ -148,6 +148,7 @@ FEATURES: tuple[str, ...] = (
     "code:unspecified_trimester",
     *IMPLIED_FEATURES,
     *COMPANY_FEATURES,
+    "match:stated",
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -403,6 +404,8 @@ def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
     sheet.put("match:by_route", sheet.top(strength * judged.opened[p]))
     sheet.put("match:cosine", sheet.top(hits.cosine[p]))
     sheet.put("match:mass", sheet.top(np.log1p(index.mass[hits.term[p]]) * (strength > 0.8) / 4))
+    stated = hits.segment[p] >= len(reading.first) - len(reading.stated)  # their segments are the last
+    sheet.put("match:stated", sheet.top(hits.compact[p] * stated))
     sheet.put("match:words", sheet.top(np.minimum(hits.matched[p], 5) * (strength > 0.9) / 5))
     headline = reading.headline[segment]
     whole = (hits.last[p] - hits.first[p] + 1) >= 0.6 * (reading.last - reading.first)[segment]
