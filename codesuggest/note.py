@@ -28,6 +28,7 @@ from codesuggest.pipes.phrases import ROUTES, WordReader, Words, common_words, p
 from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.structure import TEXT, Structure
+from codesuggest.pipes.weeks import weeks
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Reading:
     says: npt.NDArray[np.uint8]
     told: npt.NDArray[np.uint8]
     text: str = field(repr=False)
-    #: What is said of a drug's effect: beginning of the codes, the word it stands at (one behind the note's own), how surely.
+    #: What is said of a drug's effect, or of the week of a pregnancy: beginning of the codes, the word it stands at (one behind the note's own), how surely.
     stated: tuple[tuple[str, int, float], ...] = ()
 
     @property
@@ -308,7 +309,7 @@ class NoteReader:
             cut = cut.with_results(findings, forms, structure)
             more, behind = self._forms(forms)
             form, word = np.append(form, more), np.append(word, behind + np.int32(len(cut.words) - len(forms)))
-        stated = [] if self._effects is None else self._effects.read(text, structure.sentences)
+        stated = [] if self._effects is None else [*self._effects.read(text, structure.sentences), *weeks(text)]
         cut, said = cut.with_stated(stated)
         headline, rank = _headlines(cut, structure)
         side = self._side_of[form]

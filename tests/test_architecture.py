@@ -30,6 +30,7 @@ ORDER = [
     "pipes.assertion",
     "pipes.phrases",
     "pipes.effects",
+    "pipes.weeks",
     "pipes.quick",
     "pipes.results",
     "codes",
