@@ -34,6 +34,7 @@ from codesuggest.profiles import Profiles
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.routes import implied
+from codesuggest.stated import with_stated
 from codesuggest.static import Static
 from codesuggest.store import Content, Folder
 
@@ -76,7 +77,7 @@ class Engine:
             more, place = implied(reading)
             if len(more):
                 form, word = np.append(form, more), np.append(word, place)
-        return self.index.search(
+        found = self.index.search(
             form,
             word,
             reading.segment_of_word,
@@ -84,6 +85,11 @@ class Engine:
             weak=reading.weak,
             top=top if self.axes is None else WIDER * top,
             floor=floor if self.axes is None else max(floor, LEAST_OPERATION),
+        )
+        return (
+            with_stated(found, reading, self.index, self.system, self.static)
+            if self.static.route is not None
+            else found
         )
 
     def touched(self, hits: Hits, changed: npt.NDArray[np.bool_]) -> bool:

@@ -153,6 +153,7 @@ FEATURES: tuple[str, ...] = (
     "code:unspecified_trimester",
     *IMPLIED_FEATURES,
     *COMPANY_FEATURES,
+    "match:stated",
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -300,7 +301,9 @@ class _Judged:
             usable &= ~act | ((hits.coverage >= FULL) & (reach < ACT_WINDOW))
         dominated = np.zeros(len(hits), bool)
         dominated[_inside(hits, concept, (full & (own | way.open) & ~drug).nonzero()[0], drug)] = True
-        worth = np.where(learned, trusted, strength - 0.3 * dominated + 0.15 * (group == _ASSESSMENT)).astype(np.float32)
+        worth = np.where(learned, trusted, strength - 0.3 * dominated + 0.15 * (group == _ASSESSMENT)).astype(
+            np.float32
+        )
         return cls(
             reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth, trusted, unsaid,
             way.open & ~own,
@@ -450,11 +453,13 @@ def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
     headline = reading.headline.take(segment)
     whole = (last - first + 1) >= 0.6 * (reading.last - reading.first).take(segment)
     headed = full & headline
+    stated = segment >= len(reading.first) - len(reading.stated)  # their segments are the last
     sheet.put_top(
         {
             "match:by_route": strength * judged.opened.take(p),
             "match:cosine": hits.cosine.take(p),
             "match:mass": np.log1p(index.mass.take(hits.term.take(p))) * (strength > 0.8) / 4,
+            "match:stated": hits.compact.take(p) * stated,
             "match:words": np.minimum(hits.matched.take(p), 5) * (strength > 0.9) / 5,
             "match:headline": hinge * headline,
             "match:headline_whole": headed & whole,

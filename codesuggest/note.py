@@ -21,12 +21,14 @@ import numpy.typing as npt
 
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
+from codesuggest.pipes.effects import Stated, effect_reader
 from codesuggest.pipes.language import Language
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import ROUTES, WordReader, Words, common_words, phrase_runs
 from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.structure import TEXT, Structure
+from codesuggest.pipes.weeks import weeks
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
@@ -152,6 +154,8 @@ class Reading:
     in_vocabulary: Bools
     ids: Mapping[str, int] = field(repr=False)
     text: str = field(repr=False)
+    #: What is said of a drug's effect, or of the week of a pregnancy: beginning of the codes, the word it stands at (one behind the note's own), how surely.
+    stated: tuple[tuple[str, int, float], ...] = ()
 
     def affirmed_form(self, forms: Ints) -> Bools:
         """Which of these forms the note says of the patient, anywhere. bool, shape of `forms`."""
@@ -176,6 +180,7 @@ class Reading:
             cue=one - 1,
             says=np.full(1, 255, np.uint8),
             told=np.zeros(1, np.uint8),
+            stated=(),
         )
 
     def extension_fits(self, extension: npt.NDArray[np.uint8]) -> Bools:
@@ -253,6 +258,7 @@ class NoteReader:
         self.routing = np.array([words.routes.get(f, 0) for f in form_ids], np.uint8)
         self._results = ResultReader(self.language.folder, self.language.decimal)
         self._signs = read_signs(self.language)
+        self._effects = effect_reader(self.language.folder)
         self._side_of = np.zeros(len(form_ids), np.int8)  # by form, index in concepts.SIDES
         for side_word, side in _SIDE.items():
             form = words.forms_of(side_word)[0]
@@ -300,6 +306,8 @@ class NoteReader:
             cut = cut.with_results(findings, forms, structure)
             more, behind = self._forms(forms)
             form, word = np.append(form, more), np.append(word, behind + np.int32(len(cut.words) - len(forms)))
+        stated = [] if self._effects is None else [*self._effects.read(text, structure.sentences), *weeks(text)]
+        cut, said = cut.with_stated(stated)
         headline, rank = _headlines(cut, structure)
         side = self._side_of[form]
         sided = side > 0
@@ -341,6 +349,7 @@ class NoteReader:
             in_vocabulary=_in_vocabulary(cut.words.forms, word),
             ids=self._ids,
             text=text,
+            stated=said,
         )
 
     def _forms(self, forms: list[tuple[str, ...]]) -> tuple[Ints, Ints]:
@@ -412,6 +421,43 @@ class _Cut:
             np.append(self.sentence, np.full(k, -1, np.int32)),
         )
 
+    def with_stated(self, stated: list[Stated]) -> tuple[_Cut, tuple[tuple[str, int, float], ...]]:
+        """Each statement as one more word without forms, in a segment of its own, under the assertion its name stands under; and
+        `Reading.stated`. What stands in a heading or among allergies is no statement, nor what is denied or somebody else's."""
+        kept, parent = [], []
+        for one in stated:
+            segment = int(self.segment_of_word[np.searchsorted(self._starts, one.start)])
+            if segment >= 0 and self.section[segment] != "allergies" and (
+                self.status[segment] in _TELLS or (one.said and self.status[segment] in (NEGATED, HISTORICAL))
+            ):  # fmt: skip
+                kept.append(one)
+                parent.append(segment)
+        if not kept:
+            return self, ()
+        n, k, s = len(self.words), len(kept), len(self.first)
+        of = np.array(parent)
+        own = np.arange(n, n + k, dtype=np.int32)
+        start, end = (np.array(x, np.int32) for x in ([o.start for o in kept], [o.end for o in kept]))
+        status = np.where(self.status[of] == NEGATED, AFFIRMED, self.status[of]).astype(np.int8)
+        return _Cut(
+            Words(np.append(self.words.start, start), np.append(self.words.end, end), self.words.forms + [()] * k),
+            np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.int32)),
+            np.append(self.first, own),
+            np.append(self.last, own + 1),
+            np.append(self.status, status),
+            np.append(self.group, self.group[of]),
+            (*self.section, *(self.section[i] for i in parent)),
+            np.append(self.cue, np.where(status == self.status[of], self.cue[of], -1)).astype(np.int32),
+            np.append(self.derived, np.zeros(k, bool)),
+            np.append(self.sentence, np.full(k, -1, np.int32)),
+        ), tuple((one.begin, int(word), one.sure) for one, word in zip(kept, own, strict=True))
+
+    @property
+    def _starts(self) -> Ints:
+        """Starts of the note's own words, which ascend: results stand behind them."""
+        own = len(self.words) - int(self.derived.sum())
+        return self.words.start[:own]
+
 
 def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _Cut:
     """Segments: runs of words of one sentence and one assertion. Known headings and list markers are in none."""
@@ -455,6 +501,8 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
 
 
 _start = attrgetter("start")
+#: Statuses under which what is said of a drug may be coded; what is uncertain depends on the setting, as of any finding.
+_TELLS = (AFFIRMED, UNCERTAIN, HISTORICAL)
 
 
 def _routes(

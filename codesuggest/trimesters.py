@@ -13,15 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.codes.system import CodeSystem
+from codesuggest.pipes.weeks import WEEKS, lowered, may_tell_weeks
 
 NONE, FIRST, SECOND, THIRD, BIRTH, OPEN = range(6)  #: OPEN: of a code, "unspecified trimester"
 
-_WEEKS = re.compile(
-    r"\b(?P<a>[1-4]?\d)(?:w[0-6]d?|\s[0-6]/7|\s?(?:weeks?|wks?)(?:,? (?:and )?[0-6] ?(?:days?|d))?"
-    r"(?=,? (?:pregnan|gestation|ega\b|ga\b|iup|intrauterine|of pregnancy)))"
-    r"|\b(?:ega|ga|gestational age|iup|pregnan\w+|gestation)(?: is| at| of|:)?(?: today)? (?P<b>[1-4]?\d)(?=\s?w|\s[0-6]/7|\+)",
-    re.I,
-)
 _NAMED = re.compile(r"\b(?:(first|1st)|(second|2nd)|(third|3rd)) tri(?:mester)?\b", re.I)
 _BORN = re.compile(
     r"\b(?:n?svd|nsvd|(?:vaginal|cesarean|c-?section|operative) deliver(?:y|ed)|ltcs|vavd|delivered (?:a|the|vaginally|by)"
@@ -30,25 +25,10 @@ _BORN = re.compile(
 )
 
 
-#: One of these stands in every match of `_WEEKS`, in small letters; looked for first, as most notes have none.
-_TELL = ("pregnan", "gestation", "iup", "intrauterine", "ga ", "ga:", " ega")
-_GA, _SEVENTHS, _DAYS = re.compile(r" ga\b"), re.compile(r"\s[0-6]/7"), re.compile(r"\dw[0-6]")
-_ODD = re.compile("[\u017f\u0130\u0131]")  #: letters that the regexes take for an s or an i, but that stay what they are in `lower`
-
-
-def _may_tell_weeks(low: str) -> bool:
-    return (
-        any(word in low for word in _TELL)
-        or (" ga" in low and _GA.search(low) is not None)
-        or ("/7" in low and _SEVENTHS.search(low) is not None)
-        or _DAYS.search(low) is not None
-    )
-
-
 def trimester_of(text: str) -> int:
     """FIRST, SECOND or THIRD by the first week or trimester named, BIRTH where the mother's note tells a birth, else NONE."""
-    low = text.lower() if text.isascii() or not _ODD.search(text) else ""
-    week = _WEEKS.search(text) if not low or _may_tell_weeks(low) else None
+    low = lowered(text)
+    week = WEEKS.search(text) if may_tell_weeks(low) else None
     named = None
     if not week and (not low or "d tri" in low or "t tri" in low):
         named = _NAMED.search(text)
