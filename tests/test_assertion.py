@@ -18,8 +18,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from codesuggest.pipes.assertion import DEFAULTS_KEY, KEY, ORDER, STATUSES, AssertionRules, strength
-from codesuggest.pipes.cues import END, look
+from codesuggest.pipes.cues import END
 from codesuggest.pipes.lexicon import LexiconError
+from codesuggest.pipes.tokens import Tokens
 from codesuggest.records import ASSERTIONS, Cue
 
 # status | sentences, the finding in [brackets]; "\n" is a line end. All invented for this table.
@@ -519,7 +520,7 @@ def test_longest_match_equals_the_slow_search(rules: AssertionRules) -> None:
         return found
 
     for _, text, *_ in parse(EXAMPLES)[::4]:
-        words = look(BLANK(text))[0].tolist()
+        words = [h for h in Tokens.of(BLANK(text)).lower.tolist() if h]
         for i in range(len(words)):
             windows = range(i + 1, min(i + 5, len(words)) + 1)
             found = [(table[way], j) for j in windows for way in ways(words[i:j]) if way in table]
@@ -537,7 +538,7 @@ def test_a_text_is_passed_over_only_if_reading_it_finds_nothing(text: str) -> No
     slow = RULES.read(doc, [0] * len(RULES.sentence_starts(doc)))  # defaults that change nothing, so all is read
     assert fast.status.tolist() == slow.status.tolist() and fast.cue.tolist() == slow.cue.tolist()
     assert fast.cues == slow.cues
-    found = look(doc)[0]
+    found = np.array([h for h in Tokens.of(doc).lower.tolist() if h], np.uint64)
     passed = set(RULES.mask[found.astype(np.uint16)].nonzero()[0].tolist())
     assert passed >= {i for i, word in enumerate(found.tolist()) if word in RULES.plan}
 

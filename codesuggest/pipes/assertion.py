@@ -28,10 +28,11 @@ from spacy.language import Language
 from spacy.strings import get_string_id
 from spacy.tokens import Doc, Span
 
-from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes, look
+from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes
 from codesuggest.pipes.language import DEFAULT, language
 from codesuggest.pipes.standing import in_sections
-from codesuggest.pipes.structure import STRUCTURE_KEY, structure_of
+from codesuggest.pipes.structure import STRUCTURE_KEY, Structure, structure_of
+from codesuggest.pipes.tokens import Tokens
 from codesuggest.records import Cue
 
 __all__ = [
@@ -140,21 +141,22 @@ class AssertionRules:
     def __len__(self) -> int:
         return len(self.cues.rules)
 
-    def read(self, doc: Doc, defaults: Sequence[int] | NDArray[np.integer[Any]] | None = None) -> Asserted:
+    def read(self, doc: Doc | Tokens, defaults: Sequence[int] | NDArray[np.integer[Any]] | None = None) -> Asserted:
         """Decide for every token of `doc`.
 
         defaults: integers[number of sentences], index into STATUSES, what a sentence is taken for where no cue says
         something stronger (family, in a family history). Sentences are `doc.sents`, or as `sentence_starts` finds them.
         Raises ValueError when their number differs. About 0.13 ms per 1,000 code points.
         """
-        status, cue = np.zeros(len(doc), dtype=np.int8), np.empty(len(doc), dtype=np.int32)
-        cue.fill(-1)
+        tokens = Tokens.of(doc) if isinstance(doc, Doc) else doc
+        status, cue = np.zeros(len(tokens), dtype=np.int8), np.full(len(tokens), -1, dtype=np.int32)
         cues: tuple[Cue, ...] = ()
-        found, kept, sent_start = look(doc)
+        kept = tokens.lower.nonzero()[0]
+        found = tokens.lower[kept]
         ids: list[int] = found.tolist()
         hits: list[int] = self.mask[found.astype(np.uint16)].nonzero()[0].tolist()
         if defaults is not None or self.cues.speaks(ids, hits):
-            words = self.cues.cut(doc, ids, kept, sent_start)
+            words = self.cues.cut(tokens, ids, kept)
             scopes, shields = _Reading(self, words).run(hits)
             if scopes:
                 cues = self._paint(words, scopes, shields, (status, cue))
@@ -165,35 +167,35 @@ class AssertionRules:
 
     def sentence_starts(self, doc: Doc) -> list[int]:
         """Tokens at which a sentence starts: by `doc.sents` if they are set, else after . ; ? ! and at line ends."""
-        found, kept, sent_start = look(doc)
-        return self.cues.cut(doc, found.tolist(), kept, sent_start).sentences
+        tokens = Tokens.of(doc)
+        kept = tokens.lower.nonzero()[0]
+        return self.cues.cut(tokens, tokens.lower[kept].tolist(), kept).sentences
 
     def _paint(self, words: Words, scopes: list[_Scope], shields: list[_Shield], out: _Arrays) -> tuple[Cue, ...]:
         """Writes the scopes into the two arrays; the cues in order of their start."""
-        (status, cue), doc, tokens = out, words.doc, words.at
+        (status, cue), at = out, words.at
         scopes.sort()  # weakest first, so that the stronger status is painted over
         status_of = {scope.hit: scope.status for scope in scopes}
         hits = {hit: k for k, hit in enumerate(sorted(status_of))}
         shielded: dict[int, NDArray[np.bool_]] = {}
         for kept, start, end in shields:
             if start < end:
-                shield = shielded.setdefault(kept, np.zeros(len(doc), dtype=bool))
-                shield[tokens[start] : tokens[end - 1] + 1] = True
+                shield = shielded.setdefault(kept, np.zeros(len(status), dtype=bool))
+                shield[at[start] : at[end - 1] + 1] = True
         for _, hit, start, end, number in scopes:
-            first, last = tokens[start], tokens[end - 1] + 1
+            first, last = at[start], at[end - 1] + 1
             if number in shielded:
                 covered = first + np.flatnonzero(~shielded[number][first:last])
                 status[covered], cue[covered] = number, hits[hit]
             else:
                 status[first:last], cue[first:last] = number, hits[hit]
-        cues = []
-        for hit in hits:
-            i, j, number = hit
-            token = doc[tokens[j - 1]]
-            cues.append(
-                Cue(doc[tokens[i]].idx, token.idx + len(token), STATUSES[status_of[hit]], self.cues.rules[number].cue)
-            )
-        return tuple(cues)
+        starts = words.tokens.start[[at[i] for i, _, _ in hits]].tolist()
+        ends = words.tokens.end[[at[j - 1] for _, j, _ in hits]].tolist()
+        rules = self.cues.rules
+        return tuple(
+            Cue(start, end, STATUSES[status_of[hit]], rules[hit[2]].cue)
+            for hit, start, end in zip(hits, starts, ends, strict=True)
+        )
 
 
 def _fill(sentences: list[int], defaults: Sequence[int] | NDArray[np.integer[Any]], out: _Arrays) -> None:
@@ -481,13 +483,23 @@ class AssertionPipe:
         self.rules = rules
 
     def __call__(self, doc: Doc) -> Doc:
-        asserted = self.rules.read(doc, doc.user_data.get(DEFAULTS_KEY))
-        if STRUCTURE_KEY in doc.user_data:
-            found = asserted.cues
-            status, cue = in_sections(doc, structure_of(doc), self.rules.cues, asserted.status, asserted.cue, found)
-            asserted = Asserted(status, cue, found)
-        doc.user_data[KEY] = asserted
+        structure = structure_of(doc) if STRUCTURE_KEY in doc.user_data else None
+        doc.user_data[KEY] = self.read(Tokens.of(doc), structure, doc.user_data.get(DEFAULTS_KEY))
         return doc
+
+    def read(
+        self,
+        tokens: Tokens,
+        structure: Structure | None,
+        defaults: Sequence[int] | NDArray[np.integer[Any]] | None = None,
+    ) -> Asserted:
+        """As `AssertionRules.read`, with what the sections say."""
+        asserted = self.rules.read(tokens, defaults)
+        if structure is None:
+            return asserted
+        found = asserted.cues
+        status, cue = in_sections(tokens, structure, self.rules.cues, asserted.status, asserted.cue, found)
+        return Asserted(status, cue, found)
 
 
 @Language.factory("codesuggest_assertion", default_config={"path": None})
