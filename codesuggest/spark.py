@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DOCUMENTS = "id string, error string, record string"
 #: Bytes of a file that are one task, about 1,500 notes; Spark's own 128 MB would be a quarter of an hour.
 _PART = 4 << 20
-_WRITTEN = 64  #: documents whose records are handed back at once; a record takes about 15 kB
+_WRITTEN = 64  #: documents whose records are handed back at once; a record takes about 60 kB
 
 
 @dataclass(frozen=True, slots=True)
