@@ -90,17 +90,20 @@ class MiniLm:
         self.titles = self.kept(titles) if KEEP else self.encode(titles)
 
     def kept(self, titles: Sequence[str]) -> Any:
-        """Vectors of an earlier run, of which `earlier` are the CPU seconds, or made and kept now."""
+        """Vectors of an earlier run, of which `earlier` are the CPU seconds, or made and kept now, piece by piece."""
         of = hashlib.sha256("\n".join(titles).encode()).hexdigest()[:16]
-        file, spent = Path(KEEP) / f"{of}.npy", Path(KEEP) / f"{of}.seconds"
-        if not file.is_file():
+        out = []
+        for i in range(0, len(titles), 4096):
+            file = Path(KEEP) / f"{of}-{i}.npy"
+            if file.is_file():
+                self.earlier += float(file.with_suffix(".seconds").read_text())
+                out.append(np.load(file))
+                continue
             start = time.process_time()
-            vectors = self.encode(titles)
-            spent.write_text(str(time.process_time() - start))
-            np.save(file, vectors)
-            return vectors
-        self.earlier = float(spent.read_text())
-        return np.load(file)
+            out.append(self.encode(titles[i : i + 4096]))
+            file.with_suffix(".seconds").write_text(str(time.process_time() - start))
+            np.save(file, out[-1])
+        return np.concatenate(out)
 
     def encode(self, texts: Sequence[str]) -> Any:
         return self.model.encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)

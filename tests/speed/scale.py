@@ -12,7 +12,7 @@ again, each with an id of its own, go through `run_batch` with one process, with
     unlike       records that differ from that of the same text with another id in more than the id
 
 What was done is kept in FOLDER, so the same command goes on: after a leg with the next, within a batch where it was. An output is
-deleted once it was read (a record of ICD-10-CM takes about 45 kB, and a batch twice that for a moment); --keep keeps it.
+deleted once it was read (a record of ICD-10-CM takes about 57 kB, and a batch twice that for a moment); --keep keeps it.
 """
 
 from __future__ import annotations
