@@ -5,7 +5,8 @@
 Cross-validation as in `crossval.py`, with the ICD-10-CM table alone (a little faster, hardly other figures), over the notes of
 the given folds (by default all eight). A row of the table is what is lost without the source, or gained by what the starter does
 not have ("with ..."): difference to the run with everything, with the 95% interval of a paired bootstrap over notes. What two
-sources both hold is lost by neither, so the rows do not add up.
+sources both hold is lost by neither, so the rows do not add up. With few folds F1 says little: calibration and threshold of a
+fold are then chosen on few notes, and a lucky one moves F1 by 0.02; MAP and R@k do not depend on them.
 
     words, tables   rows of a word list or decision table; the idioms by kind
     terms           inclusion terms of the tabular list; the Alphabetic Index (FY2025) of the reference data in addition
