@@ -51,6 +51,7 @@ _STRENGTH: Final = np.array(_STRENGTH_OF, dtype=np.int8)
 _NEGATED, _UNCERTAIN = STATUSES.index("negated"), STATUSES.index("uncertain")
 _HISTORICAL, _HYPOTHETICAL = STATUSES.index("historical"), STATUSES.index("hypothetical")
 _FAMILY, _OTHER_PERSON = STATUSES.index("family"), STATUSES.index("other_person")
+_ASKED: Final = 4  # tokens of an item with a question mark behind it; what is longer is a question to somebody
 _TURNED: Final = 8  # tokens an answer reaches back ("pain on exertion: no") or a leading "Negative ..." reaches on
 
 _COMMA, _COLON, _QUESTION = get_string_id(","), get_string_id(":"), get_string_id("?")
@@ -272,6 +273,7 @@ class _Reading:
                 self.walls.append((rule.statuses, j))
                 continue
             if ids[i] == _QUESTION and self.words.glued(i) and i > start and ids[i - 1] not in _OPENED:
+                self._asked(i, (i, j, number))
                 continue
             skip = j
             if j - i > 1 and ids[j - 1] in _CLOSED and self.opened:
@@ -287,6 +289,14 @@ class _Reading:
             # a lead-in ("Return for:") goes on governing while the lines after it are items
             if not (bulleted and ids[scope.hit[1]] == _COLON):
                 self._close(status, end)
+
+    def _asked(self, i: int, hit: _Hit) -> None:
+        """ "Reason: fever, meningitis?" asks for the last item, unless the note answers: "Chest pain? Yes"."""
+        begin = max(self.start, self.comma + 1, self.also + 1)
+        answers = self.rules.cues.answers
+        answered = not answers or (i + 1 < len(self.ids) and self.ids[i + 1] in answers)
+        if begin < i <= begin + _ASKED and not answered:
+            self._govern(begin, i, _UNCERTAIN, hit)
 
     def _mark(self, i: int, kind: int) -> None:
         if kind == _IS_COMMA:

@@ -26,8 +26,9 @@ A weak cue gives way to what the item itself says: of "h/o HTN, stroke" only the
 <lasting> does not go away, unless it is <passing> (`historical?`); a brother with strep throat is a contact, not a family
 history, for strep is in <catching> (`family?` becomes other_person).
 
-The reading itself looks words up in these two, in <whose>, <and>, <or>, <open> (a line cannot end there) and <bullet>; `standing.py`
-in <episode> (over by the time it stands under a past medical history), <relative> and <child>.
+The reading itself looks words up in these two, in <and>, <or>, <whose>, <answer> (behind a question), <open> (a line cannot
+end there) and <bullet>; `standing.py` in <episode> (over by the time it stands under a past medical history), <relative> and
+<child>.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class CueList:
         self.and_, self.or_, self.unfinished, self.bullets = map(self.words_of, ("<and>", "<or>", "<open>", "<bullet>"))
         self.lasting, self.catching, self.episode = map(self.words_of, ("<lasting>", "<catching>", "<episode>"))
         self.relatives, self.children, self.passing = map(self.words_of, ("<relative>", "<child>", "<passing>"))
-        self.whose = self.words_of("<whose>")
+        self.whose, self.answers = self.words_of("<whose>"), self.words_of("<answer>")
         self._share(self.trie, {})
         self.first = self._states()
         known: dict[int, bool] = {}

@@ -32,10 +32,11 @@ _DEFAULTS: Final = {
     "family_history": _FAMILY,
     "discharge_instructions": STATUSES.index("hypothetical"),
     "psh": _HISTORICAL,
+    "differential": STATUSES.index("uncertain"),
 }
 # what gives way to it: a father's possible stroke in his sixties is the father's
-_WEAKER: Final = dict.fromkeys(_DEFAULTS, [_AFFIRMED]) | {
-    "family_history": [_AFFIRMED, _HISTORICAL, STATUSES.index("uncertain")],
+_WEAKER: Final = {name: (_AFFIRMED,) for name in _DEFAULTS} | {
+    "family_history": (_AFFIRMED, _HISTORICAL, STATUSES.index("uncertain")),
 }
 _PAST: Final = ("pmh",)
 _OF_THIS_STAY: Final = ("discharge_diagnosis", "diagnosis")

@@ -25,19 +25,24 @@ import numpy as np
 from codesuggest import CodeSuggester
 from codesuggest.coded import notes_path
 from codesuggest.note import Reading
+from codesuggest.pipes.assertion import strength
 from codesuggest.records import ASSERTIONS
 
 NOTHING = "nothing"  #: a span without a phrase or a known word
 
 
-def read_as(reading: Reading, start: int, end: int) -> str:
-    """The assertion of most phrases that touch a span of the note, else of most of its words."""
+def read_as(reading: Reading, start: int, end: int, tie: int = 1) -> str:
+    """The assertion of most phrases that touch a span of the note, else of most of its words.
+
+    The stronger on a tie, as `Asserted.of` has it: a span may hold the cue itself ("never diabetic"). tie: -1 for the weaker,
+    since evidence may hold what it has not ("severe, without psychotic features").
+    """
     votes = Counter(p.assertion for p in reading.phrases if p.start < end and start < p.end and not p.derived)
     if not votes:
         inside = np.flatnonzero((np.asarray(reading.words.start) < end) & (np.asarray(reading.words.end) > start))
         segments = [int(s) for s in reading.segment_of_word[inside] if s >= 0]
         votes = Counter(ASSERTIONS[reading.status[s]] for s in segments if not reading.derived[s])
-    return votes.most_common(1)[0][0] if votes else NOTHING
+    return max(votes, key=lambda status: (votes[status], tie * strength(status))) if votes else NOTHING
 
 
 def notes_of(folder: Path, split: str) -> Iterable[tuple[str, str, dict[str, Any]]]:
@@ -89,7 +94,7 @@ def main() -> None:
         for code in gold["codes"]:
             if code["system"] == "icd10cm":
                 for start, end in code["evidence"]:
-                    evidence["affirmed", read_as(reading, start, end)] += 1
+                    evidence["affirmed", read_as(reading, start, end, tie=-1)] += 1
     print(f"{notes} invented notes of the split {options.split}")
     show("assertion of a distractor", assertions)
     show("evidence of a code", evidence)
