@@ -487,8 +487,9 @@ class _Cut:
         """Each statement as one more word without forms, in a segment of its own, under the assertion its name stands under; and
         `Reading.stated`. What stands in a heading or among allergies is no statement, nor what is denied or somebody else's."""
         kept, parent = [], []
-        for one in stated:
-            segment = int(self.segment_of_word[np.searchsorted(self._starts, one.start)])
+        starts = self.words.start[: len(self.words) - int(self.derived.sum())]  # of the note's own words: results stand behind
+        for one in stated if len(starts) else ():
+            segment = int(self.segment_of_word[max(0, int(np.searchsorted(starts, one.start, side="right")) - 1)])
             if segment >= 0 and self.section[segment] != "allergies" and (
                 self.status[segment] in _TELLS or (one.said and self.status[segment] in (NEGATED, HISTORICAL))
             ):  # fmt: skip
@@ -513,12 +514,6 @@ class _Cut:
             np.append(self.derived, np.zeros(k, bool)),
             np.append(self.sentence, np.full(k, -1, np.int32)),
         ), tuple((one.begin, int(word), one.sure) for one, word in zip(kept, own, strict=True))
-
-    @property
-    def _starts(self) -> Ints:
-        """Starts of the note's own words, which ascend: results stand behind them."""
-        own = len(self.words) - int(self.derived.sum())
-        return self.words.start[:own]
 
 
 def _with_values(pieces: Pieces, structure: Structure) -> list[Sentence]:
