@@ -61,6 +61,7 @@ _GROUP_OF = {
     "ed_course": "story",
     "comment": "story",
     "complications": "story",
+    "postoperative_course": "story",
     "pmh": "past",
     "psh": "past",
     "problem_list": "past",
@@ -76,6 +77,7 @@ _GROUP_OF = {
     "results": "findings",
     "labs": "findings",
     "imaging": "findings",
+    "pathology": "findings",
     "comparison": "exam",
     "technique": "exam",
     "ros": "exam",
@@ -290,7 +292,7 @@ class NoteReader:
         text = doc.text if text is None else text  # spaCy joins the text anew each time
         structure: Structure = doc.user_data["codesuggest.structure"]
         asserted: Asserted = doc.user_data["codesuggest.assertion"]
-        cut = _cut(self._words.read(text), doc, structure, asserted)
+        cut = _cut(self._words.read(text), doc, structure, asserted, _groups(text, structure))
         form, word = self._forms(cut.words.forms)
         phrases = self._phrases(cut, form, word, asserted.cues, text)
         results = self._results.read(text, structure)
@@ -414,8 +416,25 @@ class _Cut:
         )
 
 
-def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _Cut:
-    """Segments: runs of words of one sentence and one assertion. Known headings and list markers are in none."""
+#: A postoperative diagnosis that repeats the one before the operation: "Same", "same as above", "Unchanged; see findings".
+_REPEATS = re.compile(r"\W*(?:the |is |as )*(?:same|unchanged|above|as preop)\b", re.IGNORECASE)
+
+
+def _groups(text: str, structure: Structure) -> list[int]:
+    """Index in GROUPS of each section. A preoperative diagnosis that the postoperative one repeats counts as that one."""
+    groups = [_GROUP_NUMBER.get(section.name, _NO_GROUP) for section in structure.sections]
+    if any(s.name == "postop_diagnosis" and _REPEATS.match(text, s.start, s.end) for s in structure.sections):
+        of_postop = _GROUP_NUMBER["postop_diagnosis"]
+        groups = [
+            of_postop if section.name == "preop_diagnosis" else group
+            for section, group in zip(structure.sections, groups, strict=True)
+        ]
+    return groups
+
+
+def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted, groups: list[int]) -> _Cut:
+    """Segments: runs of words of one sentence and one assertion. Known headings and list markers are in none. groups: of the
+    sections."""
     n = len(words)
     if not n or not len(doc):
         none, small = np.zeros(0, np.int32), np.zeros(0, np.int8)
@@ -447,7 +466,7 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted) -> _C
         first,
         last,
         status[first].astype(np.int8),
-        np.array([_GROUP_NUMBER.get(name, _NO_GROUP) for name in own], np.int8),
+        np.array(groups, np.int8)[section[first]],
         own,
         asserted.cue[token][first].astype(np.int32),
         np.zeros(len(first), bool),
