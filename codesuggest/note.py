@@ -65,6 +65,7 @@ _GROUP_OF = {
     "ed_course": "story",
     "comment": "story",
     "complications": "story",
+    "postoperative_course": "story",
     "pmh": "past",
     "psh": "past",
     "problem_list": "past",
@@ -80,6 +81,7 @@ _GROUP_OF = {
     "results": "findings",
     "labs": "findings",
     "imaging": "findings",
+    "pathology": "findings",
     "comparison": "exam",
     "technique": "exam",
     "ros": "exam",
@@ -360,7 +362,7 @@ class NoteReader:
     ) -> Reading:
         """tokens: where those start that `asserted` speaks of."""
         text, form, word = pieces.text, pieces.form, pieces.word
-        cut = _cut(pieces.words, tokens, structure, asserted)
+        cut = _cut(pieces.words, tokens, structure, asserted, _groups(text, structure))
         phrases = self._phrases(cut, form, word, asserted.cues, text)
         results = self._results.read(text, structure, _with_values(pieces, structure))
         findings = [r for r in results if r.phrase]
@@ -530,9 +532,27 @@ def _with_values(pieces: Pieces, structure: Structure) -> list[Sentence]:
     return [structure.sentences[k] for k in np.flatnonzero(both).tolist()]
 
 
-def _cut(words: Words, starts: npt.NDArray[np.int64], structure: Structure, asserted: Asserted) -> _Cut:
+#: A postoperative diagnosis that repeats the one before the operation: "Same", "same as above", "Unchanged; see findings".
+_REPEATS = re.compile(r"\W*(?:the |is |as )*(?:same|unchanged|above|as preop)\b", re.IGNORECASE)
+
+
+def _groups(text: str, structure: Structure) -> list[int]:
+    """Index in GROUPS of each section. A preoperative diagnosis that the postoperative one repeats counts as that one."""
+    groups = [_GROUP_NUMBER.get(section.name, _NO_GROUP) for section in structure.sections]
+    if any(s.name == "postop_diagnosis" and _REPEATS.match(text, s.start, s.end) for s in structure.sections):
+        of_postop = _GROUP_NUMBER["postop_diagnosis"]
+        groups = [
+            of_postop if section.name == "preop_diagnosis" else group
+            for section, group in zip(structure.sections, groups, strict=True)
+        ]
+    return groups
+
+
+def _cut(
+    words: Words, starts: npt.NDArray[np.int64], structure: Structure, asserted: Asserted, groups: list[int]
+) -> _Cut:
     """Segments: runs of words of one sentence and one assertion. Known headings and list markers are in none. starts: of the
-    tokens."""
+    tokens. groups: of the sections."""
     n = len(words)
     if not n or not len(starts):
         none, small = np.zeros(0, np.int32), np.zeros(0, np.int8)
@@ -563,7 +583,7 @@ def _cut(words: Words, starts: npt.NDArray[np.int64], structure: Structure, asse
         first,
         last,
         status[first].astype(np.int8),
-        np.array([_GROUP_NUMBER.get(name, _NO_GROUP) for name in own], np.int8),
+        np.array(groups, np.int8)[section[first]],
         own,
         asserted.cue[token][first].astype(np.int32),
         np.zeros(len(first), bool),

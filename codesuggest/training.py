@@ -563,12 +563,13 @@ def starter_sources(data: Path | None, corpora: Path) -> Sources:
     """data, corpora, Raises: as `build_starter`."""
     from codesuggest.codes import packages
 
-    notes, lists = corpora / "notes", corpora / "codes" / "idioms_icd10cm.tsv"
-    if not notes.is_dir() or not lists.is_file():
+    notes, lists = corpora / "notes", sorted((corpora / "codes").glob("idioms_icd10cm*.tsv"))
+    if not notes.is_dir() or not lists:
         raise InputError(f"{corpora} holds no notes/ and codes/: run from a checkout, or name its corpora folder")
     systems = [packages.icd10cm(), packages.icd10pcs(), packages.hcpcs(corpora / "codes" / "hcpcs.tsv")]
     documents = [d for d in read_coded(notes) if d.split != "evaluation"]
-    made_from = [f"{len(documents)} invented notes of corpora/notes, CC0", f"{lists.name}, our own, {_digest(lists)}"]
+    made_from = [f"{len(documents)} invented notes of corpora/notes, CC0"]
+    made_from += [f"{path.name}, our own, {_digest(path)}" for path in lists]
     made_from += [
         f"{s['package']} {s['version']} ({s['licence']}), {s['sha256'][:16]}" for t in systems for s in t.source
     ]
@@ -582,7 +583,8 @@ def starter_sources(data: Path | None, corpora: Path) -> Sources:
         documents += charges
         made_from.append(f"{len(charges)} charge descriptions of public price lists: weights of n-grams only")
         made_from.append(f"{len(mentions)} cases of CodiEsp train, English (CC BY 4.0): associations and counts only")
-    return Sources(documents, systems, {"icd10cm": read_idioms(lists, systems[0])}, made_from)
+    idioms = [idiom for path in lists for idiom in read_idioms(path, systems[0])]
+    return Sources(documents, systems, {"icd10cm": idioms}, made_from)
 
 
 def build_starter(
