@@ -77,6 +77,7 @@ ORDER = [
     "static",
     "stated",
     "axes",
+    "judged",
     "features",
     "rank",
     "charges",
