@@ -93,7 +93,9 @@ class Company:
         row, group = self._groups(code)
         heard = np.zeros(self.n_groups + 1, bool)  # the last place is that of NOBODY
         heard[group] = True
-        fired = (heard.take(self.parts, mode="wrap") | (self.parts == NOBODY)).all(1) & ~heard.take(self.unless, mode="wrap")
+        fired = (heard.take(self.parts, mode="wrap") | (self.parts == NOBODY)).all(1) & ~heard.take(
+            self.unless, mode="wrap"
+        )
         if not fired.any():
             return self.target[:0], np.zeros((0, 3), np.int64)
         best = np.full(self.n_groups + 1, NOBODY, np.int64)

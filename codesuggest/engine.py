@@ -25,7 +25,8 @@ from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, Concepts
 from codesuggest.errors import ModelFormatError
-from codesuggest.features import FEATURES, LEAST_OPERATION, Table, features
+from codesuggest.features import FEATURES, Table, features
+from codesuggest.judged import LEAST_OPERATION
 from codesuggest.learned import Learned
 from codesuggest.marked import Dictionary, Spoken, claims, find
 from codesuggest.note import Reading

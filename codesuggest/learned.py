@@ -139,7 +139,7 @@ class _Grams:
         three *= run[2:] == run[:-2]
         keys = np.concatenate((one, two, three))
         at = self.key.searchsorted(keys)
-        return self.place[at[self.key[at] == keys]]
+        return np.asarray(self.place[at[self.key[at] == keys]])
 
 
 def _said(reading: Reading) -> tuple[Ints, npt.NDArray[np.int64]]:

@@ -79,7 +79,9 @@ def longest(hits: Hits, chosen: Ints) -> tuple[Floats, Floats]:
     over &= first.take(other) <= last.take(one)
     most = np.zeros(len(hit))
     if len(one):
-        most = np.maximum.reduceat(np.where(over, words.take(other), np.float32(0)), (stop - start).cumsum() - (stop - start))
+        most = np.maximum.reduceat(
+            np.where(over, words.take(other), np.float32(0)), (stop - start).cumsum() - (stop - start)
+        )
     share = words / np.maximum(most, np.float32(1e-6))
     out = np.empty((2, len(hit)), np.float32)
     out[0, order], out[1, order] = (most - words) / 3, share
@@ -136,7 +138,7 @@ class TermIndex:
     @cached_property
     def _posted(self) -> Ints:
         """(V,): in how many terms each form is."""
-        return np.diff(self.postings.indptr)
+        return np.asarray(np.diff(self.postings.indptr))
 
     def holding(self, marked: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """(t,): terms with a form that is marked (not 0). marked: (V,). Kept for the array last asked about."""

@@ -79,6 +79,7 @@ ORDER = [
     "static",
     "stated",
     "axes",
+    "judged",
     "features",
     "rank",
     "charges",

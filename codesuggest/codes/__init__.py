@@ -290,7 +290,7 @@ def written(name: str, key: str) -> str:
 def texts(offset: NDArray[np.int64], blob: NDArray[np.uint8], rows: Sequence[int] | NDArray[Any]) -> list[str]:
     """The texts of these rows: those of row i are the bytes from offset[i] to offset[i + 1] of the blob, UTF-8."""
     rows = np.asarray(rows, np.int64)
-    held = memoryview(blob)  # no array is made for each text
+    held = blob.data  # no array is made for each text
     bounds = zip(offset.take(rows).tolist(), offset.take(rows + 1).tolist(), strict=True)
     return [str(held[a:b], "utf-8") for a, b in bounds]
 

@@ -600,7 +600,7 @@ class CodeSystem:
         """
         over, owners = self._intervals(kind), sorted(set(indices))
         wanted = owners if named is None else sorted(set(named))
-        found = set()
+        found: set[tuple[int, int, int]] = set()
         for i in owners:
             for start, stop, note in (row for node in self._nodes(i) for row in over.get(node, ())):
                 at = bisect_left(wanted, start)

@@ -43,7 +43,9 @@ _Prefixes = tuple[str, ...]
 def _rows(name: str) -> Mapping[str, Sequence[tuple[Pair, _Prefixes, _Prefixes, _Prefixes]]]:
     """The rows of a rule by category of the first code, with the prefixes of second, also and unless in it."""
     return {
-        category: [(pair, *(_of(category, part) for part in (pair.second, pair.also, pair.unless))) for pair in found]
+        category: [
+            (pair, _of(category, pair.second), _of(category, pair.also), _of(category, pair.unless)) for pair in found
+        ]
         for category, found in pairs()[name].items()
     }
 
