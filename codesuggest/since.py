@@ -51,7 +51,7 @@ class Results:
                 self._keys, self._places = self._read()
             else:
                 self._keys, self._places = (
-                    np.load(index / f"{name}.npy", mmap_mode="r") for name in ("keys", "places")
+                    np.load(index / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("keys", "places")
                 )
         except OSError as error:
             raise BatchError(f"{self.path}: cannot be read ({error.strerror or type(error).__name__})") from None
@@ -70,8 +70,8 @@ class Results:
     def keep(self, folder: Path) -> None:
         """The index as two files, for other processes to map. Raises BatchError."""
         try:
-            np.save(folder / "keys.npy", self._keys)
-            np.save(folder / "places.npy", self._places)
+            np.save(folder / "keys.npy", self._keys, allow_pickle=False)
+            np.save(folder / "places.npy", self._places, allow_pickle=False)
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise BatchError(f"{folder}: cannot be written ({why}); make room there, or name another $TMPDIR") from None
