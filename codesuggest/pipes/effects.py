@@ -200,7 +200,8 @@ def _compiled(rows: Sequence[Row]) -> list[_Cue]:
     for (kind, place, sure), words in groups.items():
         either = "|".join(words)
         filler = rf"(?:{_WORD}){{0,{2 if kind == 'none' else 3}}}"
-        source = rf"(?<!\w)(?:{either})(?!\w)[ \n:(-]*{filler}$" if place == "before" else rf"(?:-|[ \n(]+(?:{_WORD})?)(?:{either})(?!\w)"
+        between = "" if kind == "none" else rf"(?:{_WORD})?"
+        source = rf"(?<!\w)(?:{either})(?!\w)[ \n:(-]*{filler}$" if place == "before" else rf"(?:-|[ \n(]+{between})(?:{either})(?!\w)"
         out.append(_Cue(kind, place, sure, re.compile(source)))
     return out
 
