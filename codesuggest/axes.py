@@ -295,7 +295,7 @@ def _integral(letter: npt.NDArray[np.uint8], row: Ints, spoken: Spoken, reading:
     named = np.zeros(int(row.max()) + 1 if len(row) else 0, bool)
     named[spoken.row[spoken.whole & (reading.status[spoken.segment] == AFFIRMED)]] = True
     surgical = letter[:, 0] == 0
-    inspection = surgical & (letter[:, 2] == _J)
+    inspection: Bools = np.asarray(surgical & (letter[:, 2] == _J))
     if not inspection.any():
         return inspection
     other = {_ALPHABET[i] for i in set(letter[surgical & ~inspection & named.take(row), 1].tolist())}

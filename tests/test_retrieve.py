@@ -264,7 +264,7 @@ def test_the_longest_equals_the_slow_reference(
     rows: list[tuple[int, int, int, int, float]], data: st.DataObject
 ) -> None:
     rows.sort(key=lambda row: row[0])
-    segment, first, more, matched, coverage = (np.array([row[k] for row in rows], np.int32) for k in range(5))
+    segment, first, more, matched = (np.array([row[k] for row in rows], np.int32) for k in range(4))
     covered = np.array([row[4] for row in rows], np.float32)
     hits = Hits(first, segment, covered, covered, first, first + more, covered, matched)
     chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=8)) if rows else []

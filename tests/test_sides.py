@@ -8,7 +8,7 @@ from conftest import NOTES
 from codesuggest.concepts import SIDES
 from codesuggest.note import Reading
 from codesuggest.retrieve import Hits, ragged
-from codesuggest.sides import site_sides, sides_beside
+from codesuggest.sides import sides_beside, site_sides
 from codesuggest.suggester import CodeSuggester
 
 TEXTS = [p.read_text(encoding="utf-8") for p in sorted(NOTES.glob("*.txt"))[::30]]
