@@ -117,10 +117,11 @@ class WordReader:
             return self._abbreviations[word]
         if word in self._stop or word[:1] in ("", "'", "’") or len(word) > 40:
             return ()
-        if (number := _DECIMAL.fullmatch(word)) is not None:
-            return word, number[1]  # a BMI of 36.4 is coded by its 36
-        if (number := _GESTATION.fullmatch(word)) is not None:
-            return number[1], self._form("weeks"), self._form("gestation")
+        if word[0].isdigit():
+            if (number := _DECIMAL.fullmatch(word)) is not None:
+                return word, number[1]  # a BMI of 36.4 is coded by its 36
+            if (number := _GESTATION.fullmatch(word)) is not None:
+                return number[1], self._form("weeks"), self._form("gestation")
         return (self._form(word),)
 
     def learn(self, words: Iterable[str]) -> None:
