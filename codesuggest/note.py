@@ -22,7 +22,7 @@ import numpy.typing as npt
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
 from codesuggest.pipes.effects import Stated, effect_reader
-from codesuggest.pipes.phrases import ROUTES, WordReader, Words, common_words, phrase_runs
+from codesuggest.pipes.phrases import ROUTES, WordReader, Words, common_words, listed_words, phrase_runs
 from codesuggest.pipes.pieces import PieceReader, Pieces, cut
 from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
@@ -278,8 +278,10 @@ class NoteReader:
         with self._one:
             if self._pieces is None:
                 letters = self._component("codesuggest_structure").reader.types.letters
-                common = common_words(self.language.folder)
-                self._pieces = PieceReader(self.nlp, self._words, self._ids, letters, self._mark, common)
+                folder = self.language.folder
+                self._pieces = PieceReader(
+                    self.nlp, self._words, self._ids, letters, self._mark, common_words(folder), listed_words(folder)
+                )
             return self._pieces
 
     def _mark(self, piece: str) -> int:

@@ -175,12 +175,15 @@ class PieceReader:
         letters: Callable[[str], str],
         mark: Callable[[str], int],
         common: Iterable[str],
+        listed: Container[str] = (),
     ) -> None:
         """nlp: whose tokenizer cuts, a pipeline of our own. form_ids: normal form -> its id. letters, mark: what else is to be
-        known of a piece, a mark from 0 to 63. common: words that are public beside those `words` knows, lower case."""
+        known of a piece, a mark from 0 to 63. common, listed: words that are public beside those `words` knows, lower case; common ones even if
+        several make one piece."""
         tokenizer: Any = nlp.tokenizer
         self._nlp, self._words, self._ids = nlp, words, form_ids
-        self._letters_of, self._mark_of, self._common = letters, mark, frozenset(common)
+        self._letters_of, self._mark_of = letters, mark
+        self._common, self._listed = frozenset(common), listed
         self._rules = tokenizer.rules or {}
         # marks that are cut off any word, with their hashes; a stop, off one in small letters
         self._ends = {mark: get_string_id(mark) for mark in ",;:." if tokenizer.find_suffix(f"ab{mark}") == 1}
@@ -271,7 +274,7 @@ class PieceReader:
 
         def knows(word: str) -> bool:
             low = word.lower()
-            if low in self._common or self._words.knows(low):
+            if low in self._common or low in self._listed or self._words.knows(low):
                 return True
             ids = self._ids
             return word == low and any(forms) and all(form in ids for own in forms for form in own)
