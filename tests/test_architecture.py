@@ -33,6 +33,7 @@ ORDER = [
     "pipes.effects",
     "pipes.weeks",
     "pipes.pieces",
+    "pipes.signs",
     "pipes.quick",
     "pipes.results",
     "codes",

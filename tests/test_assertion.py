@@ -831,6 +831,12 @@ def test_a_text_is_passed_over_only_if_reading_it_finds_nothing(text: str) -> No
     found = np.array([h for h in Tokens.of(doc).lower.tolist() if h], np.uint64)
     passed = set(RULES.mask[found.astype(np.uint16)].nonzero()[0].tolist())
     assert passed >= {i for i, word in enumerate(found.tolist()) if word in RULES.plan}
+    words, hits = found.tolist(), set(RULES.hits(found))
+    for i, word in enumerate(words):
+        mark, rule, following = RULES.plan.get(word, (-1, -1, {}))
+        assert i in hits or (mark < 0 and rule < 0 and words[i + 1 : i + 2] != [] and words[i + 1] not in following) or (
+            mark < 0 and rule < 0 and i + 1 == len(words)
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", LONG.split("|"))
