@@ -730,6 +730,16 @@ affirmed     | Take Tylenol for [fever].
 affirmed     | [Otitis] right ear; if no better in 3 d call.
 affirmed     | Resolved hypokalemia; persistent [anemia].
 affirmed     | Daughter is a nurse. [Ulcer] on the heel.
+affirmed     | Major depression, severe, without psychotic features, and [alcohol use disorder].
+affirmed     | Overdose without evidence of toxicity, and [depression].
+affirmed     | Migraine without aura, [hypertension].
+negated      | No fever, and no [chills].
+negated      | Denies chest pain, palpitations, and [syncope].
+negated      | No chest pain, palpitations, and [syncope].
+negated      | Without fever, chills, and [sweats].
+negated      | Lungs without rales, [wheezes].
+negated      | Abdomen soft without guarding, [rebound], or masses.
+negated      | Denies numbness, and any [weakness].
 """
 
 # Known not to work: the reading would need syntax or knowledge. Kept so that a mend is noticed.
