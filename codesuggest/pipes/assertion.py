@@ -60,6 +60,7 @@ _DASHES = hashes("-–—")
 _JOINTS = _DASHES | hashes(":(?,")  # between a label and its answer
 _STOPS = hashes((",", ".", ";", "!", "?", ")", "]"))  # an answer ends here
 _PARTS = hashes(",/+")
+_ANY = hashes(("any",))  # "denies numbness, and any weakness" goes on
 _ANSWERED = _DASHES | hashes(",;(")  # behind the answer to a question: "Foot drop? No, normal strength"
 _CLAUSE_ENDS = _STOPS | _OPENED | _DASHES | hashes("/+→")  # a clause may end before these, or one begin behind them
 _IS_COMMA, _IS_COLON, _IS_AND, _IS_OR, _IS_OPENED, _IS_CLOSED = range(6)  # what a mark does to the reading
@@ -320,6 +321,12 @@ class _Reading:
         elif kind == _IS_COLON:
             self.before_colon = len(self.walls)
         elif kind == _IS_AND:
+            scope = self.open.get(_NEGATED)
+            alone = scope is not None and self.comma == i - 1 and self.comma_before < scope.start
+            if alone and not (i + 1 < self.end and self.ids[i + 1] in _ANY):
+                self._close(
+                    _NEGATED, i - 1
+                )  # "severe, without psychosis, and ...": no list, for it has no second comma
             self.also_before = self.also
             self.conjunction = self.also = i
         elif kind == _IS_OR:
