@@ -86,7 +86,11 @@ class Engine:
             top=top if self.axes is None else WIDER * top,
             floor=floor if self.axes is None else max(floor, LEAST_OPERATION),
         )
-        return with_stated(found, reading, self.index, self.system, self.static) if self.static.route is not None else found
+        return (
+            with_stated(found, reading, self.index, self.system, self.static)
+            if self.static.route is not None
+            else found
+        )
 
     def touched(self, hits: Hits, changed: npt.NDArray[np.bool_]) -> bool:
         """Whether one of some codes, bool (n codes,), can be a candidate for these matches."""

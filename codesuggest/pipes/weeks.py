@@ -23,7 +23,10 @@ _DATED = re.compile(
     r"|\bat (?P<b>[1-4]?\d) (?:weeks?|wks?)\b(?! ?(?:old|ago|post|after|later|follow|of (?:age|life)))",
     re.I,
 )
-_PREGNANT = re.compile(r"\b(?:pregnan\w*|g[1-9]p\d|gravida|fetal|fetus|fht|edd|edc|intrauterine|amniotic|prenatal|antenatal|trimester)\b", re.I)
+_PREGNANT = re.compile(
+    r"\b(?:pregnan\w*|g[1-9]p\d|gravida|fetal|fetus|fht|edd|edc|intrauterine|amniotic|prenatal|antenatal|trimester)\b",
+    re.I,
+)
 FIRST, LAST = 8, 42  #: weeks with a code of their own
 
 
