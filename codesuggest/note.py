@@ -157,7 +157,8 @@ class Reading:
     in_vocabulary: Bools
     ids: Mapping[str, int] = field(repr=False)
     text: str = field(repr=False)
-    #: What is said of a drug's effect, or of the week of a pregnancy: beginning of the codes, the word it stands at (one behind the note's own), how surely.
+    #: What is said of a drug's effect or of the week of a pregnancy: beginning of the codes, the word it stands at (one behind
+    #: the note's own), how surely.
     stated: tuple[tuple[str, int, float], ...] = ()
 
     def affirmed_form(self, forms: Ints) -> Bools:
@@ -456,7 +457,9 @@ class _Cut:
         """Each statement as one more word without forms, in a segment of its own, under the assertion its name stands under; and
         `Reading.stated`. What stands in a heading or among allergies is no statement, nor what is denied or somebody else's."""
         kept, parent = [], []
-        starts = self.words.start[: len(self.words) - int(self.derived.sum())]  # of the note's own words: results stand behind
+        starts = self.words.start[
+            : len(self.words) - int(self.derived.sum())
+        ]  # of the note's own words: results stand behind
         for one in stated if len(starts) else ():
             segment = int(self.segment_of_word[max(0, int(np.searchsorted(starts, one.start, side="right")) - 1)])
             if segment >= 0 and self.section[segment] != "allergies" and (
