@@ -74,6 +74,7 @@ ORDER = [
     "marked",
     "acts",
     "qualifiers",
+    "places",
     "sides",
     "routes",
     "static",
