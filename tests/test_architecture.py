@@ -75,6 +75,7 @@ ORDER = [
     "marked",
     "acts",
     "qualifiers",
+    "places",
     "sides",
     "routes",
     "static",
