@@ -24,6 +24,7 @@ from codesuggest.learned import Learned
 from codesuggest.marked import MARKED, Claims
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
+from codesuggest.reports import REPORT_FEATURES, REPORTED
 from codesuggest.retrieve import Hits, TermIndex, longest
 from codesuggest.routes import routed
 from codesuggest.sides import ragged, sides_beside, site_sides
@@ -148,6 +149,7 @@ FEATURES: tuple[str, ...] = (
     "code:unspecified_trimester",
     *IMPLIED_FEATURES,
     *COMPANY_FEATURES,
+    *REPORT_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -633,6 +635,9 @@ def _codes(
     put("against:longest_share", share[row])
     put("note:segments", np.log1p(len(reading.first)) / 3)
     put("note:headlines", np.log1p(int(reading.headline.sum())))
+    if static.company is not None and reading.document_type == pcs.REPORT:  # diagnoses
+        put(REPORT_FEATURES[0], 1)
+        x[:, COLUMN[REPORT_FEATURES[1]] :][:, : len(REPORTED)] = x[:, [COLUMN[name] for name in REPORTED]]
     return Table(
         code=code.astype(np.int32),
         concept=ids[row].astype(np.int32),

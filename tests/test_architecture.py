@@ -63,6 +63,7 @@ ORDER = [
     "care",
     "facts",
     "company",
+    "reports",
     "trimesters",
     "mentions",
     "profiles",
