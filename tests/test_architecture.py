@@ -68,6 +68,7 @@ ORDER = [
     "care",
     "facts",
     "company",
+    "reports",
     "trimesters",
     "mentions",
     "profiles",

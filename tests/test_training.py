@@ -25,7 +25,7 @@ from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.suggester import CodeSuggester
 from codesuggest.taught import Taught, policies_of, stands_for
-from codesuggest.training import FOLDS, Example, _folds, build_starter, example_of, read_idioms, train
+from codesuggest.training import FOLDS, Example, _folds, build_starter, example_of, read_idioms, starter_sources, train
 
 
 def files_of(path: Path) -> dict[str, bytes]:
@@ -368,6 +368,15 @@ def test_the_config_travels(tiny_system: CodeSystem, tiny_documents: Sequence[Co
     loaded = CodeSuggester.load(tmp_path / "m")
     assert loaded.config == config
     assert len(loaded.suggest(TINY_NOTES[0][1]).suggestions) == 1
+
+
+def test_every_list_of_idioms_of_the_corpus_is_read() -> None:
+    corpora = Path(__file__).parents[1] / "corpora"
+    sources = starter_sources(None, corpora)
+    told = {(idiom.code, idiom.phrase) for idiom in sources.idioms["icd10cm"]}
+    assert {("I10", "htn"), ("K4030", "irreducible inguinal hernia")} <= told
+    lists = sorted((corpora / "codes").glob("idioms_icd10cm*.tsv"))
+    assert len(lists) > 1 and all(any(line.startswith(path.name) for line in sources.made_from) for path in lists)
 
 
 def test_an_idiom_of_a_code_that_is_not_billable_is_named(tiny_system: CodeSystem, tmp_path: Path) -> None:

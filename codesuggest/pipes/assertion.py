@@ -321,8 +321,8 @@ class _Reading:
         elif kind == _IS_COLON:
             self.before_colon = len(self.walls)
         elif kind == _IS_AND:
-            scope = self.open.get(_NEGATED)
-            alone = scope is not None and self.comma == i - 1 and self.comma_before < scope.start
+            denied = self.open.get(_NEGATED)
+            alone = denied is not None and self.comma == i - 1 and self.comma_before < denied.start
             if alone and not (i + 1 < self.end and self.ids[i + 1] in _ANY):
                 self._close(
                     _NEGATED, i - 1

@@ -178,8 +178,8 @@ class PieceReader:
         listed: Container[str] = (),
     ) -> None:
         """nlp: whose tokenizer cuts, a pipeline of our own. form_ids: normal form -> its id. letters, mark: what else is to be
-        known of a piece, a mark from 0 to 63. common, listed: words that are public beside those `words` knows, lower case; common ones even if
-        several make one piece."""
+        known of a piece, a mark from 0 to 63. common, listed: words that are public beside those `words` knows, lower case;
+        common ones even if several make one piece."""
         tokenizer: Any = nlp.tokenizer
         self._nlp, self._words, self._ids = nlp, words, form_ids
         self._letters_of, self._mark_of = letters, mark
