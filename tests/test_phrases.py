@@ -50,6 +50,7 @@ SAME = [
     ("the patient's left knee", "left knee"),
     ("n/v", "nausea vomiting"),
     ("n/v/d", "nausea vomiting diarrhea"),
+    ("BI-RADS 4A", "BIRADS 4A"),
 ]
 
 
@@ -61,6 +62,7 @@ def test_two_ways_to_write_one_thing(one: str, other: str) -> None:
 
 # Two ways of writing that must stay apart.
 APART = [
+    ("BI-RADS 2", "RADS 2"),  # reactive airways dysfunction syndrome
     ("AF", "af"),  # atrial fibrillation only in capitals
     ("CAP", "cap"),  # community-acquired pneumonia, or a cap on a tooth
     ("CA", "ca"),
