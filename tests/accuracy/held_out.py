@@ -217,15 +217,17 @@ class Bench:
         rankers = {}
         for name, held in parts:
             unseen = {group_of(self.documents[i]) for i in {*held, *left}}
-            kept = self.examples(unseen, (i for i, d in enumerate(self.documents) if group_of(d) not in unseen))
+            places = [i for i, d in enumerate(self.documents) if group_of(d) not in unseen]
             more, taught = [pair for pair in self.more if group_of(pair[0]) not in unseen], self.without(unseen)
+            kept, pairs = self.examples(unseen, places), [(self.documents[i], self.readings[i]) for i in places]
+            kept += [self.change(e) for e in training._by_other_hands(taught, pairs, kept, self.config)]
             kept += [training.example_of(taught, d, r, self.config) for d, r in more]
             rankers[name] = training._fit(kept)
             examples[name] = self.examples(unseen, held)
             for example in examples[name]:
                 rankers[name].complete(example.table, example.hits)
             scores[name] = [rankers[name].score(example.table.x) for example in examples[name]]
-            told(f"{name}: fitted on {len(kept)} notes, {len(held)} answered")
+            told(f"{name}: fitted on {len(places) + len(more)} notes, {len(held)} answered")
         answered: dict[str, Held] = {}
         thresholds = {}
         for name, held in parts:
