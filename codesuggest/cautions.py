@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,7 @@ def _foreign(text: str, language: str) -> Caution | None:
     if language not in names:
         return None
     words = _LETTERS.findall(" ".join(_stretches(text)).lower())
-    counts: Counter[str] = Counter()
-    for names_of in filter(None, map(of_word.get, words)):
-        counts.update(names_of)
+    counts = Counter(chain.from_iterable(filter(None, map(of_word.get, words))))
     own = counts.pop(language, 0)
     other = max(counts, key=lambda name: (counts[name], name), default="")
     lead = counts[other] - own

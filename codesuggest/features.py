@@ -208,7 +208,7 @@ def features(
     _which_kind_of_term(sheet)
     _what_speaks_against(sheet, index)
     site = _what_the_code_is(sheet, index, static)
-    if static.drug is not None:
+    if static.drug is not None and len(sheet.plain):
         _who_provided_it(sheet, static.drug)
     _what_was_learned(sheet)
     if (sheet.witness >= 0).any():
