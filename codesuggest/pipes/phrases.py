@@ -193,6 +193,7 @@ _LINKS = 2  # words without a meaning of their own that a phrase may hold in a r
 _MARKS = ",;:.()[]|\n\r\t•"
 _IS_MARK = np.zeros(max(map(ord, _MARKS)) + 2, bool)  # the last place stands for all letters behind
 _IS_MARK[[ord(mark) for mark in _MARKS]] = True
+_IS_ASCII_MARK = _IS_MARK[:256]
 
 
 def phrase_runs(
@@ -213,8 +214,12 @@ def phrase_runs(
         return np.zeros((0, 2), np.int32)
     # what stands between two neighbouring usable words is counted, not looked at: marks in the gaps between words, changes of
     # group, words with a meaning of their own
-    letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    marks = np.append(0, np.cumsum(_IS_MARK[np.minimum(letters, len(_IS_MARK) - 1)], dtype=np.int32))
+    if text.isascii():
+        is_mark = _IS_ASCII_MARK[np.frombuffer(text.encode("ascii"), np.uint8)]
+    else:
+        letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        is_mark = _IS_MARK[np.minimum(letters, len(_IS_MARK) - 1)]
+    marks = np.append(0, np.cumsum(is_mark, dtype=np.int32))
     own = np.asarray(group)
     broken = np.zeros(len(words), bool)
     broken[1:] = (marks[words.start[1:]] > marks[words.end[:-1]]) | (own[1:] != own[:-1])
