@@ -81,7 +81,7 @@ def adapt(
     Of the documents, counts of codes and the weights are kept, no words. Takes about 0.2 s a document. Raises InputError when
     none is coded in a system to adapt, OptionError for a system the base does not hold. Same input and seed, same model.
     """
-    documents, base = list(documents), base.plain
+    documents, base = list(documents), base.as_made
     for system in systems or ():
         among("systems", system, base.systems)
     config = config or base.config
@@ -110,15 +110,17 @@ def adapt(
             progress(f"{system}: threshold {engine.ranker.threshold:.3f}")
         engines.append(engine)
     adapted = f"{', '.join(wanted)} adapted to {len(notes)} documents of the user's"
-    return CodeSuggester(
+    model = CodeSuggester(
         engines,
         base.vocabulary,
         base.forms,
         name=name or base.name.split("@")[0].removesuffix("-adapted") + "-adapted",
         config=config,
         language=base.language,
+        own_words=base.own_words,
         about={**descent(base, adapted), **_trained_on(base, readings)},
     )
+    return model.as_made
 
 
 def _trained_on(base: CodeSuggester, readings: Iterable[Reading]) -> dict[str, Any]:

@@ -322,6 +322,7 @@ def batch(
 def check(
     file: Annotated[Path, typer.Argument(help="A table with the column code; ends in .csv, .tsv, .jsonl or .parquet.")],
     model: ModelOption = None,
+    words: WordsOption = None,
     note: Annotated[str | None, typer.Option(help="The note of the claim, or - for standard input.")] = None,
     setting: SettingOption = None,
     service_date: DateOption = None,
@@ -342,7 +343,7 @@ def check(
     from codesuggest.claims import read_claims
     from codesuggest.inputs import read_note
 
-    suggester = _open(model)
+    suggester = _open(model, words)
     claims = read_claims(file, suggester.tables, fallback=fallback_encoding)
     text = read_note(note, fallback_encoding) if note is not None else None
     if text is not None and len(claims) > 1:

@@ -197,6 +197,9 @@ def diff(
     before: Annotated[Path, typer.Argument(help="Model folder, or the word starter.", metavar="OLD")],
     after: Annotated[Path, typer.Argument(help="Model folder, or the word starter.", metavar="NEW")],
     documents: DocumentsArgument,
+    words: Annotated[
+        Path | None, typer.Option(help="The site's word list, laid over NEW: what does it change?", metavar="TSV")
+    ] = None,
     gate: Annotated[
         list[str] | None,
         typer.Option(help="How far a figure may move for the worse, as F1=-0.005 or ECE=0.01; may be repeated."),
@@ -218,6 +221,8 @@ def diff(
     gates = [Gate.read(text) for text in gate or ()]
     coded = read_documents(documents, split)
     models = [_open(None if str(path) == "starter" and not path.exists() else path) for path in (before, after)]
+    if words is not None:
+        models[1] = models[1].with_words(words)
     old, new = (ask(m, coded, system=system, threshold=threshold) for m in models)
     comparison = compare(old, new)
     verdicts = [(g, g.passes(comparison)) for g in gates]

@@ -43,6 +43,10 @@ def train(
         typer.Option("--system", help="As icd10cm; by default all that the documents use. May be repeated."),
     ] = None,
     language: Annotated[str, typer.Option(help="Language of the documents: en or es.")] = "en",
+    words: Annotated[
+        Path | None,
+        typer.Option(help="The site's word list: read while the model learns, and kept in its folder.", metavar="TSV"),
+    ] = None,
     layout: LayoutOption = None,
     split_file: SplitFileOption = None,
     part: PartOption = "train",
@@ -89,6 +93,8 @@ def train(
         old = CodeSuggester.load(None if base == STARTER and not Path(base).is_dir() else base)
         if old.path is not None and out.resolve() == old.path.resolve():
             raise OptionError(f"{out} is the model to adapt; name another --out")
+        if words is not None:
+            old = old.with_words(words, keep=True)
         chosen = None if name == "model" else name
         model = adapt(old, kept, systems=system, seed=seed, name=chosen, progress=_say)
     else:
@@ -104,6 +110,7 @@ def train(
             language=language,
             seed=seed,
             min_groups=min_groups,
+            words=words,
             name=name,
             about={"made_from": made_from},
             progress=_say,

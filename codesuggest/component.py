@@ -30,21 +30,26 @@ class CodeSuggestPipe:
         return doc
 
 
-@Language.factory("codesuggest", default_config={"model": None, "setting": None, "service_date": None, "systems": None})
+_DEFAULTS = dict.fromkeys(("model", "words", "setting", "service_date", "systems"))
+
+
+@Language.factory("codesuggest", default_config=_DEFAULTS)
 def make_pipe(
     nlp: Language,
     name: str,
     model: str | None,
+    words: str | None,
     setting: str | None,
     service_date: str | None,
     systems: list[str] | None,
 ) -> CodeSuggestPipe:
     """Registered by entry point. Works behind any tokenizer of the model's language: sections, sentences and assertions are read
-    here, by its word lists, if the pipeline has no components of ours before. Raises OptionError, ModelError.
+    here, by its word lists, if the pipeline has no components of ours before. words: a site's word
+    list. Raises OptionError, ModelError, LexiconError.
     """
     if not Doc.has_extension("codesuggest"):
         Doc.set_extension("codesuggest", default=None)
-    suggester = CodeSuggester.load(model)
+    suggester = CodeSuggester.load(model, words=words)
     lists = language(suggester.language).folder
     parts = {
         "codesuggest_structure": {"folder": str(lists)},

@@ -12,10 +12,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.codes import texts
 from codesuggest.codes.system import CodeSystem
 
 Ints = npt.NDArray[np.int32]
@@ -114,8 +116,10 @@ class Concepts:
     text_blob: npt.NDArray[np.uint8]
 
     def text(self, term: int) -> str:
-        a, b = self.text_offset[term : term + 2].tolist()
-        return self.text_blob[a:b].tobytes().decode("utf-8")
+        return self.texts([term])[0]
+
+    def texts(self, terms: Sequence[int] | npt.NDArray[Any]) -> list[str]:
+        return texts(self.text_offset, self.text_blob, terms)
 
 
 def entries_of(system: CodeSystem) -> list[Entry]:

@@ -165,7 +165,7 @@ def learn(
     Takes about 0.1 s a note. Raises InputError without a decision on a code of the model, OptionError for a date that is none.
     Same input and seed, same model, byte for byte.
     """
-    notes, model = list(decisions), model.plain
+    notes, model = list(decisions), model.as_made
     if date is not None and not _is_day(date):
         raise OptionError("the date must be a day as 2026-03-02")
     if min_groups < 1:
@@ -185,15 +185,17 @@ def learn(
     ]
     count = Counter(decision for note in notes for decision in note.decided.values())
     told = ", ".join(f"{count[d]} {w}" for d, w in zip(DECISIONS, ("accepted", "rejected", "added"), strict=True))
-    return CodeSuggester(
+    made = CodeSuggester(
         engines,
         model.vocabulary,
         model.forms,
         name=name or model.name.split("@")[0],
         config=model.config,
         language=model.language,
+        own_words=model.own_words,
         about=descent(model, f"{len(asked)} decisions on {len(notes)} notes: {told}", date=date),
     )
+    return made.as_made
 
 
 def report(

@@ -241,9 +241,10 @@ def _assemble(base: CodeSuggester, plans: Sequence[_Plan], progress: Callable[[s
     made_from = [*about.get("made_from", ()), *(line for plan in plans for line in plan.made_from)]
     name = base.name.split("@")[0].removesuffix("-rebuilt") + "-rebuilt"
     about |= {"made_from": made_from, "rebuilt_from": base.name}
-    return CodeSuggester(
+    made = CodeSuggester(
         engines, vocabulary, words.known(), name=name, config=base.config, about=about, language=base.language
     )
+    return made if base.own_words is None else made.with_words(base.own_words, keep=True)
 
 
 def _texts(table: CodeSystem) -> Iterator[str]:

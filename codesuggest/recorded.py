@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codesuggest.documents import Document
-from codesuggest.errors import CodeSuggestError, InputError
+from codesuggest.errors import CodeSuggestError, InputError, OptionError
 from codesuggest.records import SCHEMA, NoteResult
 
 if TYPE_CHECKING:
@@ -37,8 +37,15 @@ def load_model(path: str | Path | None, words: SiteList | None = None) -> Sugges
     return CodeSuggester.load(path, words=words)
 
 
-def loading(words: str | Path) -> Load:
-    """What opens, in any process, a model with a site's word list: it is read here, once, and travels along."""
+def with_words(load: Load | None, words: str | Path | None) -> Load | None:
+    """What opens, in any process, a model with a site's word list: it is read here, once, and travels along.
+
+    Raises OptionError for a list beside a `load` of the user's, LexiconError for a list that is none.
+    """
+    if words is None:
+        return load
+    if load is not None:
+        raise OptionError("words are for the models that this library opens; let load take care of them")
     from codesuggest.site_words import SiteList
 
     return partial(_load_with, SiteList.read(words))

@@ -17,6 +17,9 @@ The list is a TSV as all word lists are (`pipes/lexicon.py`), with these columns
   the patient, and the note can mean it (side, encounter, day). A laboratory value alone pins nothing, nor does a charge line.
 * block: the code is never marked `suggested`. It stays listed.
 
+Given to `train` (or `codesuggest train --words`) the list is part of the model: its words are read while the ranker learns, and
+it stands in the folder as `site_words.tsv`, used at every `load` that names no other.
+
 Pin and block change the mark and no confidence, and each says so in a finding (invariant 2). The result's `model` carries
 the list's digest, "starter@9ee83c11a99f+words:1a2b3c4d", so that a batch tells one list from another.
 """
@@ -36,7 +39,8 @@ from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, Concepts, concept_of_codes
 from codesuggest.engine import Engine
 from codesuggest.errors import LexiconError
-from codesuggest.features import FULL, TIGHT, Table
+from codesuggest.features import Table
+from codesuggest.judged import FULL, TIGHT
 from codesuggest.note import AFFIRMED, Reading, weak_forms
 from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.phrases import WordReader
@@ -60,17 +64,18 @@ _IDIOM = KINDS.index("idiom")
 
 @dataclass(frozen=True, slots=True)
 class SiteList:
-    """A list as it was read, for any model. digest: first 8 hex digits of the file's sha256."""
+    """A list as it was read, for any model. digest: first 8 hex digits of the file's sha256. content: the file."""
 
     digest: str
     rows: tuple[Row, ...]
+    content: bytes
 
     @classmethod
     def read(cls, path: str | Path) -> SiteList:
         """Raises LexiconError, naming file and line, for a list that is none or contradicts itself."""
         path = Path(path)
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+            content = path.read_bytes()
         except OSError as error:
             raise LexiconError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
         rows = read_lexicon(path, COLUMNS, optional=("phrase", "system"))
@@ -91,7 +96,7 @@ class SiteList:
         for row in rows:
             if row["kind"] == "pin" and (other := marks.get(_target(row))) is not None:
                 raise row.error(f"{row['code_or_expansion']} is blocked on line {other.line}; it cannot be both")
-        return cls(digest, rows)
+        return cls(hashlib.sha256(content).hexdigest()[:8], rows, content)
 
     def counts(self) -> dict[str, int]:
         """Rows of each kind, of the kinds there are."""

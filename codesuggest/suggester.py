@@ -11,6 +11,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from codesuggest import guideline, store
 from codesuggest.asked import Asked, among, by_lines, claim_lines
 from codesuggest.cautions import TrainedOn, cautions
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
 STARTER = "starter"
 #: Service date of a model none of whose tables is named by a day, when nobody gives one: what its codes do not depend on.
 UNDATED = "2026-04-01"
+#: Starts and ends of stretches of a text, code points, end exclusive, int (n,) both.
+Spans = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
 def starter_path() -> Path:
@@ -54,6 +59,9 @@ def starter_path() -> Path:
     here = Path(__file__).parent
     installed = here / "models" / STARTER
     return installed if installed.is_dir() else here.parent / "models" / STARTER
+
+
+_OWN_WORDS = "site_words.tsv"  #: in a model folder, the list it was trained with
 
 
 class CodeSuggester:
@@ -72,10 +80,11 @@ class CodeSuggester:
         language: str = DEFAULT,
         site_words: SiteWords | None = None,
         plain: CodeSuggester | None = None,
+        own_words: SiteList | None = None,
     ) -> None:
         """engines: one a code system. vocabulary: word forms in order of id. forms: known words and their form. language: of the
-        notes, "en" or "es". site_words, plain: a site's list and the model without it, see `with_words`. Raises OptionError for an
-        unknown language.
+        notes, "en" or "es". site_words, plain: a site's list and the model without it; own_words: the list it was
+        trained with, see `with_words`. Raises OptionError for an unknown language.
         """
         self.language = spoken(language).code
         self.engines = {engine.system.name: engine for engine in engines}
@@ -83,7 +92,7 @@ class CodeSuggester:
         self.config = config or SuggestConfig()
         self.about = licence.marked(about or {}, self.tables.values())
         self._forms = dict(forms)
-        self.site_words, self._plain = site_words, plain
+        self.site_words, self._plain, self.own_words = site_words, plain, own_words
 
     # -- models ------------------------------------------------------------------------------------------------------
 
@@ -94,7 +103,8 @@ class CodeSuggester:
         """Open a model folder; without a path, the starter model.
 
         expect: "sha256:..." of its manifest, for those who pin a model. Every file is checked against the manifest, no
-        code is run from the folder, arrays are memory-mapped. words: a site's word list, see `with_words`. Raises
+        code is run from the folder, arrays are memory-mapped. words: a site's word list, see `with_words`; by default the one
+        that the model was trained with, if any. Raises
         ModelNotFoundError, ModelFormatError, ModelDamagedError, each naming the file and the remedy; LexiconError for the list.
         """
         folder = store.open_folder(Path(path) if path is not None else starter_path(), expect=expect)
@@ -124,22 +134,41 @@ class CodeSuggester:
             path=folder.path,
             about=about,
             language=speech,
+            own_words=SiteList.read(folder.path / _OWN_WORDS) if folder.has(_OWN_WORDS) else None,
         )
-        return model if words is None else model.with_words(words)
+        return model.as_made if words is None else model.with_words(words)
 
     @property
     def plain(self) -> CodeSuggester:
         """The model without a site's word list."""
         return self._plain or self
 
-    def with_words(self, words: str | Path | SiteList) -> CodeSuggester:
+    @property
+    def as_made(self) -> CodeSuggester:
+        """The model with the word list it was trained with, if any, and no other."""
+        return self.plain if self.own_words is None else self.plain.with_words(self.own_words)
+
+    def with_words(self, words: str | Path | SiteList, *, keep: bool = False) -> CodeSuggester:
         """This model with a site's own abbreviations, idioms, pinned and blocked codes (`site_words.py` has the columns).
 
-        The list takes the place of an earlier one, and its digest stands in the name. It is of this object alone: what `save`,
-        `adapt` and `learn` make holds no word of it, so give it again to `load`. Raises LexiconError, naming file and line.
+        The list takes the place of an earlier one, and its digest stands in the name. keep: it becomes part of the model: `save`
+        writes it, what `adapt` and `learn` make has it, `load` uses it unless told of another. Else it is of this object alone.
+        Raises LexiconError, naming file and line.
         """
         plain, site = self.plain, words if isinstance(words, SiteList) else SiteList.read(words)
         engines, vocabulary, fitted = fit(site, plain.engines, plain.vocabulary, plain._word_reader())
+        if keep:
+            plain = CodeSuggester(
+                engines,
+                vocabulary,
+                plain.forms,
+                name=plain.name,
+                config=plain.config,
+                path=plain.path,
+                about=plain.about,
+                language=plain.language,
+                own_words=site,
+            )
         return CodeSuggester(
             engines,
             vocabulary,
@@ -151,6 +180,7 @@ class CodeSuggester:
             language=plain.language,
             site_words=fitted,
             plain=plain,
+            own_words=plain.own_words,
         )
 
     def save(self, path: str | Path) -> None:
@@ -167,6 +197,8 @@ class CodeSuggester:
             "words.txt": "".join(f"{w}\t{f}\n" for w, f in sorted(self._forms.items())),
             "README.md": self._card(),
         }
+        if self.own_words is not None:
+            files[_OWN_WORDS] = self.own_words.content
         systems = []
         for engine in self.engines.values():
             row, more = engine.files()
@@ -323,13 +355,13 @@ class CodeSuggester:
         place = asked.setting_for(reading.document_type)
         chosen = asked.systems_for(reading.document_type, self.systems)
         suggestions: list[Suggestion] = []
-        claimed: list[tuple[int, int]] = []
+        claimed: list[Spans] = []
         for name in chosen:
             rank = self._rank_lines if by_lines(reading.document_type, name) else self._rank
             limit = asked.limit or self.config.limit
             ranked, spans = rank(reading, self.engines[name], asked.day, place, limit, asked.threshold)
             suggestions += ranked
-            claimed += spans
+            claimed.append(spans)
         if self.site_words is not None:
             suggestions = self.site_words.marked(suggestions)
         withheld = self._withheld(reading, suggestions, claimed, place)
@@ -350,7 +382,7 @@ class CodeSuggester:
 
     def _rank(
         self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
-    ) -> tuple[list[Suggestion], list[tuple[int, int]]]:
+    ) -> tuple[list[Suggestion], Spans]:
         """The best codes of one system, with what they rest on; and the spans of all matches, listed or not."""
         hits, table = engine.candidates(
             reading,
@@ -363,13 +395,13 @@ class CodeSuggester:
         out = listed(
             reading, engine, hits, table, self.config, day=day, limit=limit, threshold=threshold, pinned=pinned
         )
-        first, last = hits.first[table.usable], hits.last[table.usable]
-        starts, ends = reading.words.start[first].tolist(), reading.words.end[last].tolist()
-        return out, list(zip(starts, ends, strict=True))
+        used = table.usable.nonzero()[0]
+        first, last = hits.first.take(used), hits.last.take(used)
+        return out, (reading.words.start.take(first), reading.words.end.take(last))
 
     def _rank_lines(
         self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
-    ) -> tuple[list[Suggestion], list[tuple[int, int]]]:
+    ) -> tuple[list[Suggestion], Spans]:
         """The best codes of a list of charge lines; and the spans of the lines."""
         lines = lines_of(reading.text)
         out = engine.scorer.suggest(
@@ -380,21 +412,26 @@ class CodeSuggester:
             threshold=threshold,
             places=self.config.evidence_per_suggestion,
         )
-        return out, [(line.start, line.end) for line in lines]
+        return out, (np.array([line.start for line in lines], int), np.array([line.end for line in lines], int))
 
     def _withheld(
-        self, reading: Reading, suggestions: Sequence[Suggestion], claimed: Iterable[tuple[int, int]], setting: str
+        self, reading: Reading, suggestions: Sequence[Suggestion], claimed: Sequence[Spans], setting: str
     ) -> tuple[Withheld, ...]:
         """Every phrase that no listed suggestion rests on, each with one reason."""
-        is_evidence = overlap((e.start, e.end) for s in suggestions for e in s.evidence)
-        is_matched = overlap(claimed)
+        phrases = reading.phrases
+        own = np.array([p.start for p in phrases], np.int64), np.array([p.end for p in phrases], np.int64)
+        shown = {id(s.evidence): s.evidence for s in suggestions}.values()  # codes of one concept share it
+        places = [(e.start, e.end) for evidence in shown for e in evidence]
+        evident = touched(own, (np.array([a for a, _ in places], np.int64), np.array([b for _, b in places], np.int64)))
+        matched = [touched(own, spans) for spans in claimed]
         out: dict[tuple[int, int], Withheld] = {}  # a laboratory value may be a phrase of the text and a finding
-        for phrase in reading.phrases:
-            if is_evidence(phrase.start, phrase.end) or (phrase.start, phrase.end) in out:
+        for n in (~evident).nonzero()[0].tolist():
+            phrase = phrases[n]
+            if (phrase.start, phrase.end) in out:
                 continue
             reason = phrase.assertion
             if reason == "affirmed" or (reason == "uncertain" and setting == "inpatient"):
-                reason = "ranked_low" if is_matched(phrase.start, phrase.end) else "no_match"
+                reason = "ranked_low" if any(found[n] for found in matched) else "no_match"
             out[phrase.start, phrase.end] = Withheld(phrase.start, phrase.end, reason, phrase.section, phrase.cue)
         return tuple(out[span] for span in sorted(out))
 
@@ -595,6 +632,17 @@ class CodeSuggester:
         bar = engine.ranker.threshold if asked.threshold is None else asked.threshold
         blocked = frozenset() if self.site_words is None else self.site_words.blocked_in(system)
         return Trace(engine, reading, result, hits, table, bar, asked.limit or self.config.limit, blocked)
+
+
+def touched(own: Spans, others: Spans) -> npt.NDArray[np.bool_]:
+    """Which of some stretches share a character with any of the others, bool (n,); as `overlap` for all of them together."""
+    start, end = others
+    if not len(start):
+        return np.zeros(len(own[0]), bool)
+    order = start.argsort()
+    reach = np.maximum.accumulate(end.take(order))
+    before = start.take(order).searchsorted(own[1])
+    return np.asarray((before > 0) & (reach.take(before - 1) > own[0]))
 
 
 def overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:

@@ -110,7 +110,7 @@ SIGNATURES = {
     CodeSuggester.explain: (("self", "note", "code"), ("system", "marked", "options")),
     train: (
         ("documents",),
-        ("systems", "idioms", "config", "language", "seed", "min_groups", "name", "about", "progress"),
+        ("systems", "idioms", "config", "language", "seed", "min_groups", "words", "name", "about", "progress"),
     ),
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pcs_system import SYSTEM as PCS
 from pcs_system import documents as pcs_documents
-from test_training import mentions
+from test_training import files_of, mentions
 from typer.testing import CliRunner
 
 from codesuggest import CodeSuggester, NoteResult, cli, evaluate
@@ -24,6 +25,7 @@ from codesuggest.coded import CodedDocument, Label
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS
 from codesuggest.errors import BatchError, LexiconError, OptionError
+from codesuggest.learn import DecidedNote, learn
 from codesuggest.site_words import COLUMNS, SiteList
 from codesuggest.training import train
 
@@ -304,6 +306,58 @@ def test_any_phrase_is_found_or_refused(
         assert code in suggested(found)
 
 
+def test_the_component_takes_a_list(site: Path, clinic: CodeSuggester) -> None:
+    import spacy
+
+    import codesuggest.component  # noqa: F401 - registers the factory, as the entry point does
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("codesuggest", config={"words": str(site)})
+    assert nlp("Assessment: BRBPR.")._.codesuggest == clinic.suggest("Assessment: BRBPR.")
+
+
+# ---- a list that a model was trained with
+
+
+TRAINED = ("abbreviation\tkt\tpodagra\t\tme", "idiom\tking toe\tQ11\t\tme", "block\t\tQ15\t\tme")
+
+
+def test_a_model_is_trained_with_a_list_and_keeps_it(
+    tiny_system: CodeSystem, tiny_documents: Sequence[CodedDocument], tiny_folder: Path, tmp_path: Path
+) -> None:
+    """What the list says is known while the ranker learns, in the folder, and after adapting and learning."""
+    site = write(tmp_path, *TRAINED)
+    documents = [
+        replace(d, text=d.text.replace("Gouty arthritis", "King toe").replace("Podagra", "KT")) for d in tiny_documents
+    ]
+    assert sum(a.text != b.text for a, b in zip(documents, tiny_documents, strict=True)) > 0
+    trained = train(documents, systems=[tiny_system], min_groups=1, seed=7, name="tiny", words=site)
+    without = train(documents, systems=[tiny_system], min_groups=1, seed=7, name="tiny")
+    trained.save(tmp_path / "model")
+    loaded = CodeSuggester.load(tmp_path / "model")
+    digest = SiteList.read(site).digest
+    assert loaded.name.endswith(f"+words:{digest}") and trained.name == f"tiny+words:{digest}"
+    adapted = adapt(loaded, documents)
+    learned = learn(loaded, [DecidedNote("a", "King toe.", {("icd10cm", "Q11"): "accept"})])
+    adapted.save(tmp_path / "adapted")
+    for model in (trained, loaded, adapted, learned, CodeSuggester.load(tmp_path / "adapted")):
+        for note in ("Assessment:\n1. King toe", "Assessment:\n1. KT"):
+            assert suggested(model.suggest(note)) == ["Q11"], (model.name, note)
+        assert "site_blocked" in [f.rule for f in model.suggest("Assessment:\n1. Asthma").findings]
+    assert "Q11" not in suggested(without.suggest("Assessment:\n1. King toe"))
+    # the same bytes again, and another list instead of its own
+    loaded.save(tmp_path / "again")
+    assert files_of(tmp_path / "again") == files_of(tmp_path / "model")
+    other = CodeSuggester.load(tmp_path / "model", words=write(tmp_path, "block\t\tQ11\t\tme", name="other.tsv"))
+    assert suggested(other.suggest("Assessment:\n1. King toe")) == []
+    assert [f.rule for f in other.suggest("Assessment:\n1. Asthma").findings if f.rule.startswith("site_")] == []
+
+
+def test_training_with_a_list_that_names_no_code(tiny_system: CodeSystem, tmp_path: Path) -> None:
+    with pytest.raises(LexiconError, match="line 2"):
+        train([], systems=[tiny_system], words=write(tmp_path, "idiom\tking toe\tZ99.89\t\tme"))
+
+
 # ---- what is refused
 
 
@@ -416,6 +470,12 @@ def test_the_commands_take_a_list(site: Path, clinic: CodeSuggester, tmp_path: P
     assert json.loads(run("encounter", note, "--json"))["model"] == clinic.name
     assert json.loads(run("explain", note, "Z72.0", "--json"))["stage"] == "suggested"
     assert json.loads(run("evaluate", docs, "--json"))["results"] == f"model {clinic.name}"
+    claim = tmp_path / "claim.csv"
+    claim.write_text("code\nZ72.0\n")
+    run("check", claim, "--note", note, "--json")
+    assert json.loads(run("model", "diff", "starter", "starter", docs, "--json"))["after"] == clinic.name
+    run("train", docs, "--base", "starter", "--out", tmp_path / "adapted")
+    assert CodeSuggester.load(tmp_path / "adapted").name.endswith(clinic.name.split("+")[1])
     run("batch", docs, "--out", tmp_path / "o.jsonl")
     assert json.loads((tmp_path / "o.jsonl").read_text())["model"] == clinic.name
     assert "2 of kind abbreviation, 2 of kind idiom, 2 of kind pin, 1 of kind block" in " ".join(

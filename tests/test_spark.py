@@ -125,6 +125,23 @@ def test_a_model_folder_is_shipped_as_an_archive(session: Any, tmp_path: Path) -
     assert [a for a in session.sparkContext.listArchives if a.endswith(f"#codesuggest-{name}")]
 
 
+def test_every_task_knows_the_sites_words(session: Any, tmp_path: Path) -> None:
+    site = tmp_path / "site.tsv"
+    _again(site)
+    frame = session.createDataFrame([(1, "Assessment: king toe.")], "id bigint, text string")
+    results = suggest_spark(frame, words=site)
+    site.unlink()  # the plan holds the list
+    alone = CodeSuggester.load(words=_again(site)).suggest("Assessment: king toe.", id="1", limit=50)
+    assert results.first().record == alone.to_json() and alone.suggested[0].code == "M10.9"
+    with pytest.raises(OptionError, match="words"):
+        suggest_spark(frame, words=_again(site), load=lambda _: None)
+
+
+def _again(site: Path) -> Path:
+    site.write_text("kind\tphrase\tcode_or_expansion\tsystem\tsource\nidiom\tking toe\tM10.9\t\tme\n")
+    return site
+
+
 def test_files_in_and_files_out(session: Any, tmp_path: Path) -> None:
     source = tmp_path / "notes.jsonl"
     texts = [json.dumps(row) for row in rows(NOTES[:8])]

@@ -380,14 +380,14 @@ def test_an_idiom_of_a_code_that_is_not_billable_is_named(tiny_system: CodeSyste
     assert (idiom.code, idiom.phrase, idiom.kind, idiom.common) == ("Q11", "toe trouble", "idiom", 3)
 
 
-def test_the_shipped_model_is_not_overwritten_without_the_data() -> None:
+def test_the_shipped_model_is_not_overwritten_without_the_data(tmp_path: Path) -> None:
     from codesuggest.suggester import starter_path
 
     corpora = Path(__file__).parent.parent / "corpora"
     with pytest.raises(InputError, match="shipped"):
         build_starter(None, starter_path(), corpora=corpora)
     with pytest.raises(InputError, match="nowhere"):
-        build_starter(None, starter_path(), corpora=Path("nowhere"))
+        build_starter(None, tmp_path, corpora=Path("nowhere"))
 
 
 # ---- coded documents

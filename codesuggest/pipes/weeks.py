@@ -27,13 +27,49 @@ _PREGNANT = re.compile(
     r"\b(?:pregnan\w*|g[1-9]p\d|gravida|fetal|fetus|fht|edd|edc|intrauterine|amniotic|prenatal|antenatal|trimester)\b",
     re.I,
 )
+#: One of these stands in every match of `WEEKS`, in small letters; looked for first, as most notes have none.
+_TELL = ("pregnan", "gestation", "iup", "intrauterine", "ga ", "ga:", " ega")
+_GA, _SEVENTHS, _DAYS = re.compile(r" ga\b"), re.compile(r"\s[0-6]/7"), re.compile(r"\dw[0-6]")
+#: And of these, or a figure as "g2p1", in every match of `_PREGNANT`.
+_OF_PREGNANCY = (
+    "pregnan", "gravida", "fetal", "fetus", "fht", "edd", "edc", "intrauterine", "amniotic", "prenatal", "antenatal",
+    "trimester",
+)  # fmt: skip
+_PARITY = re.compile(r"g[1-9]p\d")
+_ODD = re.compile(
+    "[\u017f\u0130\u0131]"
+)  #: letters that the regexes take for an s or an i, but that stay what they are in `lower`
 FIRST, LAST = 8, 42  #: weeks with a code of their own
+
+
+def lowered(text: str) -> str:
+    """The text in small letters; "" where a letter has others than the regexes think, so that nothing can be told by it."""
+    return text.lower() if text.isascii() or not _ODD.search(text) else ""
+
+
+def may_tell_weeks(low: str) -> bool:
+    """Whether `WEEKS` can match a text, by its `lowered`: False is certain."""
+    return (
+        not low
+        or any(word in low for word in _TELL)
+        or (" ga" in low and _GA.search(low) is not None)
+        or ("/7" in low and _SEVENTHS.search(low) is not None)
+        or _DAYS.search(low) is not None
+    )
+
+
+def _is_of_pregnancy(text: str, low: str) -> bool:
+    told = not low or any(word in low for word in _OF_PREGNANCY) or _PARITY.search(low) is not None
+    return told and _PREGNANT.search(text) is not None
 
 
 def weeks(text: str) -> list[Stated]:
     """Each week named, by place; the latest is the surest, as earlier ones tell how it went."""
-    found = [(m.start(), m.end(), int(m["a"] or m["b"])) for m in WEEKS.finditer(text)]
-    if not found and not _PREGNANT.search(text):
+    low = lowered(text)
+    found = []
+    if may_tell_weeks(low):
+        found = [(m.start(), m.end(), int(m["a"] or m["b"])) for m in WEEKS.finditer(text)]
+    if not found and not _is_of_pregnancy(text, low):
         return []
     found += [(m.start(), m.end(), int(m["a"] or m["b"])) for m in _DATED.finditer(text)]
     found = [f for f in sorted(found) if 4 <= f[2] <= 44]
