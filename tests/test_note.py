@@ -120,6 +120,29 @@ def test_headlines_and_their_rank(starter: CodeSuggester) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("after", "group"),
+    [
+        ("Same", "assessment"),
+        ("SAME AS ABOVE.", "assessment"),
+        ("The same; see findings.", "assessment"),
+        ("Perforated appendicitis", "reason"),
+    ],
+)
+def test_a_postoperative_diagnosis_that_repeats_the_one_before(starter: CodeSuggester, after: str, group: str) -> None:
+    text = f"Preoperative diagnosis: acute appendicitis\nPostoperative diagnosis: {after}\nProcedure: appendectomy\n"
+    reading = starter.reader.read(text)
+    before = next(i for i, s in enumerate(segments(text, reading)) if s[0] == "acute appendicitis")
+    assert (reading.section[before], GROUPS[reading.group[before]]) == ("preop_diagnosis", group)
+
+
+def test_pathology_and_the_course_after_an_operation_tell_of_findings(starter: CodeSuggester) -> None:
+    text = "Specimen: polyp\nPathology: tubular adenoma\nPostop course: wound infection\n"
+    reading = starter.reader.read(text)
+    told = {s[0]: GROUPS[g] for s, g in zip(segments(text, reading), reading.group.tolist(), strict=True)}
+    assert told == {"polyp": "procedure", "tubular adenoma": "findings", "wound infection": "story"}
+
+
 def test_ranks_count_within_a_group(starter: CodeSuggester) -> None:
     text = "Chief complaint: cough\nAssessment:\n- Gout\n- Asthma\n- Obesity\nPlan:\n- Rest\n"
     found = headlines(text, starter.reader.read(text))

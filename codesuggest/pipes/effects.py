@@ -16,9 +16,10 @@ cues; `induced.tsv` the findings that have a code of their own where a drug is t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,12 +97,20 @@ class EffectReader:
             for row in read_lexicon(folder / "induced.tsv", ("words", "drugs", "code", "source"), optional=("drugs",))
         ]
 
-    def read(self, text: str, sentences: Sequence[tuple[int, int]]) -> list[Stated]:
-        """All statements, by place. sentences: (start, end) in order."""
-        low = text.lower()
-        if len(low) != len(text):  # one character that has no single small letter would move all that follow
-            low = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
-        found = list(self._mentions(low))
+    def may_name(self, piece: str) -> bool:
+        """Whether a name may begin in this stretch of text between white space."""
+        return not self._names.keys().isdisjoint(_FIRST.findall(_small(piece)))
+
+    def read(
+        self, text: str, sentences: Sequence[tuple[int, int]], where: Iterable[tuple[int, int]] | None = None
+    ) -> list[Stated]:
+        """All statements, by place. sentences: (start, end) in order. where: the stretches in which a name may begin, by who knows
+        them."""
+        where = [(0, len(text))] if where is None else list(where)
+        if not where:
+            return []
+        low = _small(text)
+        found = list(self._mentions(low, where))
         if not found:
             return []
         out: list[Stated] = []
@@ -136,10 +145,10 @@ class EffectReader:
                 out += self._harms(low, a, b, start, end, begin, cue.sure)
         return out
 
-    def _mentions(self, low: str) -> Iterator[tuple[int, int, str]]:
+    def _mentions(self, low: str, where: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
         """(start, end, beginning of its codes) of every name, the longest at each place."""
         stop = 0
-        for word in _FIRST.finditer(low):
+        for word in chain.from_iterable(_FIRST.finditer(low, start, end) for start, end in where):
             own = self._names.get(word[0])
             if own is None or word.start() < stop:
                 continue
@@ -189,6 +198,14 @@ class EffectReader:
                 if hit := row.pattern.search(part):
                     yield Stated(offset + hit.start(), offset + hit.end(), row.code, sure, False)
                     break
+
+
+def _small(text: str) -> str:
+    """The text in small letters, every character at its place."""
+    low = text.lower()
+    if len(low) != len(text):  # one character that has no single small letter would move all that follow
+        low = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+    return low
 
 
 _FIRST = re.compile(r"[a-z0-9]+")
