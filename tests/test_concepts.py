@@ -286,3 +286,26 @@ def test_e11_means_e11_9(starter: CodeSuggester) -> None:
     concept, _ = place_of(starter, "E11.9")
     forms = {FORMS_OF(engine.concepts.text(int(t))) for t in np.flatnonzero(engine.concepts.term_concept == concept)}
     assert FORMS_OF("type 2 diabetes") in forms
+
+
+@pytest.mark.parametrize(
+    ("title", "says"),
+    [
+        ("Laceration without foreign body of right hand", "Laceration of right hand"),
+        ("Puncture wound without foreign body of left index finger without damage to nail", "Puncture wound of left index finger"),
+        ("Type 2 diabetes mellitus without complications in remission", "Type 2 diabetes mellitus in remission"),
+    ],
+)  # fmt: skip
+def test_the_site_behind_what_is_not_there_is_kept(title: str, says: str) -> None:
+    assert trimmed(title) == says
+
+
+def test_an_idiom_of_pregnancy_holds_at_all_its_times() -> None:
+    titles = {"O1410": "Bad spells, unspecified trimester", "O1412": "Bad spells, second trimester"}
+    titles |= {"O1414": "Bad spells complicating childbirth", "O1490": "Other spells, unspecified trimester"}
+    entries = [Entry(code, title, True, -1, (), place) for place, (code, title) in enumerate(titles.items())]
+    concepts, terms = build(
+        entries, lambda text: tuple(text.lower().split()), [Idiom("O1410", "the spells", "idiom", 1)]
+    )
+    told = {int(concepts.term_concept[t]) for t, forms in enumerate(terms) if forms == ("the", "spells")}
+    assert {entries[int(concepts.member[concepts.member_indptr[c]])].code for c in told} == {"O1410", "O1412", "O1414"}
