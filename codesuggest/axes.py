@@ -22,7 +22,7 @@ from codesuggest.note import AFFIRMED, GROUPS, HISTORICAL, Reading
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.procedures import ALPHABET as _ALPHABET
 from codesuggest.procedures import APPROACHES, Axes
-from codesuggest.retrieve import Hits
+from codesuggest.retrieve import Hits, among, ragged
 
 Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -70,7 +70,11 @@ REPORT = "operative_report"  #: type of document in which one operation or few a
 _J = 18
 _SAID = 0.5  # share of a device's words from which it counts as told
 _Z, _FIFTH, _SIXTH, _SEVENTH = 33, 4, 5, 6
+#: Sections whose fifth character is an approach, by their letter; and the place in APPROACHES of each fifth character, -1 for none.
+_HAS_APPROACH = np.isin(np.arange(256), [0, 1, 2, 3, 4, 7, 8, 9, 31])
 _LETTER_OF_APPROACH = np.array([int(v) if v.isdigit() else {"F": 15, "X": 31}[v] for v in APPROACHES])
+_APPROACH_OF = np.full(256, -1, np.int64)
+_APPROACH_OF[_LETTER_OF_APPROACH] = np.arange(len(APPROACHES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +100,23 @@ def choose(
 
     row, code, side: (n,), candidate operation (ascending), position of the member code, its side. side_open: bool (n,).
     """
-    letter = axes.letter[code]
+    letter, rest = axes.letter.take(code, 0), axes.rest.take(code)
     fit, against, fixed = _wording(axes, spoken, row, code)
-    approach = np.full(256, -1, np.int64)
-    approach[_LETTER_OF_APPROACH] = np.arange(len(APPROACHES))
-    has = np.isin(letter[:, 0], [0, 1, 2, 3, 4, 7, 8, 9, 31])
-    own = np.where(has, approach[letter[:, _FIFTH]], -1)
+    own = np.where(_HAS_APPROACH.take(letter[:, 0]), _APPROACH_OF.take(letter[:, _FIFTH]), -1)
+    at = np.maximum(own, 0)
     heard = _approaches(axes, reading, spoken, int(row.max()) + 1 if len(row) else 0)
+    has = own >= 0
     offered = np.zeros_like(heard, dtype=bool)
-    offered[row[own >= 0], own[own >= 0]] = True
-    said = np.where(own >= 0, heard[row, np.maximum(own, 0)], 0)
-    rival = np.where(offered, heard, 0)[row]
-    rival[np.arange(len(row)), np.maximum(own, 0)] = 0
-    other = np.where(own >= 0, rival.max(1, initial=0), 0)
-    rest_share = _rests(axes, reading, idf, axes.rest[code])
-    told, untold = np.where(axes.rest[code] > 0, rest_share, 0), np.where(axes.rest[code] > 0, 1 - rest_share, 0)
-    plain = axes.rest[code] == 0
+    offered[row.compress(has), own.compress(has)] = True
+    said = np.where(has, heard[row, at], 0)
+    rival = np.where(offered, heard, 0).take(row, 0)
+    rival[np.arange(len(row)), at] = 0
+    other = np.where(has, rival.max(1, initial=0), 0)
+    plain = rest == 0
+    rest_share = _rests(axes, reading, idf, rest)
+    told, untold = np.where(plain, 0, rest_share), np.where(plain, 0, 1 - rest_share)
     score = 2.5 * fit - 2.5 * against + 1.5 * said - 1.0 * other + 1.5 * told - 0.8 * untold + 0.2 * plain
-    score += np.where(own == 0, 0.3, 0) - 0.02 * np.maximum(own, 0)
+    score += np.where(own == 0, 0.3, 0) - 0.02 * at
     keep, chance = _best(row * 5 + side, score, code)
     columns: dict[str, Any] = {f"axis:approach_{v}": own == i for i, v in enumerate(APPROACHES)}
     columns |= (
@@ -148,8 +151,8 @@ def choose(
         "axis:chance": chance,
         "axis:side_open": side_open,
     }
-    open_rest = (axes.rest[code] > 0) & (rest_share < _SAID)
-    columns["axis:approach_open"] = (own >= 0) & (said == 0) & ~fixed[:, 0] & (offered.sum(1)[row] > 1)
+    open_rest = ~plain & (rest_share < _SAID)
+    columns["axis:approach_open"] = has & (said == 0) & ~fixed[:, 0] & (offered.sum(1).take(row) > 1)
     columns["axis:device_open"] = open_rest & (letter[:, _SIXTH] != _Z) & ~fixed[:, 1] & _varies(row, letter, _SIXTH)
     columns["axis:qualifier_open"] = (
         open_rest & (letter[:, _SEVENTH] != _Z) & ~fixed[:, 2] & _varies(row, letter, _SEVENTH)
@@ -184,27 +187,30 @@ def told_only(reading: Reading) -> Reading:
 
 def names_operation(axes: Axes, reading: Reading, hits: Hits) -> Bools:
     """Which matches hold the word that names the operation: "lower leg" alone is no MRI of it. bool, shape of the hits."""
-    verb = axes.term_verb[hits.term].astype(np.int64)
+    verb = axes.term_verb.take(hits.term).astype(np.int64)
     size = np.int64(len(reading.known))
-    said = np.unique(reading.segment_of_word[reading.word].astype(np.int64) * size + reading.form)
-    return np.asarray((verb < 0) | np.isin(hits.segment * size + verb, said))
+    said = reading.segment_of_word.take(reading.word) * size + reading.form
+    return np.asarray((verb < 0) | among(hits.segment * size + verb, said))
 
 
 def _wording(axes: Axes, spoken: Spoken, row: Ints, code: Ints) -> tuple[Floats, Floats, Bools]:
     """For each member, the best wording said that allows it, the best that does not, and whether a wording fixes each of
     the three last axes."""
-    pattern = axes.term_pattern[spoken.term]
-    use = np.flatnonzero((pattern >= 0) & spoken.whole)
-    first = np.searchsorted(row, spoken.row[use])
-    count = np.searchsorted(row, spoken.row[use], side="right") - first
-    hit = np.repeat(use, count)
-    member = np.repeat(first, count) + np.arange(len(hit)) - np.repeat(np.cumsum(count) - count, count)
-    value = (spoken.strength * (0.5 + 0.1 * np.minimum(spoken.words, 5)))[hit].astype(np.float32)
-    fits = axes.fits(pattern[hit], code[member])
-    out = np.zeros((2, len(code)), np.float32)
-    np.maximum.at(out[0], member[fits], value[fits])
-    np.maximum.at(out[1], member[~fits], value[~fits])
-    fixed = np.zeros((len(code), 3), bool)
+    pattern = axes.term_pattern.take(spoken.term)
+    use = ((pattern >= 0) & spoken.whole).nonzero()[0]
+    out, fixed = np.zeros((2, len(code)), np.float32), np.zeros((len(code), 3), bool)
+    if not len(use):
+        return out[0], out[1], fixed
+    own = spoken.row.take(use)
+    first = row.searchsorted(own)
+    count = row.searchsorted(own, side="right") - first
+    hit, member = ragged(count)
+    member += first.take(hit)
+    hit = use.take(hit)
+    value = (spoken.strength * (0.5 + 0.1 * np.minimum(spoken.words, 5))).take(hit).astype(np.float32)
+    fits = axes.fits(pattern.take(hit), code.take(member))
+    np.maximum.at(out[0], member.compress(fits), value.compress(fits))
+    np.maximum.at(out[1], member.compress(~fits), value.compress(~fits))
     narrow = axes.allow[pattern[hit]][:, _FIFTH:]
     single = (narrow & (narrow - np.uint64(1))) == 0  # one bit: the list names the value
     for axis in range(3):
@@ -217,22 +223,22 @@ def _approaches(axes: Axes, reading: Reading, spoken: Spoken, n: int) -> Floats:
     out = np.zeros((n, len(APPROACHES)), np.float32)
     if not len(axes.cue_form) or not n:
         return out
-    segments = len(reading.first)
-    by_form = np.full(len(reading.known), -1, np.int64)
-    order = np.argsort(axes.cue_form, kind="stable")
-    forms, start = np.unique(axes.cue_form[order], return_index=True)
-    by_form[forms] = start
-    ends = np.append(start[1:], len(order))
-    number = np.full(len(reading.known), 0, np.int64)
-    number[forms] = ends - start
-    segment = reading.segment_of_word[reading.word]
-    there = (segment >= 0) & (by_form[reading.form] >= 0)
-    there[there] = np.isin(reading.status[segment[there]], (AFFIRMED, HISTORICAL))
-    form, at = reading.form[there], segment[there]
-    count = number[form]
-    cue = np.repeat(by_form[form], count) + np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-    heard = np.zeros((segments, len(APPROACHES)), bool)
-    heard[np.repeat(at, count), axes.cue_approach[order][cue]] = True
+    order = axes.cue_form.argsort(kind="stable")
+    cues = axes.cue_form.take(order)
+    start = cues.searchsorted(reading.form)
+    told = (cues.take(start, mode="clip") == reading.form).nonzero()[0]
+    form, segment, start = (
+        reading.form.take(told),
+        reading.segment_of_word.take(reading.word.take(told)),
+        start.take(told),
+    )
+    status = reading.status.take(segment, mode="clip") if len(reading.status) else segment
+    there = ((segment >= 0) & ((status == AFFIRMED) | (status == HISTORICAL))).nonzero()[0]
+    form, segment, start = form.take(there), segment.take(there), start.take(there)
+    one, cue = ragged(cues.searchsorted(form, side="right") - start)
+    cue += start.take(one)
+    heard = np.zeros((len(reading.first), len(APPROACHES)), bool)
+    heard[segment.take(one), axes.cue_approach.take(order).take(cue)] = True
     affirmed = reading.status == AFFIRMED
     told = affirmed & (reading.group == GROUPS.index("procedure"))
     out[:] = np.maximum(_ANYWHERE * heard[affirmed].any(0), _TOLD * heard[told].any(0))
@@ -287,9 +293,11 @@ def _integral(letter: npt.NDArray[np.uint8], row: Ints, spoken: Spoken, reading:
     named[spoken.row[spoken.whole & (reading.status[spoken.segment] == AFFIRMED)]] = True
     surgical = letter[:, 0] == 0
     inspection = surgical & (letter[:, 2] == _J)
-    other = {_ALPHABET[i] for i in np.unique(letter[surgical & ~inspection & named[row], 1]).tolist()}
-    covered = [i for i, c in enumerate(_ALPHABET) if other & set(_INSPECTED.get(c, c))]
-    return np.asarray(inspection & np.isin(letter[:, 1], covered))
+    if not inspection.any():
+        return inspection
+    other = {_ALPHABET[i] for i in set(letter[surgical & ~inspection & named.take(row), 1].tolist())}
+    covered = np.array([bool(other & set(_INSPECTED.get(c, c))) for c in _ALPHABET] + [False])
+    return np.asarray(inspection & covered.take(letter[:, 1]))
 
 
 @lru_cache(maxsize=1)

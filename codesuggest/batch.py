@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import wait
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,30 +158,31 @@ def run_batch(
             return BatchSummary(out, 0, 0, 0, 0.0, complete=True)
         raise BatchError(f"{out} exists: --overwrite replaces it")
 
-    if since is not None:
-        from codesuggest.since import loading as loading_since  # and with it the suggester, as in `load_model`
+    with ExitStack() as held:
+        if since is not None:
+            from codesuggest.since import loading as loading_since  # and with it the suggester, as in `load_model`
 
-        if out.suffix.lower() != ".jsonl":
-            raise BatchError(
-                f"{out}: a run that goes on from another gives JSON lines, and a list of changes beside them"
-            )
-        load = loading_since(since, words)
-    load = load or load_model
-    suggester = load(model)
-    chosen = checked(suggester, options, limit, threshold)
-    run = {
-        "version": __version__,
-        "inputs": fingerprint(paths),
-        "model": suggester.name,
-        "options": json.loads(json.dumps(chosen, default=str)),
-        "show_text": show_text,
-        "id_key": id_key,
-        "text_key": text_key,
-        "fallback": fallback,
-        "since": None if since is None else fingerprint([since]),
-    }
-    work = _Work(None if model is None else str(model), suggester.name, chosen, show_text, load)
-    with Partial.open(partial, run, fresh=overwrite) as store:
+            if out.suffix.lower() != ".jsonl":
+                raise BatchError(
+                    f"{out}: a run that goes on from another gives JSON lines, and a list of changes beside them"
+                )
+            load = held.enter_context(loading_since(since, words))
+        load = load or load_model
+        suggester = load(model)
+        chosen = checked(suggester, options, limit, threshold)
+        run = {
+            "version": __version__,
+            "inputs": fingerprint(paths),
+            "model": suggester.name,
+            "options": json.loads(json.dumps(chosen, default=str)),
+            "show_text": show_text,
+            "id_key": id_key,
+            "text_key": text_key,
+            "fallback": fallback,
+            "since": None if since is None else fingerprint([since]),
+        }
+        work = _Work(None if model is None else str(model), suggester.name, chosen, show_text, load)
+        store = held.enter_context(Partial.open(partial, run, fresh=overwrite))
         resumed, errors = _skip(documents, store)
         done = resumed
         if progress:
@@ -195,13 +196,14 @@ def run_batch(
                 errors += sum(is_error(line) for line in lines)
                 if progress:
                     progress(done, errors)
-        finish(store, out, show_text)
-    changed = None
-    if since is not None:
-        from codesuggest.since import Since
+        changed = None
+        if since is not None:
+            from codesuggest.since import Since
 
-        assert isinstance(suggester, Since)
-        changed = suggester.write_changes(out, out.with_name(out.name + ".changes.csv"))
+            assert isinstance(suggester, Since)
+            # before OUT, so that a run that fails here goes on here
+            changed = suggester.write_changes(store.records(), out.with_name(out.name + ".changes.csv"))
+        finish(store, out, show_text)
     return BatchSummary(out, done, resumed, errors, time.monotonic() - began, changed=changed)
 
 

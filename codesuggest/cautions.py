@@ -120,9 +120,8 @@ def _foreign(text: str, language: str) -> Caution | None:
         return None
     words = _LETTERS.findall(" ".join(_stretches(text)).lower())
     counts: Counter[str] = Counter()
-    for word in words:
-        for name in of_word.get(word, ()):
-            counts[name] += 1
+    for names_of in filter(None, map(of_word.get, words)):
+        counts.update(names_of)
     own = counts.pop(language, 0)
     other = max(counts, key=lambda name: (counts[name], name), default="")
     lead = counts[other] - own

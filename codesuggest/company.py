@@ -77,9 +77,12 @@ class Company:
 
     def _groups(self, code: Ints) -> tuple[npt.NDArray[np.int64], Ints]:
         """(row of `code`, group) pairs of these codes."""
-        start, count = self.group_indptr[code], self.group_indptr[code + 1] - self.group_indptr[code]
-        row = np.repeat(np.arange(len(code)), count)
-        return row, self.group[start[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)]
+        start = self.group_indptr.take(code)
+        count = self.group_indptr.take(code + 1) - start
+        row = np.arange(len(code)).repeat(count)
+        at = (start - (count.cumsum() - count)).repeat(count)
+        at += np.arange(len(at))
+        return row, self.group.take(at)
 
     def adds_up(self, code: Ints, worth: Floats) -> tuple[Ints, Ints]:
         """Codes that the diagnoses said add up to: (q,) codes, and (q, 3) the place in `code` of the best witness of each part,
@@ -88,11 +91,16 @@ class Company:
         code, worth: (m,), codes that are said and how well. A code that several rows lead to comes from the first of them.
         """
         row, group = self._groups(code)
-        best = np.full(self.n_groups + 1, NOBODY, np.int64)  # the last place is that of NOBODY
+        heard = np.zeros(self.n_groups + 1, bool)  # the last place is that of NOBODY
+        heard[group] = True
+        fired = (heard.take(self.parts, mode="wrap") | (self.parts == NOBODY)).all(1) & ~heard.take(
+            self.unless, mode="wrap"
+        )
+        if not fired.any():
+            return self.target[:0], np.zeros((0, 3), np.int64)
+        best = np.full(self.n_groups + 1, NOBODY, np.int64)
         order = np.lexsort((-row, worth[row]))
         best[group[order]] = row[order]
-        heard = best >= 0
-        fired = (heard[self.parts] | (self.parts == NOBODY)).all(1) & ~heard[self.unless]
         target, first = np.unique(self.target[fired], return_index=True)
         return target, best[self.parts[fired][first]]
 
@@ -102,6 +110,8 @@ class Company:
         concept: candidates, ascending. concept_of (k,): of each code. said, code, worth (m,): hits that say a diagnosis in full.
         """
         target, place = self.adds_up(code, worth)
+        if not len(target):
+            return concept, np.full((len(concept), 3), NOBODY)
         implied = concept_of[target]
         known, hit = implied >= 0, np.where(place >= 0, np.append(said, NOBODY)[place], NOBODY)
         both = np.union1d(concept, implied[known])
@@ -114,18 +124,24 @@ class Company:
         out = np.zeros((len(code), len(COMPANY_FEATURES)), np.float32)
         row, group = self._groups(code)
         strength = np.zeros(self.n_groups + 1, np.float32)
-        np.maximum.at(strength, group, probability[row])
-        strength[NOBODY] = 1  # a part that a row does not ask for is there
-        against = np.zeros((self.n_groups, len(COMPANY_FEATURES)), np.float32)
-        np.maximum.at(against, (self.row_first, self.row_kind), strength[self.row_needs].min(1))
-        np.maximum.at(out, row, against[group])
-        sum_of = np.zeros(int(self.target.max(initial=-1)) + 1, np.float32)
-        strength[NOBODY] = 0
-        free = strength[self.unless] < 0.5
+        np.maximum.at(strength, group, probability.take(row))
+        # the last place is that of a part that a row does not ask for, which is there, or of nobody who speaks against it
+        free = strength.take(self.unless, mode="wrap") < 0.5
         strength[NOBODY] = 1
-        np.maximum.at(sum_of, self.target, strength[self.parts].min(1) * free)
-        known = code < len(sum_of)
-        out[known, COMPANY_FEATURES.index("company:implied_sure")] = sum_of[code[known]]
+        kinds = len(COMPANY_FEATURES)
+        against = np.zeros(self.n_groups * kinds, np.float32)
+        first, second = (strength.take(column, mode="wrap") for column in self.row_needs.T)
+        np.maximum.at(against, self.row_first * kinds + self.row_kind, np.minimum(first, second))
+        cell = (row * kinds)[:, None] + np.arange(kinds)
+        np.maximum.at(out.reshape(-1), cell.reshape(-1), against.reshape(-1, kinds).take(group, 0).reshape(-1))
+        if len(code):
+            sums = strength.take(self.parts, mode="wrap").min(1) * free
+            order = code.argsort()
+            at = order.take(code.take(order).searchsorted(self.target), mode="clip")
+            known = (code.take(at) == self.target).nonzero()[0]
+            sure = np.zeros(len(code), np.float32)
+            np.maximum.at(sure, at.take(known), sums.take(known))
+            out[:, COMPANY_FEATURES.index("company:implied_sure")] = sure
         return out
 
 

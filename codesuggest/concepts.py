@@ -12,10 +12,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.codes import texts
 from codesuggest.codes.system import CodeSystem
 
 Ints = npt.NDArray[np.int32]
@@ -36,6 +38,12 @@ _DEFAULTS = (
     re.compile(r"\([^)]*\)|\[[^\]]*\]", re.I),
     re.compile(r",? ?\bnot elsewhere classified\b|,? ?\bnot otherwise specified\b", re.I),
     re.compile(r",? ?\bnot specified as \w+\b|,? ?\bnot applicable or unspecified\b", re.I),
+    # the site comes behind what is not there: "laceration without foreign body of right hand"
+    re.compile(
+        r"\bwithout (?:foreign body|(?:intraarticular|intracondylar) extension|intercondylar fracture|complications)"
+        r"(?= (?:of|in)\b)",
+        re.I,
+    ),
     # "without" says what the default is not; but migraine without aura is a kind of its own
     re.compile(r",? ?\bwithout (?:behavioral disturbance, .*|(?!aura\b)[^,]*)", re.I),
     re.compile(
@@ -48,6 +56,12 @@ _DEFAULTS = (
     re.compile(r",? ?\bas the cause of diseases classified elsewhere\b|\bcomplicating\b", re.I),
     re.compile(r"\bnontraumatic\b|\bnonrheumatic\b|\bnative\b", re.I),
     re.compile(r",? ?\bsingle episode\b", re.I),
+)
+# codes of one condition of pregnancy that differ in when it is: a trimester, the birth, the weeks after it (I.C.15.a.3, FY2026)
+_WHEN = re.compile(
+    r",? ?\b(?:(?:first|second|third|unspecified) trimester|(?:complicating|in|of|the|,|delivery|current|during)+ ?"
+    r"(?:the )?(?:pregnancy|childbirth|puerperium|labor)(?: and childbirth)?)\b",
+    re.I,
 )
 _FAMILY = re.compile(r"^Z8[0-4]")
 _PERSONAL = re.compile(r"^Z8[5-7]")
@@ -102,8 +116,10 @@ class Concepts:
     text_blob: npt.NDArray[np.uint8]
 
     def text(self, term: int) -> str:
-        a, b = self.text_offset[term : term + 2].tolist()
-        return self.text_blob[a:b].tobytes().decode("utf-8")
+        return self.texts([term])[0]
+
+    def texts(self, terms: Sequence[int] | npt.NDArray[Any]) -> list[str]:
+        return texts(self.text_offset, self.text_blob, terms)
 
 
 def entries_of(system: CodeSystem) -> list[Entry]:
@@ -277,6 +293,19 @@ def _vagueness(entry: Entry) -> tuple[int, bool, bool, str]:
     return title.count("unspecified"), not _SIDE.search(title), "nondisplaced" not in title, entry.code
 
 
+def _of_other_times(
+    concepts: list[list[tuple[int, int, str]]], titles: Sequence[str], entries: Sequence[Entry]
+) -> dict[int, list[int]]:
+    """Concept of chapter 15 -> the concepts of the same condition at any time of pregnancy, itself among them: what clinicians call
+    it does not change, and the note tells the time elsewhere (`trimesters`)."""
+    alike: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for c, title in enumerate(titles):
+        code = entries[concepts[c][0][0]].code
+        if code[0] == "O":
+            alike[(code[:3], re.sub(r"\W+", " ", _WHEN.sub("", title.lower())).strip())].append(c)
+    return {c: own for own in alike.values() if len(own) > 1 for c in own}
+
+
 def build(
     entries: Sequence[Entry],
     forms_of: Callable[[str], tuple[str, ...]],
@@ -315,10 +344,11 @@ def build(
                 rows += [(concept_of[first], 2, t) for t in e.terms]
     position = {e.code: i for i, e in enumerate(entries)}
     common = np.zeros(len(concepts), np.int8)
+    times = _of_other_times(concepts, titles, entries)
     for idiom in idioms:
         c = concept_of[position[idiom.code]]
-        rows.append((c, KINDS.index(_KIND_OF[idiom.kind]), idiom.phrase))
         common[c] = max(common[c], idiom.common)
+        rows += [(other, KINDS.index(_KIND_OF[idiom.kind]), idiom.phrase) for other in times.get(c, [c])]
     seen: set[tuple[int, tuple[str, ...], bool]] = set()
     forms, term_concept, term_kind, texts = [], [], [], []
     drug = KINDS.index("drug")

@@ -19,7 +19,7 @@ class SuggestConfig:
     """
 
     limit: int = 50
-    terms_per_segment: int = 30
+    terms_per_segment: int = 45
     coverage_floor: float = 0.45
     evidence_per_suggestion: int = 6
     confidence_floor: float = 0.0

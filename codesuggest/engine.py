@@ -25,7 +25,8 @@ from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, Concepts
 from codesuggest.errors import ModelFormatError
-from codesuggest.features import FEATURES, LEAST_OPERATION, Table, features
+from codesuggest.features import FEATURES, Table, features
+from codesuggest.judged import LEAST_OPERATION
 from codesuggest.learned import Learned
 from codesuggest.marked import Dictionary, Spoken, claims, find
 from codesuggest.note import Reading
@@ -34,6 +35,7 @@ from codesuggest.profiles import Profiles
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.routes import implied
+from codesuggest.stated import with_stated
 from codesuggest.static import Static
 from codesuggest.store import Content, Folder
 
@@ -76,7 +78,7 @@ class Engine:
             more, place = implied(reading)
             if len(more):
                 form, word = np.append(form, more), np.append(word, place)
-        return self.index.search(
+        found = self.index.search(
             form,
             word,
             reading.segment_of_word,
@@ -84,6 +86,11 @@ class Engine:
             weak=reading.weak,
             top=top if self.axes is None else WIDER * top,
             floor=floor if self.axes is None else max(floor, LEAST_OPERATION),
+        )
+        return (
+            with_stated(found, reading, self.index, self.system, self.static)
+            if self.static.route is not None
+            else found
         )
 
     def touched(self, hits: Hits, changed: npt.NDArray[np.bool_]) -> bool:
@@ -112,11 +119,14 @@ class Engine:
         reliability: npt.NDArray[np.float32] | None = None,
         dictionary: Dictionary | None = None,
         profiles: Profiles | None = None,
+        unheard: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[Hits, Table]:
         """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service. reliability:
         of the learned terms, dictionary, profiles: when they are not the model's own, as in training (the other documents'
-        counts)."""
+        counts). unheard: bool (n terms,), terms to pass over, in training too."""
         hits = self.hits(reading, top=top, floor=floor)
+        if unheard is not None:
+            hits = hits.chosen(~unheard[hits.term])
         claimed = None
         if self.spoken is not None and self.profiles is not None:
             found = find(self.phrases, reading)

@@ -8,6 +8,7 @@ claims the same words.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,19 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest import axes as pcs
-from codesuggest import qualifiers
 from codesuggest.acts import COLUMNS as ACT_COLUMNS
 from codesuggest.care import CARE_FEATURES, care_features, read_care
 from codesuggest.company import COMPANY_FEATURES, IMPLIED_FEATURES, NOBODY, Company, implied_features
 from codesuggest.concepts import KINDS, SIDES, Concepts
+from codesuggest.judged import ASSESSMENT, LEAST, LEAST_OPERATION, Judged
 from codesuggest.learned import Learned
 from codesuggest.marked import MARKED, Claims
-from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
+from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
 from codesuggest.reports import REPORT_FEATURES, REPORTED
-from codesuggest.retrieve import Hits, TermIndex, longest
-from codesuggest.routes import routed
-from codesuggest.sides import ragged, sides_beside, site_sides
+from codesuggest.retrieve import Hits, TermIndex, longest, ragged
+from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
 from codesuggest.trimesters import NONE, OPEN, trimester_of
 
@@ -36,15 +36,7 @@ Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 MAX_CONCEPTS = 300  #: candidates kept a note before codes are chosen; the evaluation sets need at most 200 codes
-FULL = 0.995  #: coverage from which a term counts as wholly said
-LEAST, LEAST_OPERATION = (
-    0.6,
-    0.7,
-)  #: coverage from which a term counts as said in part; wordings of operations are short
-TIGHT = 0.5  #: compactness from which its words count as said together
-WINDOW = 6  #: words within which all of a learned term must stand
-ACT_WINDOW = 12  #: and all of a step of an operation
-
+_MEDICATIONS = GROUPS.index("medications")
 BILATERAL, UNSPECIFIED = SIDES.index("bilateral"), SIDES.index("unspecified")
 #: Features whose weight may differ where every mention is coded: a document of that policy repeats them as "mentions:...",
 #: so that it can train a ranker together with billed documents. No note that is read has them.
@@ -149,6 +141,7 @@ FEATURES: tuple[str, ...] = (
     "code:unspecified_trimester",
     *IMPLIED_FEATURES,
     *COMPANY_FEATURES,
+    "match:stated",
     *REPORT_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
@@ -202,7 +195,7 @@ def features(
     """
     trust = learned.reliability if reliability is None else reliability
     least, mentioned = LEAST if axes is None else LEAST_OPERATION, claimed is not None
-    judged = _Judged.of(
+    judged = Judged.of(
         reading, hits, concepts, trust, index, static, inpatient=inpatient, least=least, axes=axes, mentioned=mentioned
     )
     sheet = _Sheet.of(judged, index, static)
@@ -216,10 +209,11 @@ def features(
     if static.drug is not None:
         _who_provided_it(sheet, static.drug)
     _what_was_learned(sheet)
-    in_diagnosis = reading.group[hits.segment] == GROUPS.index("assessment")
-    row, implied = implied_features(sheet.witness, judged.worth, in_diagnosis, sheet.best)
-    at = COLUMN[IMPLIED_FEATURES[0]]
-    sheet.x[row, at : at + len(IMPLIED_FEATURES)] = implied
+    if (sheet.witness >= 0).any():
+        in_diagnosis = reading.group.take(hits.segment) == ASSESSMENT
+        row, implied = implied_features(sheet.witness, judged.worth, in_diagnosis, sheet.best)
+        at = COLUMN[IMPLIED_FEATURES[0]]
+        sheet.x[row, at : at + len(IMPLIED_FEATURES)] = implied
     return _codes(sheet, index, static, learned, allowed, site, axes, claimed)
 
 
@@ -231,90 +225,6 @@ def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floa
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """The hits of a note and what is to be thought of each, all arrays (h,).
-
-    concept: int32. status: index in ASSERTIONS. strength: float32 in [0, 1], coverage * compactness^(1/4). full: the whole
-    term, its words together. usable: speaks of this patient, in a way its concept can be coded from. drug: a drug's name
-    that hints at a status code. dominated: inside a longer full match, as "pain" in "knee pain". worth: as evidence. trust:
-    float32, reliability of a learned term, 0 for every other. unsaid: share of the term in qualifiers that are missing. opened:
-    usable by its route only (`routes`).
-    """
-
-    reading: Reading
-    hits: Hits
-    concepts: Concepts
-    concept: Ints
-    kind: npt.NDArray[np.int8]
-    status: npt.NDArray[np.int8]
-    strength: Floats
-    full: Bools
-    usable: Bools
-    drug: Bools
-    dominated: Bools
-    worth: Floats
-    trust: Floats
-    unsaid: Floats
-    opened: Bools
-
-    @classmethod
-    def of(
-        cls, reading: Reading, hits: Hits, concepts: Concepts, trust: Floats, index: TermIndex, static: Static, *,
-        inpatient: bool, least: float, axes: Axes | None = None, mentioned: bool = False,
-    ) -> _Judged:  # fmt: skip
-        segment = hits.segment
-        status = reading.status[segment]
-        concept = concepts.term_concept[hits.term]
-        kind = concepts.term_kind[hits.term]
-        learned = kind == KINDS.index("learned")
-        act = kind == KINDS.index("act")
-        drug = (kind == KINDS.index("drug")) | learned | act  # none of them names its concept
-        trusted = np.zeros(len(hits), np.float32)
-        trusted[learned] = trust[hits.term[learned] - (len(concepts.term_kind) - len(trust))]
-        said, unsaid, past = qualifiers.unsaid(reading, hits, index)
-        route = None if mentioned else static.route
-        way = routed(reading, hits, index, np.zeros(len(hits), np.uint8) if route is None else route[concept])
-        unsaid = np.maximum(unsaid - way.counted, 0)
-        held = hits.coverage + way.meant
-        coverage = held + said
-        strength = (coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32)
-        strength = np.where(past > 0, np.minimum(strength, LEAST), strength)
-        full = (coverage >= FULL) & (hits.compact >= TIGHT)
-        # "ORIF of the closed left distal radius fracture": a line that names has few words to confuse
-        if axes is not None:
-            full |= (coverage >= FULL) & (hits.last - hits.first < ACT_WINDOW) & pcs.lists(reading)[segment]
-        # uncertain diagnoses are coded at the end of an inpatient stay only (II.H, III.C; IV.H)
-        own = (status == AFFIRMED) | (status == HISTORICAL) | ((status == UNCERTAIN) & inpatient) | mentioned
-        relative = (status == FAMILY) | ((status == AFFIRMED) & reading.says_family[segment])
-        usable = np.where(concepts.route[concept] == 1, relative | (learned & mentioned), own)
-        usable = (usable & ~way.stray) | way.open
-        usable &= (held >= least) | ((strength >= 0.5) & (least <= LEAST))
-        if axes is not None:
-            usable &= pcs.names_operation(axes, reading, hits)
-        usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (hits.last - hits.first < WINDOW))
-        usable &= ~act | ((hits.coverage >= FULL) & (hits.last - hits.first < ACT_WINDOW))
-        dominated = np.zeros(len(hits), bool)
-        strong = np.flatnonzero(full & (own | way.open) & ~drug)
-        first = np.searchsorted(segment, segment[strong])  # hits are sorted by segment: pairs within one only
-        pair, offset = ragged(np.searchsorted(segment, segment[strong], side="right") - first)
-        outer, inner = strong[pair], first[pair] + offset
-        inside = (
-            (hits.first[outer] <= hits.first[inner])
-            & (hits.last[outer] >= hits.last[inner])
-            & (hits.matched[outer] > hits.matched[inner])
-            & (concept[outer] != concept[inner])
-            & ~drug[inner]
-        )
-        dominated[inner[inside]] = True
-        in_diagnosis = reading.group[segment] == GROUPS.index("assessment")
-        worth = np.where(learned, trusted, strength - 0.3 * dominated + 0.15 * in_diagnosis).astype(np.float32)
-        return cls(
-            reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth, trusted, unsaid,
-            way.open & ~own,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
 class _Sheet:
     """Features by candidate concept, being filled in.
 
@@ -323,7 +233,7 @@ class _Sheet:
     best plain hit. witness: as in `Table`, by concept.
     """
 
-    judged: _Judged
+    judged: Judged
     concept: Ints
     x: Floats
     use: Ints
@@ -336,14 +246,15 @@ class _Sheet:
     witness: Ints
 
     @classmethod
-    def of(cls, judged: _Judged, index: TermIndex, static: Static) -> _Sheet:
+    def of(cls, judged: Judged, index: TermIndex, static: Static) -> _Sheet:
         """The MAX_CONCEPTS candidates that promise most: strength, weight of the term, everyday concepts first."""
-        use = np.flatnonzero(judged.usable)
-        concept, slot = np.unique(judged.concept[use], return_inverse=True)
-        promise = judged.strength[use] * np.log1p(index.mass[judged.hits.term[use]])
-        promise = promise * np.where(judged.dominated[use], 0.5, 1.0)
-        promise += 0.3 * judged.concepts.common[concept][slot] * judged.full[use]
-        promise = np.where(judged.trust[use] > 0, 5 * judged.trust[use], promise)
+        use = judged.usable.nonzero()[0]
+        concept, slot = _numbered(judged.concept.take(use), len(judged.concepts.route))
+        promise = judged.strength.take(use) * np.log1p(index.mass.take(judged.hits.term.take(use)))
+        promise = promise * np.where(judged.dominated.take(use), 0.5, 1.0)
+        promise += 0.3 * judged.concepts.common.take(concept).take(slot) * judged.full.take(use)
+        trust = judged.trust.take(use)
+        promise = np.where(trust > 0, 5 * trust, promise)
         if len(concept) > MAX_CONCEPTS:
             most = _max_by(slot, promise, len(concept))
             kept = np.sort(np.lexsort((concept, -most))[:MAX_CONCEPTS])
@@ -351,15 +262,16 @@ class _Sheet:
             place[kept] = np.arange(MAX_CONCEPTS)
             slot = place[slot]
             use, slot, concept = use[slot >= 0], slot[slot >= 0], concept[kept]
-        own_words = ~judged.drug[use] & ~judged.dominated[use]
-        plain = use[own_words]
+        own_words = (~(judged.drug | judged.dominated)).take(use)
+        plain = use.compress(own_words)
         witness = np.full((len(concept), 3), NOBODY)
         if static.company is not None:
-            said = plain[judged.full[plain] & (judged.status[plain] != HISTORICAL)]
-            own, first = concept, static.first[judged.concept[said]]
-            concept, witness = static.company.joined(own, static.concept, said, first, judged.worth[said])
-            slot = np.searchsorted(concept, own)[slot]
-        row = slot[own_words]
+            said = plain.compress((judged.full & (judged.status != HISTORICAL)).take(plain))
+            own, first = concept, static.first.take(judged.concept.take(said))
+            concept, witness = static.company.joined(own, static.concept, said, first, judged.worth.take(said))
+            if len(concept) > len(own):
+                slot = concept.searchsorted(own).take(slot)
+        row = slot.compress(own_words)
         return cls(
             judged,
             concept,
@@ -368,9 +280,9 @@ class _Sheet:
             slot,
             plain,
             row,
-            _max_by(row, judged.strength[plain], len(concept)),
-            static.category[concept],
-            static.letter[concept],
+            _max_by(row, judged.strength.take(plain), len(concept)),
+            static.category.take(concept),
+            static.letter.take(concept),
             witness,
         )
 
@@ -381,52 +293,93 @@ class _Sheet:
         """Largest of the values (p,) of each candidate's plain hits."""
         return _max_by(self.row, values, len(self.concept))
 
+    def put_top(self, values: Mapping[str, npt.NDArray[Any]]) -> None:
+        """`put` of the `top` of each of these, all at once."""
+        n, p = len(self.concept), len(self.row)
+        stacked = np.empty((len(values), p), np.float32)
+        for own, given in zip(stacked, values.values(), strict=True):
+            own[:] = given
+        cell = self.row + n * np.arange(len(values))[:, None]
+        most = _max_by(cell.reshape(-1), stacked.reshape(-1), n * len(values))
+        self.x[:, [COLUMN[name] for name in values]] = most.reshape(-1, n).T
+
     def leads(self, values: Floats) -> Floats:
-        """By how much the best of each candidate's category exceeds it. values: (n,)."""
-        order = np.lexsort((-values, self.category))
-        fresh = np.r_[True, self.category[order][1:] != self.category[order][:-1]]
-        ahead = np.zeros(len(values), np.float32)
-        ahead[order] = values[order][np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))]
-        return ahead - values
+        """By how much the best of each candidate's category exceeds it. values: (n,), not negative."""
+        ahead = _max_by(self.category, values, int(self.category.max()) + 1).take(self.category)
+        ahead -= values
+        return ahead
+
+
+def _numbered(values: Ints, size: int) -> tuple[Ints, Ints]:
+    """Different values in 0..size-1, ascending, and for each value the place of its like among them: as `np.unique`."""
+    there = np.zeros(size, bool)
+    there[values] = True
+    different = there.nonzero()[0].astype(values.dtype)
+    place = np.empty(size, np.int64)
+    place[different] = np.arange(len(different))
+    return different, place.take(values)
+
+
+def _best_of(row: Ints, values: Floats, n: int) -> Ints:
+    """Of each row with any, the place of its largest value, the first of equal ones: (n,), -1 for the others. values: not negative
+    infinity."""
+    most = np.full(n, -np.inf, np.float32)
+    np.maximum.at(most, row, values)
+    leading = (values == most.take(row)).nonzero()[0][::-1]  # written last, the first stays
+    out = np.full(n, -1, np.int64)
+    out[row.take(leading)] = leading
+    return out
 
 
 def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
     judged, p, n = sheet.judged, sheet.plain, len(sheet.concept)
     reading, hits = judged.reading, judged.hits
-    strength, full, segment = judged.strength[p], judged.full[p], hits.segment[p]
-    present = judged.status[p] != HISTORICAL
+    strength, full, segment = judged.strength.take(p), judged.full.take(p), hits.segment.take(p)
+    first, last = hits.first.take(p), hits.last.take(p)
+    present = judged.status.take(p) != HISTORICAL
     hinge = np.maximum(0, 2 * strength - 1) * np.where(present, 1.0, 0.6)
-    cell = sheet.row * len(GROUPS) + reading.group[segment]
+    cell = sheet.row * len(GROUPS) + reading.group.take(segment)
     sheet.x[:, : len(GROUPS)] = _max_by(cell, hinge, n * len(GROUPS)).reshape(n, -1)
     said = _max_by(cell, full & present, n * len(GROUPS)).reshape(n, -1)
     sheet.x[:, len(GROUPS) : 2 * len(GROUPS)] = said
     sheet.put("match:best", sheet.best)
     sheet.put("match:square", sheet.best**2)
-    sheet.put("match:by_route", sheet.top(strength * judged.opened[p]))
-    sheet.put("match:cosine", sheet.top(hits.cosine[p]))
-    sheet.put("match:mass", sheet.top(np.log1p(index.mass[hits.term[p]]) * (strength > 0.8) / 4))
-    sheet.put("match:words", sheet.top(np.minimum(hits.matched[p], 5) * (strength > 0.9) / 5))
-    headline = reading.headline[segment]
-    whole = (hits.last[p] - hits.first[p] + 1) >= 0.6 * (reading.last - reading.first)[segment]
-    sheet.put("match:headline", sheet.top(hinge * headline))
-    sheet.put("match:headline_whole", sheet.top(full * headline * whole))
-    sheet.put("match:headline_first", sheet.top(full * headline / (1 + reading.headline_rank[segment])))
-    sheet.put("match:title_start", sheet.top(full * (hits.first[p] <= reading.first[segment] + 1)))
-    places = np.unique(sheet.row[full].astype(np.int64) * max(1, len(reading.status)) + segment[full])
-    sheet.put("match:repeated", np.log1p(np.bincount(places // max(1, len(reading.status)), minlength=n)))
+    headline = reading.headline.take(segment)
+    whole = (last - first + 1) >= 0.6 * (reading.last - reading.first).take(segment)
+    headed = full & headline
+    stated = segment >= len(reading.first) - len(reading.stated)  # their segments are the last
+    sheet.put_top(
+        {
+            "match:by_route": strength * judged.opened.take(p),
+            "match:cosine": hits.cosine.take(p),
+            "match:mass": np.log1p(index.mass.take(hits.term.take(p))) * (strength > 0.8) / 4,
+            "match:stated": hits.compact.take(p) * stated,
+            "match:words": np.minimum(hits.matched.take(p), 5) * (strength > 0.9) / 5,
+            "match:headline": hinge * headline,
+            "match:headline_whole": headed & whole,
+            "match:headline_first": headed / (1 + reading.headline_rank.take(segment)),
+            "match:title_start": full & (first <= reading.first.take(segment) + 1),
+        }
+    )
+    size = max(1, len(reading.status))
+    places = np.unique((sheet.row * size + segment).compress(full))
+    sheet.put("match:repeated", np.log1p(np.bincount(places // size, minlength=n)))
     sheet.put("match:sections", (said > 0).sum(1) / 3)
 
 
 def _which_kind_of_term(sheet: _Sheet) -> None:
     judged, n = sheet.judged, len(sheet.concept)
-    whole = judged.full[sheet.use] & ~judged.dominated[sheet.use]
-    for k, name in enumerate(KINDS):
-        of_kind = judged.kind[sheet.use] == k
-        sheet.put(f"kind:{name}", _max_by(sheet.slot[of_kind], whole[of_kind], n))
-    listed = judged.reading.group[judged.hits.segment[sheet.use]] == GROUPS.index("medications")
-    drug = judged.drug[sheet.use]
-    sheet.put("kind:drug_in_list", _max_by(sheet.slot[drug], (judged.full[sheet.use] & listed)[drug], n))
-    common = judged.concepts.common[sheet.concept]
+    full, kind = judged.full.take(sheet.use), judged.kind.take(sheet.use)
+    whole = (full & ~judged.dominated.take(sheet.use)).nonzero()[0]
+    kinds = np.zeros((n, len(KINDS)), np.float32)
+    kinds[sheet.slot.take(whole), kind.take(whole)] = 1
+    at = COLUMN[f"kind:{KINDS[0]}"]
+    sheet.x[:, at : at + len(KINDS)] = kinds
+    drug = judged.drug.take(sheet.use).nonzero()[0]
+    if len(drug):
+        listed = judged.reading.group.take(judged.hits.segment.take(sheet.use.take(drug))) == _MEDICATIONS
+        sheet.put("kind:drug_in_list", _max_by(sheet.slot.take(drug), full.take(drug) & listed, n))
+    common = judged.concepts.common.take(sheet.concept)
     sheet.put("kind:common", common / 3)
     sheet.put("kind:everyday", common == 3)
 
@@ -434,54 +387,66 @@ def _which_kind_of_term(sheet: _Sheet) -> None:
 def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     judged, p, best, n = sheet.judged, sheet.plain, sheet.best, len(sheet.concept)
     hits, strength = judged.hits, judged.strength
-    row_of = np.full(len(judged.concepts.route), -1, np.int64)
-    row_of[sheet.concept] = np.arange(n)
-    row = row_of[judged.concept]
+    row = sheet.concept.searchsorted(judged.concept)
+    known = sheet.concept.take(row, mode="clip") == judged.concept
+    known &= ~(judged.drug | judged.opened)
 
     def strongest(status: int) -> Floats:
-        chosen = (judged.status == status) & ~judged.drug & ~judged.opened & (row >= 0)
-        return _max_by(row[chosen], strength[chosen], n)
+        chosen = (known & (judged.status == status)).nonzero()[0]
+        return _max_by(row.take(chosen), strength.take(chosen), n)
 
     negative = strongest(NEGATED)
     sheet.put("against:negated", negative)
     sheet.put("against:negated_only_stronger", negative > best + 0.05)
     sheet.put("against:uncertain_too", strongest(UNCERTAIN))
-    whole = sheet.top(strength[p] * (judged.unsaid[p] == 0))
+    own, unsaid = strength.take(p), judged.unsaid.take(p)
+    whole = sheet.top(own * (unsaid == 0))
     sheet.put("against:unsaid_qualifier", (best > 0) & (whole < best - 0.02))
-    sheet.put("against:unsaid_share", best - sheet.top(strength[p] - 2 * judged.unsaid[p]))
-    present = sheet.top(strength[p] * (judged.status[p] != HISTORICAL))
+    sheet.put("against:unsaid_share", best - sheet.top(own - 2 * unsaid))
+    present = sheet.top(own * (judged.status.take(p) != HISTORICAL))
     sheet.put("against:historical_only", (best > 0) & (present < best - 0.2))
-    sheet.put("against:dominated", (best == 0) & (_max_by(sheet.slot, ~judged.drug[sheet.use], n) > 0))
+    sheet.put("against:dominated", (best == 0) & (_max_by(sheet.slot, ~judged.drug.take(sheet.use), n) > 0))
     sheet.put("against:rival_in_category", sheet.leads(best))
-    sheet.put("against:rival_is_fuller", sheet.leads(np.log1p(sheet.top(hits.coverage[p] * index.mass[hits.term[p]]))))
+    words_said = hits.coverage.take(p) * index.mass.take(hits.term.take(p))
+    sheet.put("against:rival_is_fuller", sheet.leads(np.log1p(sheet.top(words_said))))
     if not len(p):
         return
     # how many hits claim the very words of a candidate's best one, and how much better the best of them is
     size = np.int64(len(judged.reading.words) + 1)  # (segment, first, last) as one number
-    words = (hits.segment[p] * size + hits.first[p]) * size + hits.last[p]
-    _, which, crowd = np.unique(words, return_inverse=True, return_counts=True)
-    best_claim = _max_by(which, strength[p], len(crowd))
-    order = np.lexsort((-strength[p], sheet.row))
-    lead = order[np.r_[True, sheet.row[order][1:] != sheet.row[order][:-1]]]
-    sheet.x[sheet.row[lead], COLUMN["against:crowd"]] = np.log(crowd[which[lead]])
-    sheet.x[sheet.row[lead], COLUMN["against:shared_words"]] = best_claim[which[lead]] - strength[p][lead]
+    words = (hits.segment.take(p) * size + hits.first.take(p)) * size + hits.last.take(p)
+    order = words.argsort()
+    fresh = np.zeros(len(p), np.int64)
+    which = np.empty(len(p), np.int64)
+    words = words.take(order)
+    fresh[1:] = words[1:] != words[:-1]
+    which[order] = fresh.cumsum()
+    crowd = np.bincount(which)
+    best_claim = _max_by(which, own, len(crowd))
+    lead = _best_of(sheet.row, own, n)
+    at = (lead >= 0).nonzero()[0]
+    lead = lead.take(at)
+    claim = which.take(lead)
+    sheet.x[at, COLUMN["against:crowd"]] = np.log(crowd.take(claim))
+    sheet.x[at, COLUMN["against:shared_words"]] = best_claim.take(claim) - own.take(lead)
 
 
 def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats:
     """Returns how the sides said near words of each concept's title divide, float32 (n, sides)."""
     judged, concepts, n = sheet.judged, sheet.judged.concepts, len(sheet.concept)
     ids = sheet.concept
-    sheet.put("code:other", concepts.other[ids])
-    sheet.put("code:unspecified", concepts.vague[ids])
-    sheet.put("code:personal_history", concepts.route[ids] == 2)
-    sheet.put("code:family_history", concepts.route[ids] == 1)
-    title = static.title_term[ids]
+    route = concepts.route.take(ids)
+    sheet.put("code:other", concepts.other.take(ids))
+    sheet.put("code:unspecified", concepts.vague.take(ids))
+    sheet.put("code:personal_history", route == 2)
+    sheet.put("code:family_history", route == 1)
+    title = static.title_term.take(ids)
     safe = np.maximum(title, 0)
-    count = index.size[safe]
+    count, mass = index.size.take(safe), index.mass.take(safe)
     row, offset = ragged(count)
-    forms = index.forms[index.indptr[safe][row] + offset]
-    said = np.bincount(row, index.idf[forms] ** 2 * judged.reading.affirmed_form(forms), minlength=n)
-    sheet.put("match:title_in_note", np.where(title >= 0, said / index.mass[safe], 0))
+    forms = index.forms.take(index.indptr.take(safe).take(row) + offset)
+    held = index.weight.take(forms)
+    said = np.bincount(row, held * judged.reading.affirmed_form(forms), minlength=n)
+    sheet.put("match:title_in_note", np.where(title >= 0, said / mass, 0))
     sheet.put("against:rival_title", sheet.leads(sheet.x[:, COLUMN["match:title_in_note"]]))
     sheet.put("code:words", np.minimum(count, 12) / 12)
     sheet.x[np.arange(n), COLUMN["chapter:A"] + sheet.letter] = 1
@@ -491,8 +456,7 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     sheet.put("code:symptom_with_diagnosis", symptom * float(definite))  # I.B.5, FY2026
     if not static.sided:
         return np.zeros((n, len(SIDES)), np.float32)
-    weight = index.idf[forms] ** 2 / index.mass[safe][row]
-    return site_sides(judged.reading, row, forms, weight, n)
+    return site_sides(judged.reading, row, forms, np.asarray(held / mass.take(row), np.float32), n)
 
 
 def _who_provided_it(sheet: _Sheet, drug: Bools) -> None:
@@ -548,91 +512,97 @@ def _codes(
     """From concepts to codes: the sides the note speaks of, and the encounter its words point to."""
     judged, ids = sheet.judged, sheet.concept
     reading, concepts = judged.reading, judged.concepts
-    start, stop = concepts.member_indptr[ids], concepts.member_indptr[ids + 1]
+    start, stop = concepts.member_indptr.take(ids), concepts.member_indptr.take(ids + 1)
     row, offset = ragged(stop - start)
-    at = start[row] + offset
-    code, side, extension = concepts.member[at], concepts.side[at], concepts.extension[at]
-    weight = np.ones(len(sheet.plain), np.float32)
-    if axes is not None:  # the side that was operated on, not the one of last year
-        weight = pcs.side_weight(reading, judged.hits.segment[sheet.plain])
+    at = start.take(row) + offset
+    code, side, extension = concepts.member.take(at), concepts.side.take(at), concepts.extension.take(at)
     beside = np.zeros((len(ids), len(SIDES)), np.float32)
     if static.sided:
-        p = sheet.plain
-        beside = sides_beside(reading, judged.hits, p, judged.strength[p] * weight, sheet.row, len(ids))
+        p, strength = sheet.plain, judged.strength.take(sheet.plain)
+        if axes is not None:  # the side that was operated on, not the one of last year
+            strength = strength * pcs.side_weight(reading, judged.hits.segment.take(p))
+        beside = sides_beside(reading, judged.hits, p, strength, sheet.row, len(ids))
     has_both = np.zeros(len(ids), bool)
-    has_both[row[side == BILATERAL]] = True
+    has_both[row.compress(side == BILATERAL)] = True
     # without a bilateral code both sides are coded (I.B.13, FY2026)
     beside[:, 1:3] = np.maximum(beside[:, 1:3], np.where(has_both, 0, beside[:, BILATERAL])[:, None])
     if axes is not None:
         alone = beside.max(1) == 0
         beside[alone] = pcs.side_of_note(reading)
     both = (beside[:, 1] > 0) & (beside[:, 2] > 0)
-    said = (beside[row, side] > 0) | (site[row, side] > 0) | (side == 0) | (side == UNSPECIFIED)
-    said |= (side == BILATERAL) & both[row]
+    cell = row * len(SIDES) + side
+    heard_of = ((beside > 0) | (site > 0)).reshape(-1)
+    said = heard_of.take(cell) | (side == 0) | (side == UNSPECIFIED)
+    said |= (side == BILATERAL) & both.take(row)
     heard = np.zeros(len(ids), bool)
-    heard[row[said & (side > 0)]] = True
+    heard[row.compress(said & (side > 0))] = True
     if axes is not None:  # ICD-10-PCS has no code for an unspecified side: without a word of it, each may be meant
-        said |= ~heard[row]
+        said |= ~heard.take(row)
     fits = said & reading.extension_fits(extension)
-    keep = allowed[code] & (fits if claimed is None else fits | np.isin(code, claimed.code))
-    row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
+    keep = allowed.take(code) & (fits if claimed is None else fits | np.isin(code, claimed.code))
+    kept = keep.nonzero()[0]
+    row, code, side, extension = row.take(kept), code.take(kept), side.take(kept), extension.take(kept)
     columns: dict[str, Floats] = {}
     if axes is not None:
         keep, columns = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard[row] & (side > 0))
         columns["side:lesser"] = pcs.lesser_side(beside + site, row, side)
         row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
-    x = sheet.x[row]
+    x = sheet.x.take(row, 0)
     for name, values in columns.items():
         x[:, COLUMN[name]] = values[keep]
 
     def put(name: str, values: Any) -> None:
         x[:, COLUMN[name]] = values
 
-    sided, open_side = (side > 0) & (side < UNSPECIFIED), side == UNSPECIFIED
-    put("side:local", np.where(sided, beside[row, side], 0))
-    put("side:other_local", np.where(sided, beside[:, 1:4].sum(1)[row] - beside[row, side], 0))
-    put("side:site", np.where(sided, site[row, side], 0))
-    put("side:other_site", np.where(sided, site.sum(1)[row] - site[row, side], 0))
-    put("side:unspecified", open_side)
-    put("side:unspecified_though_said", np.where(open_side, beside[:, 1:4].max(1)[row] + site[:, 1:4].max(1)[row], 0))
-    put("side:bilateral", side == BILATERAL)
-    initial = (extension >= ord("A")) & (extension <= ord("C"))  # I.C.19.a, FY2026
-    later = (extension >= ord("D")) & (extension < ord("S"))
-    put("encounter:initial", initial)
-    put("encounter:initial_in_follow_up", initial * float(reading.follow_up))
-    put("encounter:subsequent", later)
-    put("encounter:subsequent_in_follow_up", later * float(reading.follow_up))
-    put("encounter:sequela", extension == ord("S"))
-    put("encounter:other", (extension > 0) & (extension < ord("A")))
+    if side.any():
+        sided, open_side, cell = (side > 0) & (side < UNSPECIFIED), side == UNSPECIFIED, row * len(SIDES) + side
+        local, spoken = beside.reshape(-1).take(cell), site.reshape(-1).take(cell)
+        most = beside[:, 1:4].max(1) + site[:, 1:4].max(1)
+        put("side:local", np.where(sided, local, 0))
+        put("side:other_local", np.where(sided, beside[:, 1:4].sum(1).take(row) - local, 0))
+        put("side:site", np.where(sided, spoken, 0))
+        put("side:other_site", np.where(sided, site.sum(1).take(row) - spoken, 0))
+        put("side:unspecified", open_side)
+        put("side:unspecified_though_said", np.where(open_side, most.take(row), 0))
+        put("side:bilateral", side == BILATERAL)
+    if extension.any():
+        initial = (extension >= ord("A")) & (extension <= ord("C"))  # I.C.19.a, FY2026
+        later = (extension >= ord("D")) & (extension < ord("S"))
+        put("encounter:initial", initial)
+        put("encounter:initial_in_follow_up", initial * float(reading.follow_up))
+        put("encounter:subsequent", later)
+        put("encounter:subsequent_in_follow_up", later * float(reading.follow_up))
+        put("encounter:sequela", extension == ord("S"))
+        put("encounter:other", (extension > 0) & (extension < ord("A")))
     if (
         static.trimester is not None
-        and (part := static.trimester[code]).any()
+        and (part := static.trimester.take(code)).any()
         and (now := trimester_of(reading.text)) != NONE
     ):
         put("code:trimester", part == now)
         put("code:other_trimester", (part != now) & (part != NONE) & (part != OPEN))
         put("code:unspecified_trimester", part == OPEN)
-    put("code:length", static.code_length[code] / 7)
-    put("learned:code_prior", learned.code_prior[code])
-    put("learned:category_prior", learned.category_prior[sheet.category[row]])
-    put("learned:mention_prior", learned.mention_prior[code])
+    category = sheet.category.take(row)
+    put("code:length", static.code_length.take(code) / 7)
+    put("learned:code_prior", learned.code_prior.take(code))
+    put("learned:category_prior", learned.category_prior.take(category))
+    put("learned:mention_prior", learned.mention_prior.take(code))
     if len(learned.concept_prior):
-        put("learned:operation_prior", learned.concept_prior[ids][row])
+        put("learned:operation_prior", learned.concept_prior.take(ids).take(row))
     association = learned.associate(reading)
     if association is not None:
-        own = association[code]
+        own = association.take(code)
         put("learned:association", own)
-        put("learned:association_best", (own >= _max_by(row, own, len(ids))[row]) & (own > 0))
+        put("learned:association_best", (own >= _max_by(row, own, len(ids)).take(row)) & (own > 0))
     if claimed is not None:
         x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code, x[:, COLUMN["match:best"]])
-    lead = np.full(len(ids), -1, np.int32)
-    order = np.lexsort((np.arange(len(sheet.use)), -judged.worth[sheet.use], sheet.slot))[::-1]
-    lead[sheet.slot[order]] = sheet.use[order]
-    lead = np.where(lead < 0, sheet.witness[:, 0], lead).astype(np.int32)
-    put("match:lab_value", reading.derived[judged.hits.segment[lead]][row])
+    best = _best_of(sheet.slot, judged.worth.take(sheet.use), len(ids))
+    lead = np.where(best < 0, sheet.witness[:, 0], sheet.use.take(best, mode="clip") if len(sheet.use) else -1)
+    lead = lead.astype(np.int32)
+    put("match:lab_value", reading.derived.take(judged.hits.segment.take(lead)).take(row))
     behind, share = longest(judged.hits, lead)
-    put("against:longer", behind[row])
-    put("against:longest_share", share[row])
+    put("against:longer", behind.take(row))
+    put("against:longest_share", share.take(row))
     put("note:segments", np.log1p(len(reading.first)) / 3)
     put("note:headlines", np.log1p(int(reading.headline.sum())))
     if static.company is not None and reading.document_type == pcs.REPORT:  # diagnoses
@@ -640,12 +610,12 @@ def _codes(
         x[:, COLUMN[REPORT_FEATURES[1]] :][:, : len(REPORTED)] = x[:, [COLUMN[name] for name in REPORTED]]
     return Table(
         code=code.astype(np.int32),
-        concept=ids[row].astype(np.int32),
-        category=sheet.category[row],
+        concept=ids.take(row).astype(np.int32),
+        category=category,
         x=x,
-        lead=lead[row],
+        lead=lead.take(row),
         usable=judged.usable,
         worth=judged.worth,
-        witness=sheet.witness[row],
+        witness=sheet.witness.take(row, 0),
         company=static.company,
     )

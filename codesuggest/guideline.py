@@ -115,13 +115,13 @@ def check_codes(
 
 
 def _suggested(s: Suggestion, table: CodeSystem | None, *, chosen: bool | None = None) -> Line:
-    suggested = s.suggested if chosen is None else chosen
+    system, code, suggested = s.system, s.code, s.suggested if chosen is None else chosen
     # what is only listed is asked for its words, seldom for its place in the tables
-    index = table.find(s.code) if table is not None and suggested else -1
-    title = "" if s.display == s.code else s.display
-    key = normalise(s.system, s.code)
+    index = table.find(code) if table is not None and suggested else -1
+    title = "" if s.display == code else s.display
+    key = normalise(system, code)
     return Line(
-        s.system, s.code, key, title, suggested, s.evidence, table, index, None, (), None, s.confidence, s.undocumented
+        system, code, key, title, suggested, s.evidence, table, index, None, (), None, s.confidence, s.undocumented
     )
 
 

@@ -16,7 +16,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,6 @@ Floats = npt.NDArray[np.float32]
 
 
 LONGEST = 3  #: forms of an n-gram
-_Node = dict[str, tuple[int, "_Node"]]  # form -> the n-gram that ends with it, -1: none; what may follow
 
 
 @dataclass(frozen=True)
@@ -78,37 +76,83 @@ class Learned:
         """How often each code was given in the documents the ranker was fitted on, acceptable ones half: (k,)."""
         return np.asarray(np.round(2 * np.expm1(2 * self.code_prior.astype(np.float64)) / _CODE_SCALE) / 2)
 
-    @cached_property
-    def _tree(self) -> _Node:
-        """The n-grams form by form: no n-gram of a note is put together only to be looked up (0.3 ms a note)."""
-        tree: _Node = {}
-        for number, gram in enumerate(self.grams):
-            *before, last = gram.split(" ")
-            below = tree
-            for form in before:
-                below = below.setdefault(form, (-1, {}))[1]
-            below[last] = (number, below[last][1] if last in below else {})
-        return tree
-
     def associate(self, reading: Reading) -> Floats | None:
         """Best association of every code with an n-gram the note affirms, float32 (k,). None if nothing was learned."""
         if not self.grams:
             return None
-        found: set[int] = set()
-        for run in _runs(reading):
-            for i in range(len(run)):
-                below = self._tree
-                for form in run[i : i + LONGEST]:
-                    if (node := below.get(form)) is None:
-                        break
-                    number, below = node
-                    found.add(number)
-        chosen = np.array(sorted(found - {-1}), np.int64)
+        table = self._table_for(reading.ids)
+        chosen = table.found(*_said(reading))
         first, count = self.gram_indptr[chosen], self.gram_indptr[chosen + 1] - self.gram_indptr[chosen]
-        at = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
+        at = (first - (count.cumsum() - count)).repeat(count)
+        at += np.arange(len(at))
         out = np.zeros(len(self.code_prior), np.float32)
         np.maximum.at(out, self.gram_code[at], self.gram_weight[at])
         return out
+
+    def _table_for(self, ids: Mapping[str, int]) -> _Grams:
+        """The n-grams by the form ids of a reading. Kept for the vocabulary last asked about."""
+        kept: _Grams | None = self.__dict__.get("_table")
+        if kept is None or kept.ids is not ids:
+            kept = self.__dict__["_table"] = _Grams.of(self.grams, ids)
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Grams:
+    """N-grams as numbers, so that those of a note are looked up together.
+
+    Forms that an n-gram holds are counted from 1: own int64 (V,), 0 for all others. The number of an n-gram has the counts of its
+    forms as digits, to the base of `base`; key int64 (g + 1,), ascending, the last one larger than all; place (g,): which n-gram.
+    """
+
+    ids: Mapping[str, int]
+    own: npt.NDArray[np.int64]
+    base: int
+    key: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, names: Sequence[str], ids: Mapping[str, int]) -> _Grams:
+        count: dict[str, int] = {}
+        rows = []
+        for place, gram in enumerate(names):
+            forms = gram.split(" ")
+            # one with a form that no note can hold, or longer than those of a note, is never found
+            if len(forms) <= LONGEST and all(form in ids for form in forms):
+                rows.append(([count.setdefault(form, len(count) + 1) for form in forms], place))
+        own, base = np.zeros(len(ids), np.int64), len(count) + 1
+        own[[ids[form] for form in count]] = list(count.values())
+        number = [sum(c * base**k for k, c in enumerate(reversed(counts))) for counts, _ in rows]
+        order = sorted(range(len(rows)), key=number.__getitem__)
+        key = np.array([*(number[i] for i in order), np.iinfo(np.int64).max], np.int64)
+        return cls(ids, own, base, key, np.array([rows[i][1] for i in order], np.int64))
+
+    def found(self, form: Ints, run: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The n-grams in runs of forms, some of them more than once. form, run: (m,), in order; the run each form is of."""
+        one = self.own[form]
+        # a form of no n-gram is a 0: before others it leaves a shorter one, which is said too, and behind them none
+        two = one[:-1] * self.base
+        two += one[1:]
+        two *= run[1:] == run[:-1]
+        three = one[:-2] * self.base**2
+        three += two[1:]
+        three *= run[2:] == run[:-2]
+        keys = np.concatenate((one, two, three))
+        at = self.key.searchsorted(keys)
+        return np.asarray(self.place[at[self.key[at] == keys]])
+
+
+def _said(reading: Reading) -> tuple[Ints, npt.NDArray[np.int64]]:
+    """As `_runs`, in arrays: form ids and the number of the run each belongs to, both (m,)."""
+    segment, known = reading.segment_of_word, reading.in_vocabulary
+    patient = np.zeros(len(reading.status) + 1, bool)  # the last is that of the words outside every segment
+    np.logical_or(reading.status == AFFIRMED, reading.status == HISTORICAL, out=patient[:-1])
+    own = patient[segment]
+    fresh = own & ~known
+    fresh[1:] |= segment[1:] != segment[:-1]
+    own &= known
+    kept = own[reading.word]
+    return reading.form[kept], fresh.cumsum()[reading.word[kept]]
 
 
 def grams(reading: Reading) -> list[str]:

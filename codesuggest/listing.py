@@ -48,38 +48,36 @@ def listed(
         best = best[held | (np.cumsum(~held) <= limit - held.sum())][:limit]
     bar = ranker.threshold if threshold is None else threshold
     evidence = _evidence(reading, engine, hits, table, best, config.evidence_per_suggestion)
-    release, codes = system.release_on(day), table.code[best].tolist()
+    release, site, codes = system.release_on(day), system.site_codes, table.code.take(best).tolist()
     rows = zip(
         best.tolist(),
         codes,
+        system.codes_of(codes),
         system.titles_on(codes, day),
-        table.concept[best].tolist(),
-        confidence[best].tolist(),
-        score[best].tolist(),
-        ranker.whys(table.x[best]),
+        table.concept.take(best).tolist(),
+        confidence.take(best).tolist(),
+        score.take(best).tolist(),
+        ranker.whys(table.x.take(best, 0)),
         strict=True,
     )
     # a bare laboratory value never suggests (I.A.19, III.B)
     said = {concept for concept, places in evidence.items() if any(e.basis == "text" for e in places)}
-    out = []
-    for row, number, title, concept, sure, value, why in rows:
-        code = system.code(number)
-        out.append(
-            Suggestion(
-                system=system.name,
-                release=system.site_codes.get(number, release),
-                code=code,
-                display=title or code,
-                confidence=sure,
-                suggested=(sure >= bar and concept in said) or (pinned is not None and bool(pinned[row])),
-                score=value,
-                intercept=ranker.intercept,
-                why=why,
-                evidence=evidence[concept],
-                undocumented=table.undocumented(row) if engine.axes is not None else (),
-            )
+    return [
+        Suggestion(
+            system=system.name,
+            release=site.get(number, release) if site else release,
+            code=code,
+            display=title or code,
+            confidence=sure,
+            suggested=(sure >= bar and concept in said) or (pinned is not None and bool(pinned[row])),
+            score=value,
+            intercept=ranker.intercept,
+            why=why,
+            evidence=evidence[concept],
+            undocumented=table.undocumented(row) if engine.axes is not None else (),
         )
-    return out
+        for row, number, code, title, concept, sure, value, why in rows
+    ]
 
 
 def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> tuple[Ints, Ints]:
@@ -89,50 +87,70 @@ def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> t
     weaker than its best one, the strongest first and then the first in the note. A concept that the diagnoses said add up to rests
     on theirs too.
     """
-    own = np.flatnonzero(table.usable)
-    concept = of_concept[hits.term[own]]
-    slot = np.searchsorted(wanted, concept)
-    own_slot = np.minimum(slot, max(0, len(wanted) - 1))
-    known = wanted[own_slot] == concept if len(wanted) else np.zeros(len(own), bool)
-    own, slot = own[known], slot[known]
-    adding = np.flatnonzero((table.witness >= 0).any(1))
-    if len(adding := adding[np.isin(table.concept[adding], wanted)]):
-        row, part = np.nonzero(table.witness[adding] >= 0)
-        place = np.searchsorted(wanted, table.concept[adding][row])
+    if not len(wanted):
+        none = np.zeros(0, np.int64)
+        return none, none
+    own = table.usable.nonzero()[0]
+    concept = of_concept.take(hits.term.take(own))
+    slot = wanted.searchsorted(concept)
+    known = (wanted.take(slot, mode="clip") == concept).nonzero()[0]
+    own, slot = own.take(known), slot.take(known)
+    added = table.witness >= 0
+    if added.any() and len(adding := np.flatnonzero(added.any(1) & np.isin(table.concept, wanted))):
+        row, part = np.nonzero(added[adding])
+        place = wanted.searchsorted(table.concept[adding][row])
         both = np.append(slot * len(hits) + own, place * len(hits) + table.witness[adding][row, part])
         slot, own = np.divmod(np.unique(both), len(hits))
-    worth = table.worth[own]
+    worth = table.worth.take(own)
     most = np.full(len(wanted), -np.inf, np.float32)
     np.maximum.at(most, slot, worth)
-    near = worth >= 0.7 * most[slot]
-    own, slot, worth = own[near], slot[near], worth[near]
-    order = np.lexsort((hits.first[own], -np.round(worth, 2), slot))
-    return own[order], slot[order]
+    near = (worth >= 0.7 * most.take(slot)).nonzero()[0]
+    own, slot, worth = own.take(near), slot.take(near), worth.take(near)
+    order = np.lexsort((hits.first.take(own), -np.round(worth, 2), slot))
+    return own.take(order), slot.take(order)
 
 
 def _evidence(
     reading: Reading, engine: Engine, hits: Hits, table: Table, rows: Ints, most: int
 ) -> dict[int, tuple[Evidence, ...]]:
     """By concept of the rows the places it rests on: the best first, none inside another, at most `most`."""
-    wanted = np.unique(table.concept[rows])
-    own, slot = evidence_hits(table, hits, engine.concepts.term_concept, wanted)
-    start, end = reading.words.start[hits.first[own]], reading.words.end[hits.last[own]]
-    segment = hits.segment[own]
-    columns = (slot, start, end, segment, reading.status[segment], reading.derived[segment], reading.cue[segment])
+    wanted, concepts = np.unique(table.concept.take(rows)), engine.concepts
+    own, slot = evidence_hits(table, hits, concepts.term_concept, wanted)
+    segment = hits.segment.take(own)
+    spans = zip(
+        slot.tolist(),
+        reading.words.start.take(hits.first.take(own)).tolist(),
+        reading.words.end.take(hits.last.take(own)).tolist(),
+        strict=True,
+    )
+    taken: list[list[tuple[int, int]]] = [[] for _ in range(len(wanted))]
+    kept = []
+    for n, (number, a, b) in enumerate(spans):
+        places = taken[number]
+        if len(places) < most:
+            for start, end in places:
+                if a < end and start < b:
+                    break
+            else:
+                places.append((a, b))
+                kept.append(n)
+    at = np.array(kept, np.int64)
+    own, slot, segment = own.take(at), slot.take(at), segment.take(at)
+    # those kept of a concept stand in the order of its spans
+    pairs = [span for places in taken for span in places]
+    columns = (slot, segment, reading.status.take(segment), reading.derived.take(segment), reading.cue.take(segment))
+    terms = concepts.texts(hits.term.take(own))
     found: list[list[Evidence]] = [[] for _ in range(len(wanted))]
-    for number, a, b, part, status, derived, cue, term in zip(
-        *(column.tolist() for column in columns), hits.term[own].tolist(), strict=True
+    for (a, b), term, number, part, status, derived, cue in zip(
+        pairs, terms, *(column.tolist() for column in columns), strict=True
     ):
-        places = found[number]
-        if len(places) == most or any(a < e.end and e.start < b for e in places):
-            continue
-        places.append(
+        found[number].append(
             Evidence(
                 start=a,
                 end=b,
                 section=reading.section[part],
                 assertion=ASSERTIONS[status],
-                term=engine.concepts.text(term),
+                term=term,
                 basis="result" if derived else "text",
                 cue=reading.cues[cue] if cue >= 0 else None,
             )

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
-from threading import Lock
-from typing import TYPE_CHECKING
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
+from codesuggest.pipes.effects import Stated, effect_reader
 from codesuggest.pipes.language import Language
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import ROUTES, WordReader, Words, common_words, phrase_runs
+from codesuggest.pipes.pieces import PieceReader, Pieces, cut
 from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
-from codesuggest.pipes.structure import TEXT, Structure
+from codesuggest.pipes.structure import Sentence, Structure, sentence_starts
+from codesuggest.pipes.tokens import Tokens
+from codesuggest.pipes.weeks import weeks
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
@@ -102,6 +106,8 @@ _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason
 _HEADS = np.isin(np.arange(len(GROUPS)), _HEADLINE_GROUPS)
 #: What `signs.tsv` tells of a note, by words anywhere in it.
 _SIGNS = ("follow_up", "sequela", "open_injury")
+#: Bits of a mark of a piece, behind one bit for each sign.
+_NAMES_A_TEST, _TELLS_A_VALUE = 1 << len(_SIGNS), 2 << len(_SIGNS)
 #: Index in concepts.SIDES; in every language the English word stands for the side (words.tsv).
 _SIDE = {"right": 1, "left": 2, "bilateral": 3}
 
@@ -119,6 +125,7 @@ class Reading:
     qualifies: int8 (V,), kind of the forms that change what a term means, 0 for all other (`qualifiers.tsv`).
     routing: uint8 (V,), bit of the route a form names (`routes.tsv`). says, told: uint8 (s,), routes that the words of a segment
     name; that its cue names, or the affirmed rest of the sentence if the finding is somebody else's.
+    in_vocabulary: bool (n,), words all of whose forms the code tables or our lists hold. ids: form -> its id.
     text: what was read, for cues that are no clinical words; a reading does not outlive the call.
     """
 
@@ -150,13 +157,11 @@ class Reading:
     routing: npt.NDArray[np.uint8]
     says: npt.NDArray[np.uint8]
     told: npt.NDArray[np.uint8]
+    in_vocabulary: Bools
+    ids: Mapping[str, int] = field(repr=False)
     text: str = field(repr=False)
-
-    @property
-    def in_vocabulary(self) -> Bools:
-        """Words all of whose forms the code tables or our lists hold. bool (n,)."""
-        held = np.bincount(self.word, minlength=len(self.words))
-        return np.asarray(held == np.fromiter(map(len, self.words.forms), np.int64, len(self.words)))
+    #: What is said of a drug's effect, or of the week of a pregnancy: beginning of the codes, the word it stands at (one behind the note's own), how surely.
+    stated: tuple[tuple[str, int, float], ...] = ()
 
     def affirmed_form(self, forms: Ints) -> Bools:
         """Which of these forms the note says of the patient, anywhere. bool, shape of `forms`."""
@@ -181,6 +186,7 @@ class Reading:
             cue=one - 1,
             says=np.full(1, 255, np.uint8),
             told=np.zeros(1, np.uint8),
+            stated=(),
         )
 
     def extension_fits(self, extension: npt.NDArray[np.uint8]) -> Bools:
@@ -205,8 +211,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONG = re.compile(r"(?:[^\w\s]|_){24}|\S{500}")
 
 
-def _readable(text: str) -> str:
-    """The text as spaCy can take it, every character at its place.
+def _readable(text: str) -> tuple[str, list[str]]:
+    """The text as spaCy can take it, every character at its place, and its pieces.
 
     Lone surrogates have no UTF-8. The tokenizer's time grows with the square of a run of punctuation or of a stretch
     without white space; no word has 24 of the one or 500 of the other, so the last character of such a run is read as a
@@ -214,25 +220,49 @@ def _readable(text: str) -> str:
     """
     if not text.isascii():
         text = _SURROGATE.sub("\ufffd", text)
-    if max(map(len, text.split()), default=0) < 24:  # nearly every note: no stretch is so long (0.1 ms)
-        return text
-    return _LONG.sub(lambda m: m.group()[:-1] + " ", text)
+    pieces = cut(text)
+    if max(map(len, pieces), default=0) >= 24:  # in few notes
+        text = _LONG.sub(lambda m: m.group()[:-1] + " ", text)
+        pieces = cut(text)
+    return text, pieces
 
 
 @lru_cache(maxsize=16)
-def read_signs(spoken: Language) -> dict[str, re.Pattern[str]]:
-    """`signs.tsv`: what the note speaks of -> a regex of the words that say so. Raises LexiconError.
+def read_signs(spoken: Language) -> dict[str, Sign]:
+    """`signs.tsv`: what the note speaks of -> the words that say so. Raises LexiconError.
 
     words: small letters; "*" ends a word whose ending is open, "[*]" stands for one more word or none.
     """
     found: dict[str, list[str]] = {sign: [] for sign in _SIGNS}
+    begun: dict[str, list[str]] = {sign: [] for sign in _SIGNS}
+    longest = dict.fromkeys(_SIGNS, 1)
     for row in read_lexicon(spoken.folder / "signs.tsv", ("sign", "words", "source"), unique=("sign", "words")):
         words = re.escape(row["words"]).replace(r"\[\*\]\ ", r"(?:\w+ )?")
         if words != words.lower() or r"\[" in words:
             raise row.error(f"cannot read {row['words']!r}")
         words = words.removesuffix(r"\*") if words.endswith(r"\*") else rf"{words}\b"
-        found[row.choice("sign", _SIGNS)].append(rf"\b{words}")
-    return {sign: re.compile("|".join(own) or r"(?!)", re.IGNORECASE) for sign, own in found.items()}
+        sign, split = row.choice("sign", _SIGNS), row["words"].split(" ")
+        found[sign].append(rf"\b{words}")
+        begun[sign].append(rf"\b{re.escape(split[0].removesuffix('*'))}")
+        longest[sign] = max(longest[sign], len(split))
+
+    def any_of(own: list[str]) -> re.Pattern[str]:
+        return re.compile("|".join(own) or r"(?!)", re.IGNORECASE)
+
+    return {sign: Sign(any_of(found[sign]), any_of(begun[sign]), longest[sign]) for sign in _SIGNS}
+
+
+class Sign(NamedTuple):
+    """Words that say something of an encounter."""
+
+    words: re.Pattern[str]
+    first: re.Pattern[str]  #: finds where one of them may begin
+    longest: int  #: pieces they may stand in
+
+    def stands(self, text: str, at: Ints, places: list[int]) -> bool:
+        """Whether the words stand in a text. at: start of each of its pieces; places: those that `first` finds something in."""
+        ends = [int(at[min(k + self.longest, len(at) - 1)]) for k in places]
+        return any(self.words.search(text, int(at[k]), end) for k, end in zip(places, ends, strict=True))
 
 
 def weak_forms(forms: Iterable[str], idf: npt.NDArray[np.float32], words: WordReader) -> Bools:
@@ -258,44 +288,83 @@ class NoteReader:
         self.routing = np.array([words.routes.get(f, 0) for f in form_ids], np.uint8)
         self._results = ResultReader(self.language.folder, self.language.decimal)
         self._signs = read_signs(self.language)
+        self._effects = effect_reader(self.language.folder)
+        self._any_sign = re.compile("|".join(sign.first.pattern for sign in self._signs.values()), re.IGNORECASE)
         self._side_of = np.zeros(len(form_ids), np.int8)  # by form, index in concepts.SIDES
         for side_word, side in _SIDE.items():
             form = words.forms_of(side_word)[0]
             if form in form_ids:
                 self._side_of[form_ids[form]] = side
+        self._one = RLock()  # builds what follows once
         self._nlp: Pipeline | None = None
-        self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
+        self._pieces: PieceReader | None = None
 
     @property
     def nlp(self) -> Pipeline:
-        if self._nlp is None:
-            import spacy
+        with self._one:
+            if self._nlp is None:
+                import spacy
 
-            nlp = spacy.blank(self.language.code)
-            nlp.max_length = MAX_CHARACTERS + 1
-            nlp.add_pipe("codesuggest_structure")
-            nlp.add_pipe("codesuggest_assertion")
-            quicken(nlp, common_words(self.language.folder))
-            self._nlp = nlp
-        return self._nlp
+                nlp = spacy.blank(self.language.code)
+                nlp.max_length = MAX_CHARACTERS + 1
+                nlp.add_pipe("codesuggest_structure")
+                nlp.add_pipe("codesuggest_assertion")
+                quicken(nlp)
+                self._nlp = nlp
+            return self._nlp
+
+    def _component(self, name: str) -> Any:
+        return self.nlp.get_pipe(name)
+
+    @property
+    def pieces(self) -> PieceReader:
+        with self._one:
+            if self._pieces is None:
+                letters = self._component("codesuggest_structure").reader.types.letters
+                common = common_words(self.language.folder)
+                self._pieces = PieceReader(self.nlp, self._words, self._ids, letters, self._mark, common)
+            return self._pieces
+
+    def _mark(self, piece: str) -> int:
+        """What is to be known of a piece before its note is read, in bits."""
+        signs = 0
+        if self._any_sign.search(piece):
+            signs = sum(bool(self._signs[sign].first.search(piece)) << k for k, sign in enumerate(_SIGNS))
+        told = _NAMES_A_TEST * self._results.names_a_test(piece) | _TELLS_A_VALUE * self._results.tells_a_value(piece)
+        return signs | told
 
     def read(self, text: str, document_type: str | None = None) -> Reading:
-        """What the note says. The vocabulary of the pipeline forgets the note afterwards (invariant 5)."""
-        text = _readable(text)
-        with self._one, self.nlp.memory_zone():
-            doc = self.nlp.make_doc(text)
-            doc.user_data[TEXT] = text
-            return self.read_doc(self.nlp(doc), document_type, text)
+        """What the note says. Nothing of it that may be the patient's own is kept afterwards (invariant 5).
+
+        The two components of `nlp` read it without a Doc, from tokens that `pieces` knows: what they say is the same.
+        """
+        text, raw = _readable(text)
+        pieces = self.pieces.read(text, raw)
+        structure = self._component("codesuggest_structure").reader.read(text, pieces.letters_of)
+        begins = sentence_starts(text, structure, pieces.tokens.start)
+        asserted = self._component("codesuggest_assertion").read(replace(pieces.tokens, begins=begins), structure)
+        return self._reading(pieces, pieces.tokens.start, structure, asserted, document_type)
 
     def read_doc(self, doc: Doc, document_type: str | None = None, text: str | None = None) -> Reading:
         """As `read`, from a Doc that went through both components in somebody's pipeline. text: doc.text, if at hand."""
         text = doc.text if text is None else text  # spaCy joins the text anew each time
         structure: Structure = doc.user_data["codesuggest.structure"]
         asserted: Asserted = doc.user_data["codesuggest.assertion"]
-        cut = _cut(self._words.read(text), doc, structure, asserted, _groups(text, structure))
-        form, word = self._forms(cut.words.forms)
+        return self._reading(self.pieces.read(text), Tokens.of(doc).start, structure, asserted, document_type)
+
+    def _reading(
+        self,
+        pieces: Pieces,
+        tokens: npt.NDArray[np.int64],
+        structure: Structure,
+        asserted: Asserted,
+        document_type: str | None,
+    ) -> Reading:
+        """tokens: where those start that `asserted` speaks of."""
+        text, form, word = pieces.text, pieces.form, pieces.word
+        cut = _cut(pieces.words, tokens, structure, asserted, _groups(text, structure))
         phrases = self._phrases(cut, form, word, asserted.cues, text)
-        results = self._results.read(text, structure)
+        results = self._results.read(text, structure, _with_values(pieces, structure))
         findings = [r for r in results if r.phrase]
         if findings:
             phrases += [
@@ -303,8 +372,10 @@ class NoteReader:
             ]
             forms = [self.forms_of(r.phrase or "") for r in findings]
             cut = cut.with_results(findings, forms, structure)
-            more, behind = self._forms(forms)
+            more, behind = self.pieces.forms(forms)
             form, word = np.append(form, more), np.append(word, behind + np.int32(len(cut.words) - len(forms)))
+        stated = [] if self._effects is None else [*self._effects.read(text, structure.sentences), *weeks(text)]
+        cut, said = cut.with_stated(stated)
         headline, rank = _headlines(cut, structure)
         side = self._side_of[form]
         sided = side > 0
@@ -333,9 +404,9 @@ class NoteReader:
             cues=asserted.cues,
             side_word=word[sided],
             side=side[sided],
-            follow_up=bool(self._signs["follow_up"].search(text)),
-            sequela=bool(self._signs["sequela"].search(text)),
-            open_injury=bool(self._signs["open_injury"].search(text)),
+            follow_up=self._stands("follow_up", pieces),
+            sequela=self._stands("sequela", pieces),
+            open_injury=self._stands("open_injury", pieces),
             phrases=tuple(phrases),
             known=known,
             weak=self.weak,
@@ -343,16 +414,15 @@ class NoteReader:
             routing=self.routing,
             says=says,
             told=told,
+            in_vocabulary=_in_vocabulary(cut.words.forms, word),
+            ids=self._ids,
             text=text,
+            stated=said,
         )
 
-    def _forms(self, forms: list[tuple[str, ...]]) -> tuple[Ints, Ints]:
-        """Ids of the forms in the vocabulary and the word each belongs to, sorted by word."""
-        get = self._ids.get
-        flat = np.array([get(form, -1) for own in forms for form in own], np.int32)
-        word = np.repeat(np.arange(len(forms), dtype=np.int32), np.fromiter(map(len, forms), np.int64, len(forms)))
-        held = flat >= 0
-        return flat[held], word[held]
+    def _stands(self, sign: str, pieces: Pieces) -> bool:
+        places = np.flatnonzero(pieces.mark & (1 << _SIGNS.index(sign))).tolist()
+        return bool(places) and self._signs[sign].stands(pieces.text, pieces.at, places)
 
     def _phrases(self, cut: _Cut, form: Ints, word: Ints, cues: tuple[Cue, ...], text: str) -> list[Phrase]:
         clinical, weak = np.zeros(len(cut.words), bool), np.zeros(len(cut.words), bool)
@@ -415,6 +485,54 @@ class _Cut:
             np.append(self.sentence, np.full(k, -1, np.int32)),
         )
 
+    def with_stated(self, stated: list[Stated]) -> tuple[_Cut, tuple[tuple[str, int, float], ...]]:
+        """Each statement as one more word without forms, in a segment of its own, under the assertion its name stands under; and
+        `Reading.stated`. What stands in a heading or among allergies is no statement, nor what is denied or somebody else's."""
+        kept, parent = [], []
+        starts = self.words.start[
+            : len(self.words) - int(self.derived.sum())
+        ]  # of the note's own words: results stand behind
+        for one in stated if len(starts) else ():
+            segment = int(self.segment_of_word[max(0, int(np.searchsorted(starts, one.start, side="right")) - 1)])
+            if segment >= 0 and self.section[segment] != "allergies" and (
+                self.status[segment] in _TELLS or (one.said and self.status[segment] in (NEGATED, HISTORICAL))
+            ):  # fmt: skip
+                kept.append(one)
+                parent.append(segment)
+        if not kept:
+            return self, ()
+        n, k, s = len(self.words), len(kept), len(self.first)
+        of = np.array(parent)
+        own = np.arange(n, n + k, dtype=np.int32)
+        start, end = (np.array(x, np.int32) for x in ([o.start for o in kept], [o.end for o in kept]))
+        status = np.where(self.status[of] == NEGATED, AFFIRMED, self.status[of]).astype(np.int8)
+        return _Cut(
+            Words(np.append(self.words.start, start), np.append(self.words.end, end), self.words.forms + [()] * k),
+            np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.int32)),
+            np.append(self.first, own),
+            np.append(self.last, own + 1),
+            np.append(self.status, status),
+            np.append(self.group, self.group[of]),
+            (*self.section, *(self.section[i] for i in parent)),
+            np.append(self.cue, np.where(status == self.status[of], self.cue[of], -1)).astype(np.int32),
+            np.append(self.derived, np.zeros(k, bool)),
+            np.append(self.sentence, np.full(k, -1, np.int32)),
+        ), tuple((one.begin, int(word), one.sure) for one, word in zip(kept, own, strict=True))
+
+
+def _with_values(pieces: Pieces, structure: Structure) -> list[Sentence]:
+    """The sentences in which a test may have a value: those that hold both, and perhaps others."""
+    if not structure.sentences:
+        return []
+    bounds = np.fromiter(chain.from_iterable(structure.sentences), np.int64).reshape(-1, 2)
+    first = np.searchsorted(pieces.at, bounds[:, 0], side="right") - 1
+    last = np.searchsorted(pieces.at, bounds[:, 1], side="left")
+    both = np.ones(len(bounds), bool)
+    for bit in (_NAMES_A_TEST, _TELLS_A_VALUE):
+        seen = np.append(0, np.cumsum((pieces.mark & bit) > 0))
+        both &= seen[last] > seen[first]
+    return [structure.sentences[k] for k in np.flatnonzero(both).tolist()]
+
 
 #: A postoperative diagnosis that repeats the one before the operation: "Same", "same as above", "Unchanged; see findings".
 _REPEATS = re.compile(r"\W*(?:the |is |as )*(?:same|unchanged|above|as preop)\b", re.IGNORECASE)
@@ -432,14 +550,15 @@ def _groups(text: str, structure: Structure) -> list[int]:
     return groups
 
 
-def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted, groups: list[int]) -> _Cut:
-    """Segments: runs of words of one sentence and one assertion. Known headings and list markers are in none. groups: of the
-    sections."""
+def _cut(
+    words: Words, starts: npt.NDArray[np.int64], structure: Structure, asserted: Asserted, groups: list[int]
+) -> _Cut:
+    """Segments: runs of words of one sentence and one assertion. Known headings and list markers are in none. starts: of the
+    tokens. groups: of the sections."""
     n = len(words)
-    if not n or not len(doc):
+    if not n or not len(starts):
         none, small = np.zeros(0, np.int32), np.zeros(0, np.int8)
         return _Cut(words, np.full(n, -1, np.int32), none, none, small, small, (), none, np.zeros(0, bool), none)
-    starts = doc.to_array(["IDX"]).reshape(-1).astype(np.int64)
     token = np.maximum(np.searchsorted(starts, words.start, side="right") - 1, 0)
     heads = np.array([(s[0], s[1], s[4] is not None) for s in structure.sections], np.int64)
     section = np.maximum(np.searchsorted(heads[:, 0], words.start, side="right") - 1, 0)
@@ -475,6 +594,8 @@ def _cut(words: Words, doc: Doc, structure: Structure, asserted: Asserted, group
 
 
 _start = attrgetter("start")
+#: Statuses under which what is said of a drug may be coded; what is uncertain depends on the setting, as of any finding.
+_TELLS = (AFFIRMED, UNCERTAIN, HISTORICAL)
 
 
 def _routes(
@@ -521,6 +642,11 @@ def _headlines(cut: _Cut, structure: Structure) -> tuple[Bools, Ints]:
         chosen = headline & (cut.group == g)
         rank[chosen] = np.arange(int(chosen.sum()))
     return headline, rank
+
+
+def _in_vocabulary(forms: Sequence[tuple[str, ...]], word: Ints) -> Bools:
+    """Words all of whose forms are among the held ones. word: (m,), that of each held form."""
+    return np.asarray(np.bincount(word, minlength=len(forms)) == np.fromiter(map(len, forms), np.int64, len(forms)))
 
 
 def _if_lab_report(structure: Structure, results: int) -> str | None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from codesuggest.note import FAMILY, HISTORICAL, Reading
 from codesuggest.pipes.phrases import PAST, RELATIVE
-from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.retrieve import Hits, TermIndex, among, ragged
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,25 +21,27 @@ def unsaid(reading: Reading, hits: Hits, index: TermIndex) -> tuple[Floats, Floa
     "history" where the segment tells of the past; share in those that it does not say at all; and of these in words of the past
     and of relatives."""
     said, missing, past = (np.zeros(len(hits), np.float32) for _ in range(3))
-    part = np.flatnonzero(hits.coverage < 0.995)
-    count = index.size[hits.term[part]]
-    row = np.repeat(np.arange(len(part)), count)
-    offset = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    form = index.forms[index.indptr[hits.term[part]][row] + offset]
-    kind = reading.qualifies[form]
-    here = np.flatnonzero(kind)
+    part = ((hits.coverage < 0.995) & index.holding(reading.qualifies).take(hits.term)).nonzero()[0]
+    term = hits.term.take(part)
+    row, offset = ragged(index.size.take(term))
+    form = index.forms.take(index.indptr.take(term).take(row) + offset)
+    kind = reading.qualifies.take(form)
+    here = kind.nonzero()[0]
     if not len(here):
         return said, missing, past
-    row, form, kind = part[row[here]], form[here], kind[here]
-    segment = reading.segment_of_word[reading.word]
-    spoken = (reading.qualifies[reading.form] > 0) & (segment >= 0)
-    n = np.int64(len(index.idf))
-    held = np.isin(hits.segment[row] * n + form, segment[spoken] * n + reading.form[spoken])
-    status = reading.status[hits.segment[row]]
+    row, form, kind = part.take(row.take(here)), form.take(here), kind.take(here)
+    spoken = reading.qualifies.take(reading.form).nonzero()[0]
+    segment, word_form = reading.segment_of_word.take(reading.word.take(spoken)), reading.form.take(spoken)
+    n, where = np.int64(len(index.idf)), hits.segment.take(row)
+    held = among(where * n + form, (segment * n + word_form).compress(segment >= 0))
+    status = reading.status.take(where)
     meant = ((kind == PAST) & (status == HISTORICAL)) | ((kind == RELATIVE) & (status == FAMILY))
-    share = (index.idf**2)[form] / index.mass[hits.term[row]]
-    np.add.at(said, row[~held & meant], share[~held & meant])
-    np.add.at(missing, row[~held & ~meant], share[~held & ~meant])
-    other = ~held & ~meant & ((kind == PAST) | (kind == RELATIVE))
-    np.add.at(past, row[other], share[other])
+    share = index.weight.take(form) / index.mass.take(hits.term.take(row))
+    lacking = ~held & ~meant
+    for out, chosen in (
+        (said, ~held & meant),
+        (missing, lacking),
+        (past, lacking & ((kind == PAST) | (kind == RELATIVE))),
+    ):
+        np.add.at(out, row.compress(chosen), share.compress(chosen))
     return said, missing, past

@@ -38,22 +38,25 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     top = order[:RIVALS]
     # the better ranked, the heavier: so the first that claims the same is the largest of all
     weight = np.minimum.accumulate(1 / (1 + np.exp(-np.clip(score[top], -30, 30))))
-    better = np.arange(len(top)) < place[:, None]
-    segment, first, last = hits.segment[table.lead], hits.first[table.lead], hits.last[table.lead]
-    words = segment[:, None] == segment[top]
-    words &= first[:, None] <= last[top]
-    words &= first[top] <= last[:, None]
-    words &= better
-    category = (table.category[:, None] == table.category[top]) & better
-    concept = (table.concept[:, None] == table.concept[top]) & better
-    for name, same in (
-        ("same_words", words),
-        ("same_category", category),
-        ("same_concept", concept),
-        ("same_words_and_category", words & category),
-    ):
+    segment, first, last = (a.take(table.lead) for a in (hits.segment, hits.first, hits.last))
+    words = segment[:, None] == segment.take(top)
+    words &= first[:, None] <= last.take(top)
+    words &= last[:, None] >= first.take(top)
+    words &= np.arange(len(top)) < place[:, None]
+    category = table.category[:, None] == table.category.take(top)
+    category &= words
+    for name, same in (("same_words", words), ("same_words_and_category", category)):
         rival = same.argmax(1)
-        table.x[:, COLUMN[f"rival:{name}"]] = np.where(same[np.arange(n), rival], weight[rival], 0)
+        table.x[:, COLUMN[f"rival:{name}"]] = np.where(same[np.arange(n), rival], weight.take(rival), 0)
+    # sorted by concept, and categories are few: the first of each is found without holding all against all
+    concept = np.zeros(n, np.int64)
+    np.cumsum(table.concept[1:] != table.concept[:-1], out=concept[1:])
+    for name, group in (("same_category", table.category), ("same_concept", concept)):
+        best = np.empty(int(group.max()) + 1, np.int64)
+        best[group.take(order[::-1])] = np.arange(n - 1, -1, -1)  # the best of a group is written last
+        rival = best.take(group)
+        there = rival < np.minimum(place, len(top))
+        table.x[:, COLUMN[f"rival:{name}"]] = np.where(there, weight.take(rival, mode="clip"), 0)
     table.x[:, COLUMN["rival:place"]] = np.log1p(place)
     if table.company is not None:
         probability = (1 / (1 + np.exp(-np.clip(score, -30, 30)))).astype(np.float32)
@@ -142,20 +145,42 @@ class Ranker:
 
     def whys(self, x: Floats) -> list[Mapping[str, float]]:
         """Contributions of each candidate (n, F), largest first; with the intercept they sum to its score."""
-        parts = x.astype(np.float64) * self.weights
-        row, column = np.nonzero(parts)
-        value = parts[row, column]
-        order = np.lexsort((-np.abs(value), row))  # stable: ties stay in order of the features
-        names, values = [FEATURES[i] for i in column[order].tolist()], value[order].tolist()
-        ends = np.searchsorted(row, np.arange(len(x) + 1)).tolist()
+        used = self.weights.nonzero()[0]
+        parts = x.take(used, 1).astype(np.float64)
+        parts *= self.weights.take(used)
+        flat = parts.ravel()
+        at = flat.nonzero()[0]
+        value, (row, column) = flat.take(at), np.divmod(at, max(1, len(used)))
+        order = _by_size(row, value)
+        names, values = _NAMES.take(used.take(column.take(order))).tolist(), value.take(order).tolist()
+        ends = row.searchsorted(np.arange(len(x) + 1)).tolist()
         return [dict(zip(names[a:b], values[a:b], strict=True)) for a, b in pairwise(ends)]
+
+
+_NAMES = np.array(FEATURES, object)
+_ROW_BITS = 20
+
+
+def _by_size(row: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Order by row and, within one, by size, the largest first; equal ones as they stand. row: ascending."""
+    if len(row) and int(row[-1]) < 1 << _ROW_BITS - 1:
+        # one whole number to sort by is quicker than two columns: the bits of a positive float ascend with it. The last bits have
+        # no room: two that are alike but for them are looked at again.
+        falling = np.abs(value).view(np.int64) >> _ROW_BITS
+        key = row << (63 - _ROW_BITS)
+        key -= falling
+        order = key.argsort()
+        key = key.take(order)
+        if not (key[1:] == key[:-1]).any():
+            return order
+    return np.lexsort((-np.abs(value), row))
 
 
 def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> npt.NDArray[np.float64]:
     # not a BLAS product, whose order of summation depends on threads and shape; over the features with a weight only, so
     # that a feature a model does not know moves no bit of its scores
-    used = np.flatnonzero(weights)
+    used = weights.nonzero()[0]
     # in rows, as `x[:, used]` is not: the order of summation follows the layout, and `take` needs half of the time
     parts = x.take(used, 1).astype(np.float64)
-    parts *= weights[used]
+    parts *= weights.take(used)
     return np.asarray(intercept + parts.sum(1))

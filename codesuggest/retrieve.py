@@ -54,7 +54,10 @@ class Hits:
         return cls(ints, ints, floats, floats, ints, ints, floats, ints)
 
     def chosen(self, which: npt.NDArray[np.bool_]) -> Hits:
-        return Hits(*(getattr(self, f.name)[which] for f in fields(Hits)))
+        at = which.nonzero()[0]
+        if len(at) == len(which):
+            return self
+        return Hits(*(getattr(self, name).take(at) for name in Hits.__slots__))
 
 
 def longest(hits: Hits, chosen: Ints) -> tuple[Floats, Floats]:
@@ -63,20 +66,49 @@ def longest(hits: Hits, chosen: Ints) -> tuple[Floats, Floats]:
 
     chosen: int (n,). Words of a hit: matched forms * coverage. Two hits share words where their stretches overlap.
     """
-    segment, first, last = hits.segment[chosen], hits.first[chosen], hits.last[chosen]
-    words = hits.matched[chosen] * hits.coverage[chosen]
-    over = segment[:, None] == segment
-    over &= first[:, None] <= last
-    over &= first <= last[:, None]
-    most = np.where(over, words, np.float32(0)).max(1, initial=0)
+    # by segment, so that only those of one are held against each other
+    order = hits.segment.take(chosen).argsort(kind="stable")
+    hit = chosen.take(order)
+    segment, first, last = hits.segment.take(hit), hits.first.take(hit), hits.last.take(hit)
+    words = hits.matched.take(hit) * hits.coverage.take(hit)
+    start, stop = segment.searchsorted(segment), segment.searchsorted(segment, side="right")
+    one, offset = ragged(stop - start)
+    other = start.take(one)
+    other += offset
+    over = first.take(one) <= last.take(other)
+    over &= first.take(other) <= last.take(one)
+    most = np.zeros(len(hit))
+    if len(one):
+        most = np.maximum.reduceat(
+            np.where(over, words.take(other), np.float32(0)), (stop - start).cumsum() - (stop - start)
+        )
     share = words / np.maximum(most, np.float32(1e-6))
-    return np.asarray((most - words) / 3, np.float32), np.asarray(share, np.float32)
+    out = np.empty((2, len(hit)), np.float32)
+    out[0, order], out[1, order] = (most - words) / 3, share
+    return out[0], out[1]
+
+
+def ragged(count: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Row and offset within the row of each element of rows of these lengths."""
+    row = np.arange(len(count)).repeat(count)
+    offset = np.arange(len(row))
+    offset -= (count.cumsum() - count).repeat(count)
+    return row, offset
+
+
+def among(keys: npt.NDArray[Any], held: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which keys are held, bool, shape of `keys`. As `np.isin`, in a fifth of its time for a few hundred whole numbers."""
+    if not len(held):
+        return np.zeros(len(keys), bool)
+    held = np.sort(held)
+    return np.asarray(held.take(held.searchsorted(keys), mode="clip") == keys)
 
 
 class TermIndex:
     """Arrays of the index; made by `build`, or given back what `arrays` gave out.
 
     idf: float32 (V,), ln((1 + T) / (1 + df)) + 1 as scikit-learn's smooth_idf; forms this system does not use have df 0.
+    weight: its square.
     indptr (t+1,), forms (nnz,): int32, CSR of terms x form ids. mass (t,) float32: sum of idf^2 over a term's forms.
     Raises ValueError for more than four million terms.
     """
@@ -87,7 +119,8 @@ class TermIndex:
         self.idf, self.indptr, self.forms = idf, indptr, forms
         self._least_of = -1.0, np.zeros(0, np.float32)
         self.size = np.diff(indptr).astype(np.int32)
-        weight = (idf**2)[forms]
+        self.weight = idf**2
+        weight = self.weight[forms]
         self.mass = np.maximum(np.add.reduceat(np.append(weight, np.float32(0)), indptr[:-1]), np.float32(1e-6))
 
     def __len__(self) -> int:
@@ -98,9 +131,23 @@ class TermIndex:
         """(V, t) CSR: the postings of every form, weighted idf^2."""
         from scipy import sparse
 
-        weight = (self.idf**2)[self.forms]
+        weight = self.weight[self.forms]
         shape = (len(self.indptr) - 1, len(self.idf))
         return sparse.csr_array((weight, self.forms, self.indptr), shape=shape).T.tocsr()
+
+    @cached_property
+    def _posted(self) -> Ints:
+        """(V,): in how many terms each form is."""
+        return np.asarray(np.diff(self.postings.indptr))
+
+    def holding(self, marked: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """(t,): terms with a form that is marked (not 0). marked: (V,). Kept for the array last asked about."""
+        kept: tuple[object, npt.NDArray[np.bool_]] | None = self.__dict__.get("_holding")
+        if kept is None or kept[0] is not marked:
+            found = np.append(marked[self.forms] != 0, False)
+            kept = marked, np.logical_or.reduceat(found, self.indptr[:-1]) if len(self) else np.zeros(0, bool)
+            self.__dict__["_holding"] = kept
+        return kept[1]
 
     @classmethod
     def build(cls, terms: Sequence[tuple[str, ...]], vocabulary: Sequence[str]) -> TermIndex:
@@ -157,31 +204,36 @@ class TermIndex:
         and more than one word. At most `top` terms a segment, by coverage * sqrt(matched weight), ties by term id;
         coverage >= `floor`.
         """
-        keep = (form >= 0) & (segment_of_word[word] >= 0)
-        form, word = form[keep], word[keep]
-        segment = segment_of_word[word]
-        order = np.lexsort((word, form, segment))
-        form, word, segment = form[order], word[order], segment[order]
-        bounds = np.searchsorted(segment, np.arange(0, n_segments + BLOCK, BLOCK)).tolist()
+        segment = segment_of_word.take(word)
+        kept = ((form >= 0) & (segment >= 0)).nonzero()[0]
+        form, word, segment = form.take(kept), word.take(kept), segment.take(kept)
+        # as one whole number, which numpy sorts several times as fast as columns; ten million characters and forms of half a
+        # million do not fill it
+        pair = segment.astype(np.int64) * len(self.idf) + form
+        order = (pair * (len(segment_of_word) + 1) + word).argsort()
+        form, word, segment, pair = form.take(order), word.take(order), segment.take(order), pair.take(order)
+        bounds = [0, len(form)]
+        if n_segments > BLOCK:
+            bounds = segment.searchsorted(np.arange(0, n_segments + BLOCK, BLOCK)).tolist()
         parts = []
         for n, (a, b) in enumerate(pairwise(bounds)):
-            said = _Said.of(form[a:b], word[a:b], segment[a:b] - BLOCK * n, len(self.idf))
+            said = _Said.of(pair[a:b], word[a:b], BLOCK * n, len(self.idf))
             parts.append(self._hits(said, BLOCK * n, weak, top, floor))
         if len(parts) == 1:
             return parts[0]
         columns = ((getattr(part, f.name) for part in parts) for f in fields(Hits))
-        return Hits(*(np.concatenate(list(column)) for column in columns)) if parts else Hits.none()
+        return Hits(*(np.concatenate(list(column)) for column in columns))
 
     def _hits(self, said: _Said, first_segment: int, weak: npt.NDArray[np.bool_], top: int, floor: float) -> Hits:
         if not len(said.pair_form):
             return Hits.none()
         seg, term, found = self._matched(said, floor)
         best = self._best(seg, term, found, top)
-        seg, term, found = seg[best], term[best], found[best]
-        mass = self.mass[term]
+        seg, term, found = seg.take(best), term.take(best), found.take(best)
+        mass = self.mass.take(term)
         coverage = np.minimum(found / mass, np.float32(1))
-        squares = np.bincount(said.pair_segment, (self.idf[said.pair_form] ** 2).astype(np.float64))
-        cosine = found / np.sqrt(mass * np.maximum(squares[seg], 1e-6)).astype(np.float32)
+        squares = np.bincount(said.pair_segment, self.weight.take(said.pair_form))
+        cosine = found / np.sqrt(mass * np.maximum(squares.take(seg), 1e-6)).astype(np.float32)
         first, last, matched, strong = self._closest(said, seg, term, weak)
         compact = np.minimum(1.0, matched / np.maximum(1, last - first + 1)).astype(np.float32)
         hits = Hits(
@@ -201,18 +253,18 @@ class TermIndex:
         from scipy.sparse import _sparsetools
 
         form, postings = said.pair_form, self.postings
-        indptr = np.searchsorted(said.pair_segment, np.arange(said.segments + 1)).astype(np.int32)
+        indptr = said.pair_segment.searchsorted(np.arange(said.segments + 1)).astype(np.int32)
         # the kernel behind `queries @ postings`, without its checks and its first pass that counts (0.2 ms a note): all
         # postings of all forms are room enough
-        room = int((postings.indptr[form + 1] - postings.indptr[form]).sum())
-        out = np.empty(said.segments + 1, np.int32), np.empty(room, np.int32), np.empty(room, np.float32)
+        room = int(self._posted.take(form).sum())
+        stop, term, found = np.empty(said.segments + 1, np.int32), np.empty(room, np.int32), np.empty(room, np.float32)
         ones = np.ones(len(form), np.float32)
         _sparsetools.csr_matmat(
-            said.segments, len(self), indptr, form, ones, postings.indptr, postings.indices, postings.data, *out
-        )
-        stop, term, found = out
-        near = np.flatnonzero(found[: stop[-1]] >= self._least(floor)[term[: stop[-1]]])
-        return np.searchsorted(stop, near, side="right").astype(np.int32) - np.int32(1), term[near], found[near]
+            said.segments, len(self), indptr, form, ones, postings.indptr, postings.indices, postings.data, stop, term, found
+        )  # fmt: skip
+        term, found = term[: stop[-1]], found[: stop[-1]]
+        near = (found >= self._least(floor).take(term)).nonzero()[0]
+        return stop.searchsorted(near, side="right").astype(np.int32) - np.int32(1), term.take(near), found.take(near)
 
     def _least(self, floor: float) -> Floats:
         """(t,): the least matched weight of a term. Made once for the floor of the model."""
@@ -222,16 +274,21 @@ class TermIndex:
 
     def _best(self, seg: Ints, term: Ints, found: Floats, top: int) -> npt.NDArray[np.intp]:
         """The `top` pairs of each segment by coverage * sqrt(matched weight), ties by term, in order of (segment, term)."""
-        score = (found / self.mass[term]) * np.sqrt(found)
+        score = (found / self.mass.take(term)) * np.sqrt(found)
         # one whole number to sort by, as numpy sorts those ten times as fast as it sorts by columns: the bits of a positive
         # float ascend with it. No pair is there twice, so that any sort gives this order.
         place = seg.astype(np.int64) << (31 + TERM_BITS)
+        place |= term
         falling = np.int64(2**31 - 1) - score.astype(np.float32, copy=False).view(np.int32)
-        order = np.argsort(place | falling << TERM_BITS | term)
+        falling <<= TERM_BITS
         count = np.bincount(seg)
-        rank = np.arange(len(order)) - (np.cumsum(count) - count)[seg[order]]
-        best = order[rank < top]
-        return np.asarray(best[np.argsort(place[best] | term[best])])
+        if not len(seg) or int(count.max()) <= top:
+            return place.argsort()
+        order = (place | falling).argsort()
+        rank = np.arange(len(order))
+        rank -= (count.cumsum() - count).repeat(count)
+        best = order.compress(rank < top)
+        return best.take(place.take(best).argsort())
 
     def _closest(
         self, said: _Said, seg: Ints, term: Ints, weak: npt.NDArray[np.bool_]
@@ -241,23 +298,33 @@ class TermIndex:
         The term's rarest form found anchors the occurrence at its first place in the segment; every other form stands
         at its place nearest to the anchor (left one on a tie).
         """
-        count = self.size[term]
-        starts = np.cumsum(count) - count
-        hit = np.repeat(np.arange(len(term)), count)
-        forms = self.forms[np.arange(len(hit)) + (self.indptr[term] - starts)[hit]]
-        at = said.first_place(seg[hit], forms)
-        times = said.times[at]
-        found, near = times > 0, said.word[at]
-        # the anchor of each hit: its rarest found form, the first such in term order
-        rarity = np.where(found, self.idf[forms], np.float32(-1))
-        rarest = np.flatnonzero(rarity == np.maximum.reduceat(rarity, starts)[hit])
-        anchor = near[rarest[np.searchsorted(hit[rarest], np.arange(len(term)))]]
-        several = np.flatnonzero(times > 1)
-        near[several] = said.nearest(at[several], anchor[hit[several]])
-        low = np.minimum.reduceat(np.where(found, near, np.int32(2**31 - 1)), starts)
-        high = np.maximum.reduceat(np.where(found, near, np.int32(-1)), starts)
-        matched = np.add.reduceat(found, starts, dtype=np.int32)
-        strong = np.add.reduceat(found & ~weak[forms], starts, dtype=np.int32)
+        if not len(term):
+            none = np.zeros(0, np.int32)
+            return none, none, none, none
+        count = self.size.take(term)
+        starts = count.cumsum() - count
+        at = (self.indptr.take(term) - starts).repeat(count)
+        at += np.arange(len(at))
+        forms = self.forms.take(at)
+        at = said.first_place(seg.repeat(count), forms)
+        times = said.times.take(at)
+        matched = np.add.reduceat(times > 0, starts, dtype=np.int32)
+        # only the forms found say anything, at least one a hit
+        said_too = times.nonzero()[0]
+        at, times, forms = at.take(said_too), times.take(said_too), forms.take(said_too)
+        near, hit = said.word.take(at), np.arange(len(term)).repeat(matched)
+        starts = matched.cumsum() - matched
+        # the anchor of each hit: its rarest found form, the first such in term order (written last, so that it stays)
+        rarity = self.idf.take(forms)
+        rarest = (rarity == np.maximum.reduceat(rarity, starts).repeat(matched)).nonzero()[0][::-1]
+        lead = np.empty(len(term), np.int64)
+        lead[hit.take(rarest)] = rarest
+        anchor = near.take(lead)
+        several = (times > 1).nonzero()[0]
+        if len(several):
+            near[several] = said.nearest(at.take(several), anchor.take(hit.take(several)))
+        low, high = np.minimum.reduceat(near, starts), np.maximum.reduceat(near, starts)
+        strong = np.add.reduceat(~weak.take(forms), starts, dtype=np.int32)
         return low, high, matched, strong
 
 
@@ -280,34 +347,45 @@ class _Said:
     table: Ints
 
     @classmethod
-    def of(cls, form: Ints, word: Ints, segment: Ints, n_forms: int) -> _Said:
-        """All (m,), sorted by (segment, form, word)."""
-        m = len(form)
-        segments = int(segment[-1]) + 1 if m else 0
-        start = np.flatnonzero(np.r_[True, (form[1:] != form[:-1]) | (segment[1:] != segment[:-1])][:m])
+    def of(cls, pair: npt.NDArray[np.int64], word: Ints, first_segment: int, n_forms: int) -> _Said:
+        """pair: int64 (m,), segment * n_forms + form of each word, ascending; word ascends within a pair."""
+        m = len(pair)
+        fresh = np.ones(m, bool)
+        np.not_equal(pair[1:], pair[:-1], out=fresh[1:])
+        start = fresh.nonzero()[0]
         times = np.zeros(m + 1, np.int32)
-        times[start] = np.diff(np.append(start, m))
-        pair_form, pair_segment = form[start], segment[start]
+        times[start[:-1]] = start[1:] - start[:-1]
+        times[start[-1:]] = m - start[-1:]
+        segment, form = np.divmod(pair.take(start), n_forms)
+        pair_segment, pair_form = (segment - first_segment).astype(np.int32), form.astype(np.int32)
+        segments = int(pair_segment[-1]) + 1 if m else 0
+        said = np.zeros(n_forms, bool)
+        said[pair_form] = True
+        used = said.nonzero()[0]
         column = np.zeros(n_forms, np.int32)
-        used = np.unique(pair_form)
         column[used] = np.arange(1, len(used) + 1)
         table = np.full((segments, len(used) + 1), m, np.int32)
-        table[pair_segment, column[pair_form]] = start
+        table[pair_segment, column.take(pair_form)] = start
         return cls(segments, np.append(word, np.int32(0)), times, pair_form, pair_segment, column, table)
 
     def first_place(self, segment: Ints, form: Ints) -> Ints:
         """Place in `word` of the first word of each pair, the last place if it is not said."""
-        return np.asarray(self.table.ravel()[segment * self.table.shape[1] + self.column[form]])
+        place = segment * np.int32(self.table.shape[1])
+        place += self.column.take(form)
+        return self.table.ravel().take(place)
 
     def nearest(self, at: Ints, anchor: Ints) -> Ints:
         """Of the words of each pair whose first stands at `at`, the one nearest to the anchor, the left one on a tie."""
-        count = self.times[at]
-        starts = np.cumsum(count) - count
-        offset = np.arange(int(count.sum())) - np.repeat(starts, count)
-        word = self.word[np.repeat(at, count) + offset]
-        distance = np.abs(word - np.repeat(anchor, count)).astype(np.int64)
-        best = np.minimum.reduceat(distance << 32 | word, starts) if len(at) else distance
-        return np.asarray(best & 0xFFFFFFFF, np.int32)
+        count = self.times.take(at)
+        starts = count.cumsum() - count
+        place = (at - starts).repeat(count)
+        place += np.arange(len(place))
+        word = self.word.take(place)
+        distance = np.abs(word - anchor.repeat(count)).astype(np.int64)
+        distance <<= 32
+        distance |= word
+        best = np.minimum.reduceat(distance, starts) if len(at) else distance
+        return (best & 0xFFFFFFFF).astype(np.int32)
 
 
 def _identity(forms: tuple[str, ...]) -> tuple[str, ...]:

@@ -34,8 +34,7 @@ from codesuggest.note import (
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import ROUTES
 from codesuggest.records import ASSERTIONS
-from codesuggest.retrieve import Hits, TermIndex
-from codesuggest.sides import ragged
+from codesuggest.retrieve import Hits, TermIndex, ragged
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

@@ -19,12 +19,6 @@ Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
 
 
-def ragged(count: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Row and offset within the row of each element of rows of these lengths."""
-    row = np.repeat(np.arange(len(count)), count)
-    return row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-
-
 def site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, weight: Floats, n: int) -> Floats:
     """How the side words near the words of a concept's title divide among the sides: float32 (n, sides), rows sum to 0 or 1.
 
@@ -33,18 +27,26 @@ def site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, weight: Flo
     of the knee, and in "right knee pain, left hip pain" the whole title is near one side only.
     """
     out = np.zeros((n, len(SIDES)), np.float64)
-    near = np.zeros(len(reading.known), np.float32)
-    places = reading.side_word.tolist()
-    for i, (place, side) in enumerate(zip(places, reading.side.tolist(), strict=True)):
-        low = max([place - 2] + [p + 1 for p in places[max(0, i - 1) : i]])
-        high = min([place + 4] + [p - 1 for p in places[i + 1 : i + 2]])
-        around = slice(*np.searchsorted(reading.word, (low, high + 1)))
-        same = reading.segment_of_word[reading.word[around]] == reading.segment_of_word[place]
-        here = reading.form[around][same]
-        near[here] = 1
-        out[:, side] += np.bincount(row, weight * near[forms], minlength=n) ** 2
-        near[here] = 0
+    place = reading.side_word
+    if not len(place):
+        return out.astype(np.float32)
+    low, high = place - 2, place + 4
+    np.maximum(low[1:], place[:-1] + 1, out=low[1:])
+    np.minimum(high[:-1], place[1:] - 1, out=high[:-1])
+    segment, near = reading.segment_of_word.take(reading.word), np.zeros(len(reading.known), bool)
+    columns = (reading.word.searchsorted(low), reading.word.searchsorted(high + 1), reading.segment_of_word.take(place))
+    for a, b, of, side in zip(*(column.tolist() for column in columns), reading.side.tolist(), strict=True):
+        here = reading.form[a:b].compress(segment[a:b] == of)
+        near[here] = True
+        said = near.take(forms).nonzero()[0]
+        near[here] = False
+        if len(said):
+            out[:, side] += np.bincount(row.take(said), weight.take(said), minlength=n) ** 2
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-9), np.float32)
+
+
+#: How near a match stands to a side word, by the number of words from one to the other.
+_NEAR = np.array([1.0, 1.0, 0.7, 0.7, 0.5, 0.5, 0.5, 0.3])
 
 
 def sides_beside(reading: Reading, hits: Hits, chosen: Ints, strength: Floats, row: Ints, n: int) -> Floats:
@@ -53,15 +55,20 @@ def sides_beside(reading: Reading, hits: Hits, chosen: Ints, strength: Floats, r
     out = np.zeros((n, len(SIDES)), np.float32)
     if not len(reading.side_word) or not len(chosen):
         return out
-    first, last, segment = hits.first[chosen], hits.last[chosen], hits.segment[chosen]
-    at = np.searchsorted(reading.side_word, first)
-    for step in (-2, -1, 0, 1):  # the side words next to the match, before and behind
-        j = at + step
-        there = (j >= 0) & (j < len(reading.side_word))
-        j = np.where(there, j, 0)
-        word = reading.side_word[j]
-        there &= reading.segment_of_word[word] == segment
-        gap = np.maximum(0, np.maximum(first - word, word - last))
-        score = strength * np.select([gap <= 1, gap <= 3, gap <= 6], [1.0, 0.7, 0.5], 0.3)
-        np.maximum.at(out, (row[there], reading.side[j][there]), score[there])
+    first, last, segment = hits.first.take(chosen), hits.last.take(chosen), hits.segment.take(chosen)
+    # the side words next to the match, two before and two behind, in rows of four
+    at = reading.side_word.searchsorted(first)[:, None] + _STEPS
+    word = reading.side_word.take(at, mode="clip")
+    there = reading.segment_of_word.take(word) == segment[:, None]
+    there &= (at >= 0) & (at < len(reading.side_word))
+    match, step = there.nonzero()
+    word = word[match, step]
+    gap = np.maximum(first.take(match) - word, word - last.take(match))
+    score = (strength.take(match) * _NEAR.take(gap, mode="clip")).astype(np.float32)
+    cell = row.take(match) * len(SIDES)
+    cell += reading.side.take(at[match, step])
+    np.maximum.at(out.reshape(-1), cell, score)
     return out
+
+
+_STEPS = np.array([-2, -1, 0, 1])

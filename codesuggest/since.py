@@ -11,7 +11,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,23 +37,47 @@ CHANGES = ("id", "system", "old_code", "old_confidence", "new_code", "new_confid
 
 
 class Results:
-    """The records of a run, found by id: 16 bytes a document are held, not the records."""
+    """The records of a run, found by id: an index of 16 bytes a document is held, not the records."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Raises BatchError for a file that is none of a batch."""
+    def __init__(self, path: str | Path, index: Path | None = None) -> None:
+        """index: the folder in which another process has kept it; else every record is read for it.
+
+        Raises BatchError for a file that is none of a batch.
+        """
         self.path = Path(path)
-        keys, places = [], []
         try:
             self._handle: IO[bytes] = self.path.open("rb")
-            at = 0
-            for number, line in enumerate(self._handle, 1):
-                keys.append(_key(_record(line, self.path, number)["id"]))
-                places.append(at)
-                at += len(line)
+            if index is None:
+                self._keys, self._places = self._read()
+            else:
+                self._keys, self._places = (
+                    np.load(index / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("keys", "places")
+                )
         except OSError as error:
             raise BatchError(f"{self.path}: cannot be read ({error.strerror or type(error).__name__})") from None
-        order = np.argsort(np.array(keys, np.uint64), kind="stable")
-        self._keys, self._places = np.array(keys, np.uint64)[order], np.array(places, np.int64)[order]
+
+    def _read(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+        """(keys of the ids, ascending; the offset of the record of each), both (n documents,)."""
+        keys, places, at = array("Q"), array("q"), 0
+        for number, line in enumerate(self._handle, 1):
+            keys.append(_key(_record(line, self.path, number)["id"]))
+            places.append(at)
+            at += len(line)
+        made = np.frombuffer(keys, np.uint64) if keys else np.zeros(0, np.uint64)
+        order = np.argsort(made, kind="stable")
+        return made[order], np.frombuffer(places, np.int64)[order] if keys else np.zeros(0, np.int64)
+
+    def keep(self, folder: Path) -> None:
+        """The index as two files, for other processes to map. Raises BatchError."""
+        try:
+            np.save(folder / "keys.npy", self._keys, allow_pickle=False)
+            np.save(folder / "places.npy", self._places, allow_pickle=False)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise BatchError(f"{folder}: cannot be written ({why}); make room there, or name another $TMPDIR") from None
+
+    def close(self) -> None:
+        self._handle.close()
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -134,8 +161,8 @@ class Since:
             return bool(changed.any())
         return engine.touched(engine.hits(reading, top=config.terms_per_segment, floor=config.coverage_floor), changed)
 
-    def write_changes(self, new: Path, out: Path) -> int:
-        """A CSV of `CHANGES` from the results to new ones. Returns how many documents changed. Raises BatchError."""
+    def write_changes(self, new: Iterable[Mapping[str, Any]], out: Path) -> int:
+        """A CSV of `CHANGES` from the results to new records. Returns how many documents changed. Raises BatchError."""
         changed = set()
         try:
             with out.open("w", encoding="utf-8", newline="") as handle:
@@ -147,7 +174,8 @@ class Since:
                     system = (change.old or change.new or {})["system"]
                     writer.writerow([change.id, system, *sides[0], *sides[1], _why(change, self.suggester.tables)])
         except OSError as error:
-            raise BatchError(f"{out}: cannot be written ({error.strerror or type(error).__name__})") from None
+            why = error.strerror or type(error).__name__
+            raise BatchError(f"{out}: cannot be written ({why}); make room and go on with --resume") from None
         return len(changed)
 
 
@@ -159,13 +187,21 @@ def _of_this_note(old: NoteResult, reading: Reading) -> bool:
     return withheld <= spans and all(evident(a, b) for a, b in spans - withheld)
 
 
-def _load(results: str, words: SiteList | None, model: str | Path | None) -> Since:
-    return Since(CodeSuggester.load(model, words=words), Results(results))
+def _load(results: str, index: Path, words: SiteList | None, model: str | Path | None) -> Since:
+    return Since(CodeSuggester.load(model, words=words), Results(results, index))
 
 
-def loading(results: str | Path, words: str | Path | None = None) -> Callable[[str | Path | None], Since]:
-    """What opens, in any process, the model of a batch that goes on from the results of another. words: a site's list."""
-    return partial(_load, str(results), None if words is None else SiteList.read(words))
+@contextmanager
+def loading(results: str | Path, words: str | Path | None = None) -> Iterator[Callable[[str | Path | None], Since]]:
+    """What opens, in any process, the model of a batch that goes on from the results of another. words: a site's list.
+
+    The results are read once, here; the processes map the index from a folder that is there as long as the block runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="codesuggest-since-", ignore_cleanup_errors=True) as folder:
+        read = Results(results)
+        read.keep(Path(folder))
+        read.close()
+        yield partial(_load, str(results), Path(folder), None if words is None else SiteList.read(words))
 
 
 # ---- what changed
@@ -178,15 +214,12 @@ class Change(NamedTuple):
     days: tuple[str, str]  #: of service, in the old record and in the new one
 
 
-def changes(old: Results, new: str | Path) -> Iterator[Change]:
+def changes(old: Results, new: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
     """The suggested codes in which the records of two runs differ, old beside new where they rest on the same words."""
-    path = Path(new)
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, 1):
-            row = _record(line, path, number)
-            before = old.get(row["id"])
-            if before is not None and before["error"] is None and row["error"] is None:
-                yield from _changes(row["id"], before, row)
+    for row in new:
+        before = old.get(row["id"])
+        if before is not None and before["error"] is None and row["error"] is None:
+            yield from _changes(row["id"], before, row)
 
 
 def _changes(id: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

@@ -39,7 +39,8 @@ from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, Concepts, concept_of_codes
 from codesuggest.engine import Engine
 from codesuggest.errors import LexiconError
-from codesuggest.features import FULL, TIGHT, Table
+from codesuggest.features import Table
+from codesuggest.judged import FULL, TIGHT
 from codesuggest.note import AFFIRMED, Reading, weak_forms
 from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.phrases import WordReader

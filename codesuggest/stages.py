@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.engine import Engine
-from codesuggest.features import LEAST, LEAST_OPERATION, MAX_CONCEPTS, Table
+from codesuggest.features import MAX_CONCEPTS, Table
+from codesuggest.judged import LEAST, LEAST_OPERATION
 from codesuggest.note import AFFIRMED, Reading
 from codesuggest.records import ASSERTIONS, Evidence, NoteResult
 from codesuggest.retrieve import Hits

@@ -11,6 +11,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from codesuggest import guideline, store
 from codesuggest.asked import Asked, among, by_lines, claim_lines
 from codesuggest.cautions import TrainedOn, cautions
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
 STARTER = "starter"
 #: Service date of a model none of whose tables is named by a day, when nobody gives one: what its codes do not depend on.
 UNDATED = "2026-04-01"
+#: Starts and ends of stretches of a text, code points, end exclusive, int (n,) both.
+Spans = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
 def starter_path() -> Path:
@@ -350,13 +355,13 @@ class CodeSuggester:
         place = asked.setting_for(reading.document_type)
         chosen = asked.systems_for(reading.document_type, self.systems)
         suggestions: list[Suggestion] = []
-        claimed: list[tuple[int, int]] = []
+        claimed: list[Spans] = []
         for name in chosen:
             rank = self._rank_lines if by_lines(reading.document_type, name) else self._rank
             limit = asked.limit or self.config.limit
             ranked, spans = rank(reading, self.engines[name], asked.day, place, limit, asked.threshold)
             suggestions += ranked
-            claimed += spans
+            claimed.append(spans)
         if self.site_words is not None:
             suggestions = self.site_words.marked(suggestions)
         withheld = self._withheld(reading, suggestions, claimed, place)
@@ -377,7 +382,7 @@ class CodeSuggester:
 
     def _rank(
         self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
-    ) -> tuple[list[Suggestion], list[tuple[int, int]]]:
+    ) -> tuple[list[Suggestion], Spans]:
         """The best codes of one system, with what they rest on; and the spans of all matches, listed or not."""
         hits, table = engine.candidates(
             reading,
@@ -390,13 +395,13 @@ class CodeSuggester:
         out = listed(
             reading, engine, hits, table, self.config, day=day, limit=limit, threshold=threshold, pinned=pinned
         )
-        first, last = hits.first[table.usable], hits.last[table.usable]
-        starts, ends = reading.words.start[first].tolist(), reading.words.end[last].tolist()
-        return out, list(zip(starts, ends, strict=True))
+        used = table.usable.nonzero()[0]
+        first, last = hits.first.take(used), hits.last.take(used)
+        return out, (reading.words.start.take(first), reading.words.end.take(last))
 
     def _rank_lines(
         self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
-    ) -> tuple[list[Suggestion], list[tuple[int, int]]]:
+    ) -> tuple[list[Suggestion], Spans]:
         """The best codes of a list of charge lines; and the spans of the lines."""
         lines = lines_of(reading.text)
         out = engine.scorer.suggest(
@@ -407,21 +412,26 @@ class CodeSuggester:
             threshold=threshold,
             places=self.config.evidence_per_suggestion,
         )
-        return out, [(line.start, line.end) for line in lines]
+        return out, (np.array([line.start for line in lines], int), np.array([line.end for line in lines], int))
 
     def _withheld(
-        self, reading: Reading, suggestions: Sequence[Suggestion], claimed: Iterable[tuple[int, int]], setting: str
+        self, reading: Reading, suggestions: Sequence[Suggestion], claimed: Sequence[Spans], setting: str
     ) -> tuple[Withheld, ...]:
         """Every phrase that no listed suggestion rests on, each with one reason."""
-        is_evidence = overlap((e.start, e.end) for s in suggestions for e in s.evidence)
-        is_matched = overlap(claimed)
+        phrases = reading.phrases
+        own = np.array([p.start for p in phrases], np.int64), np.array([p.end for p in phrases], np.int64)
+        shown = {id(s.evidence): s.evidence for s in suggestions}.values()  # codes of one concept share it
+        places = [(e.start, e.end) for evidence in shown for e in evidence]
+        evident = touched(own, (np.array([a for a, _ in places], np.int64), np.array([b for _, b in places], np.int64)))
+        matched = [touched(own, spans) for spans in claimed]
         out: dict[tuple[int, int], Withheld] = {}  # a laboratory value may be a phrase of the text and a finding
-        for phrase in reading.phrases:
-            if is_evidence(phrase.start, phrase.end) or (phrase.start, phrase.end) in out:
+        for n in (~evident).nonzero()[0].tolist():
+            phrase = phrases[n]
+            if (phrase.start, phrase.end) in out:
                 continue
             reason = phrase.assertion
             if reason == "affirmed" or (reason == "uncertain" and setting == "inpatient"):
-                reason = "ranked_low" if is_matched(phrase.start, phrase.end) else "no_match"
+                reason = "ranked_low" if any(found[n] for found in matched) else "no_match"
             out[phrase.start, phrase.end] = Withheld(phrase.start, phrase.end, reason, phrase.section, phrase.cue)
         return tuple(out[span] for span in sorted(out))
 
@@ -622,6 +632,17 @@ class CodeSuggester:
         bar = engine.ranker.threshold if asked.threshold is None else asked.threshold
         blocked = frozenset() if self.site_words is None else self.site_words.blocked_in(system)
         return Trace(engine, reading, result, hits, table, bar, asked.limit or self.config.limit, blocked)
+
+
+def touched(own: Spans, others: Spans) -> npt.NDArray[np.bool_]:
+    """Which of some stretches share a character with any of the others, bool (n,); as `overlap` for all of them together."""
+    start, end = others
+    if not len(start):
+        return np.zeros(len(own[0]), bool)
+    order = start.argsort()
+    reach = np.maximum.accumulate(end.take(order))
+    before = start.take(order).searchsorted(own[1])
+    return np.asarray((before > 0) & (reach.take(before - 1) > own[0]))
 
 
 def overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:

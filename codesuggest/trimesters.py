@@ -13,15 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.codes.system import CodeSystem
+from codesuggest.pipes.weeks import WEEKS, lowered, may_tell_weeks
 
 NONE, FIRST, SECOND, THIRD, BIRTH, OPEN = range(6)  #: OPEN: of a code, "unspecified trimester"
 
-_WEEKS = re.compile(
-    r"\b(?P<a>[1-4]?\d)(?:w[0-6]d?|\s[0-6]/7|\s?(?:weeks?|wks?)(?:,? (?:and )?[0-6] ?(?:days?|d))?"
-    r"(?=,? (?:pregnan|gestation|ega\b|ga\b|iup|intrauterine|of pregnancy)))"
-    r"|\b(?:ega|ga|gestational age|iup|pregnan\w+|gestation)(?: is| at| of|:)?(?: today)? (?P<b>[1-4]?\d)(?=\s?w|\s[0-6]/7|\+)",
-    re.I,
-)
 _NAMED = re.compile(r"\b(?:(first|1st)|(second|2nd)|(third|3rd)) tri(?:mester)?\b", re.I)
 _BORN = re.compile(
     r"\b(?:n?svd|nsvd|(?:vaginal|cesarean|c-?section|operative) deliver(?:y|ed)|ltcs|vavd|delivered (?:a|the|vaginally|by)"
@@ -32,8 +27,11 @@ _BORN = re.compile(
 
 def trimester_of(text: str) -> int:
     """FIRST, SECOND or THIRD by the first week or trimester named, BIRTH where the mother's note tells a birth, else NONE."""
-    week = _WEEKS.search(text)
-    named = None if week else _NAMED.search(text)
+    low = lowered(text)
+    week = WEEKS.search(text) if may_tell_weeks(low) else None
+    named = None
+    if not week and (not low or "d tri" in low or "t tri" in low):
+        named = _NAMED.search(text)
     if not week and not named:
         return NONE
     if _BORN.search(text):

@@ -518,6 +518,34 @@ def test_a_full_disk_is_said_and_the_run_can_go_on(
     assert out.read_bytes() == whole.read_bytes()
 
 
+#: No file may grow beyond so many bytes: to the program the same as a disk without room, and no other test is in its way.
+NO_ROOM = """
+import resource, sys
+sys.path[:0] = {path!r}
+import test_batch
+from codesuggest import batch, errors
+resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, resource.RLIM_INFINITY))
+try:
+    batch.run_batch([{notes!r}], {out!r}, load=test_batch.load, jobs={jobs})
+except errors.BatchError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of resources here")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_disk_that_is_really_full(jobs: int, notes: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "o.jsonl"
+    run(notes, whole)
+    path = [str(Path(__file__).parent), *sys.path]
+    code = NO_ROOM.format(path=path, room=whole.stat().st_size // 2, notes=str(notes), out=str(out), jobs=jobs)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "o.jsonl.partial: cannot be written" in done.stdout and "--resume" in done.stdout
+    assert not done.stderr and leftovers(out) == ["o.jsonl.partial"]
+    assert 0 < run(notes, out, resume=True).resumed < 60
+    assert out.read_bytes() == whole.read_bytes()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_disk_full_at_the_very_end(notes: Path, tmp_path: Path) -> None:
     for ending in ("jsonl", "csv"):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from codesuggest import CodeSuggester
-from codesuggest.features import COLUMN, LEAST
+from codesuggest.features import COLUMN
+from codesuggest.judged import LEAST
 from codesuggest.qualifiers import unsaid
 
 

@@ -8,13 +8,12 @@ from conftest import NOTES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesuggest.pipes.phrases import common_words
 from codesuggest.pipes.quick import quicken
 from codesuggest.suggester import CodeSuggester
 
 PLAIN = spacy.blank("en")
 QUICK = spacy.blank("en")
-quicken(QUICK, common_words())
+quicken(QUICK)
 WORDS = """patient Patient's pain, pain. Pain. don't cannot I'm c/o s/p w/ 5mg 10mg/dL
 q.i.d. U.S. U.K. e.g. a.m. vs. :) 3-4 A1c. x-ray non-healing
 http://a.org a@b.org (HTN) [1] 98.6F 120/80 2+ 1. 1) #3 -- … ° °C “quoted” patient’s é naïve Σ ß İ km 5km"""
@@ -53,7 +52,7 @@ def test_the_same_tokens_of_our_notes() -> None:
 @pytest.mark.parametrize("language", ["es", "de", "fr"])
 def test_other_languages(language: str) -> None:
     plain, quick = spacy.blank(language), spacy.blank(language)
-    quicken(quick, ("dolor", "fiebre"))
+    quicken(quick)
     for text in (
         "Dolor torácico, fiebre de 39ºC. Sr. Pérez: p.ej. l'eau, 5mg/dl, aujourd'hui z.B. dámelo",
         " ".join(PIECES),

@@ -30,7 +30,8 @@ def test_they_repeat_what_the_document_says_where_it_is_such_a_report(starter: C
 
 
 @pytest.mark.parametrize(
-    ("system", "document_type"), [("icd10cm", "visit_note"), ("icd10pcs", "operative_report"), ("hcpcs", "operative_report")]
+    ("system", "document_type"),
+    [("icd10cm", "visit_note"), ("icd10pcs", "operative_report"), ("hcpcs", "operative_report")],
 )
 def test_they_are_silent_elsewhere(starter: CodeSuggester, system: str, document_type: str) -> None:
     assert not columns(starter, system, document_type)[:, [COLUMN[name] for name in REPORT_FEATURES]].any()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from codesuggest.batch import run_batch
 from codesuggest.errors import BatchError, OptionError
-from codesuggest.since import Results, Since
+from codesuggest.since import Results, Since, loading
 from codesuggest.suggester import CodeSuggester
 
 BEFORE, AFTER = "2026-06-01", "2026-10-02"  #: I42.0 and M72.2 became headers on 2026-10-01
@@ -71,6 +73,41 @@ def test_only_what_may_differ_is_ranked(notes: Path, tmp_path: Path, monkeypatch
     since.suggest(CHANGED["bladder"], id="new", **options)
     since.suggest(CHANGED["bladder"], id="bladder", **{**options, "setting": "inpatient"})
     assert ranked == ["bladder", "new", "bladder"]
+
+
+def test_processes_map_the_index_and_read_no_old_result_for_it(notes: Path, tmp_path: Path) -> None:
+    run(notes, tmp_path / "before.jsonl", BEFORE)
+    ids = [json.loads(line)["id"] for line in (tmp_path / "before.jsonl").read_text().splitlines()]
+    read = Results(tmp_path / "before.jsonl")
+    with loading(tmp_path / "before.jsonl") as load:
+        folder = load.args[1]  # type: ignore[attr-defined]
+        assert len(pickle.dumps(load)) < 1000  # travels with every chunk of documents
+        mapped = Results(tmp_path / "before.jsonl", folder)
+        assert mapped._handle.tell() == 0 and isinstance(mapped._keys.base, mmap)
+        assert sum(f.stat().st_size - 128 for f in folder.iterdir()) == 16 * len(ids)
+        for id in [*ids, "of nobody"]:
+            assert mapped.get(id) == read.get(id)
+        assert [mapped.get(id)["id"] for id in ids] == ids  # type: ignore[index]
+    assert not folder.exists()
+
+
+def test_no_results_are_an_empty_index(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").write_text("")
+    with loading(tmp_path / "none.jsonl") as load:
+        assert load.args[1].is_dir()  # type: ignore[attr-defined]
+        assert Results(tmp_path / "none.jsonl", load.args[1]).get("a") is None  # type: ignore[attr-defined]
+
+
+def test_a_list_of_changes_that_cannot_be_written_leaves_a_run_that_goes_on(notes: Path, tmp_path: Path) -> None:
+    run(notes, tmp_path / "before.jsonl", BEFORE)
+    out, listed = tmp_path / "after.jsonl", tmp_path / "after.jsonl.changes.csv"
+    listed.mkdir()  # in the way
+    with pytest.raises(BatchError, match=r"changes\.csv: cannot be written .* --resume"):
+        run(notes, out, AFTER, since=tmp_path / "before.jsonl")
+    assert not out.exists()
+    listed.rmdir()
+    summary = run(notes, out, AFTER, since=tmp_path / "before.jsonl", resume=True)
+    assert summary.resumed == summary.documents and summary.changed and listed.is_file() and out.is_file()
 
 
 def test_what_is_no_earlier_run_is_refused(notes: Path, tmp_path: Path) -> None:

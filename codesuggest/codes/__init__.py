@@ -281,6 +281,20 @@ def normalise(name: str, code: str) -> str:
     return key.replace(".", "") if name.startswith("icd") else key
 
 
+def written(name: str, key: str) -> str:
+    """A code of the arrays of system `name` as it is written in records: "E1122" is E11.22, in ICD systems that write a dot."""
+    at = dot_after(name, key)
+    return key if not at or len(key) <= at else f"{key[:at]}.{key[at:]}"
+
+
+def texts(offset: NDArray[np.int64], blob: NDArray[np.uint8], rows: Sequence[int] | NDArray[Any]) -> list[str]:
+    """The texts of these rows: those of row i are the bytes from offset[i] to offset[i + 1] of the blob, UTF-8."""
+    rows = np.asarray(rows, np.int64)
+    held = blob.data  # no array is made for each text
+    bounds = zip(offset.take(rows).tolist(), offset.take(rows + 1).tolist(), strict=True)
+    return [str(held[a:b], "utf-8") for a, b in bounds]
+
+
 def dot_after(name: str, key: str) -> int:
     """After how many characters a code is written with a dot; 0 for never."""
     if not name.startswith("icd") or name.startswith("icd10pcs"):

@@ -28,10 +28,11 @@ from spacy.language import Language
 from spacy.strings import get_string_id
 from spacy.tokens import Doc, Span
 
-from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes, look
+from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes
 from codesuggest.pipes.language import DEFAULT, language
 from codesuggest.pipes.standing import in_sections
-from codesuggest.pipes.structure import STRUCTURE_KEY, structure_of
+from codesuggest.pipes.structure import STRUCTURE_KEY, Structure, structure_of
+from codesuggest.pipes.tokens import Tokens
 from codesuggest.records import Cue
 
 __all__ = [
@@ -50,6 +51,7 @@ _STRENGTH: Final = np.array(_STRENGTH_OF, dtype=np.int8)
 _NEGATED, _UNCERTAIN = STATUSES.index("negated"), STATUSES.index("uncertain")
 _HISTORICAL, _HYPOTHETICAL = STATUSES.index("historical"), STATUSES.index("hypothetical")
 _FAMILY, _OTHER_PERSON = STATUSES.index("family"), STATUSES.index("other_person")
+_ASKED: Final = 4  # tokens of an item with a question mark behind it; what is longer is a question to somebody
 _TURNED: Final = 8  # tokens an answer reaches back ("pain on exertion: no") or a leading "Negative ..." reaches on
 
 _COMMA, _COLON, _QUESTION = get_string_id(","), get_string_id(":"), get_string_id("?")
@@ -58,6 +60,7 @@ _DASHES = hashes("-–—")
 _JOINTS = _DASHES | hashes(":(?,")  # between a label and its answer
 _STOPS = hashes((",", ".", ";", "!", "?", ")", "]"))  # an answer ends here
 _PARTS = hashes(",/+")
+_ANSWERED = _DASHES | hashes(",;(")  # behind the answer to a question: "Foot drop? No, normal strength"
 _CLAUSE_ENDS = _STOPS | _OPENED | _DASHES | hashes("/+→")  # a clause may end before these, or one begin behind them
 _IS_COMMA, _IS_COLON, _IS_AND, _IS_OR, _IS_OPENED, _IS_CLOSED = range(6)  # what a mark does to the reading
 
@@ -139,21 +142,22 @@ class AssertionRules:
     def __len__(self) -> int:
         return len(self.cues.rules)
 
-    def read(self, doc: Doc, defaults: Sequence[int] | NDArray[np.integer[Any]] | None = None) -> Asserted:
+    def read(self, doc: Doc | Tokens, defaults: Sequence[int] | NDArray[np.integer[Any]] | None = None) -> Asserted:
         """Decide for every token of `doc`.
 
         defaults: integers[number of sentences], index into STATUSES, what a sentence is taken for where no cue says
         something stronger (family, in a family history). Sentences are `doc.sents`, or as `sentence_starts` finds them.
         Raises ValueError when their number differs. About 0.13 ms per 1,000 code points.
         """
-        status, cue = np.zeros(len(doc), dtype=np.int8), np.empty(len(doc), dtype=np.int32)
-        cue.fill(-1)
+        tokens = Tokens.of(doc) if isinstance(doc, Doc) else doc
+        status, cue = np.zeros(len(tokens), dtype=np.int8), np.full(len(tokens), -1, dtype=np.int32)
         cues: tuple[Cue, ...] = ()
-        found, kept, sent_start = look(doc)
+        kept = tokens.lower.nonzero()[0]
+        found = tokens.lower[kept]
         ids: list[int] = found.tolist()
         hits: list[int] = self.mask[found.astype(np.uint16)].nonzero()[0].tolist()
         if defaults is not None or self.cues.speaks(ids, hits):
-            words = self.cues.cut(doc, ids, kept, sent_start)
+            words = self.cues.cut(tokens, ids, kept)
             scopes, shields = _Reading(self, words).run(hits)
             if scopes:
                 cues = self._paint(words, scopes, shields, (status, cue))
@@ -164,35 +168,35 @@ class AssertionRules:
 
     def sentence_starts(self, doc: Doc) -> list[int]:
         """Tokens at which a sentence starts: by `doc.sents` if they are set, else after . ; ? ! and at line ends."""
-        found, kept, sent_start = look(doc)
-        return self.cues.cut(doc, found.tolist(), kept, sent_start).sentences
+        tokens = Tokens.of(doc)
+        kept = tokens.lower.nonzero()[0]
+        return self.cues.cut(tokens, tokens.lower[kept].tolist(), kept).sentences
 
     def _paint(self, words: Words, scopes: list[_Scope], shields: list[_Shield], out: _Arrays) -> tuple[Cue, ...]:
         """Writes the scopes into the two arrays; the cues in order of their start."""
-        (status, cue), doc, tokens = out, words.doc, words.at
+        (status, cue), at = out, words.at
         scopes.sort()  # weakest first, so that the stronger status is painted over
         status_of = {scope.hit: scope.status for scope in scopes}
         hits = {hit: k for k, hit in enumerate(sorted(status_of))}
         shielded: dict[int, NDArray[np.bool_]] = {}
         for kept, start, end in shields:
             if start < end:
-                shield = shielded.setdefault(kept, np.zeros(len(doc), dtype=bool))
-                shield[tokens[start] : tokens[end - 1] + 1] = True
+                shield = shielded.setdefault(kept, np.zeros(len(status), dtype=bool))
+                shield[at[start] : at[end - 1] + 1] = True
         for _, hit, start, end, number in scopes:
-            first, last = tokens[start], tokens[end - 1] + 1
+            first, last = at[start], at[end - 1] + 1
             if number in shielded:
                 covered = first + np.flatnonzero(~shielded[number][first:last])
                 status[covered], cue[covered] = number, hits[hit]
             else:
                 status[first:last], cue[first:last] = number, hits[hit]
-        cues = []
-        for hit in hits:
-            i, j, number = hit
-            token = doc[tokens[j - 1]]
-            cues.append(
-                Cue(doc[tokens[i]].idx, token.idx + len(token), STATUSES[status_of[hit]], self.cues.rules[number].cue)
-            )
-        return tuple(cues)
+        starts = words.tokens.start[[at[i] for i, _, _ in hits]].tolist()
+        ends = words.tokens.end[[at[j - 1] for _, j, _ in hits]].tolist()
+        rules = self.cues.rules
+        return tuple(
+            Cue(start, end, STATUSES[status_of[hit]], rules[hit[2]].cue)
+            for hit, start, end in zip(hits, starts, ends, strict=True)
+        )
 
 
 def _fill(sentences: list[int], defaults: Sequence[int] | NDArray[np.integer[Any]], out: _Arrays) -> None:
@@ -220,7 +224,7 @@ class _Reading:
         self.walls: list[tuple[tuple[int, ...], int]] = []
         self.before_colon = 0  # how many walls stood before the last colon
         self.start = self.end = self.previous = 0  # of the line; start of the line before
-        self.comma = self.comma_before = self.conjunction = self.also = 0
+        self.comma = self.comma_before = self.conjunction = self.also = self.also_before = 0
         self.opened: list[int] = []  # the parentheses open here
 
     def run(self, hits: list[int]) -> tuple[list[_Scope], list[_Shield]]:
@@ -239,7 +243,7 @@ class _Reading:
     def _line(self, start: int, end: int, hits: list[int]) -> None:
         self.previous, self.start, self.end = self.start, start, end
         self.walls = []
-        self.comma = self.comma_before = self.conjunction = self.also = start - 1
+        self.comma = self.comma_before = self.conjunction = self.also = self.also_before = start - 1
         self.opened.clear()
         self.before_colon = 0
         ids, cues, look_up, skip = self.ids, self.rules.cues, self.rules.plan.get, start
@@ -269,6 +273,7 @@ class _Reading:
                 self.walls.append((rule.statuses, j))
                 continue
             if ids[i] == _QUESTION and self.words.glued(i) and i > start and ids[i - 1] not in _OPENED:
+                self._asked(i, (i, j, number))
                 continue
             skip = j
             if j - i > 1 and ids[j - 1] in _CLOSED and self.opened:
@@ -285,6 +290,14 @@ class _Reading:
             if not (bulleted and ids[scope.hit[1]] == _COLON):
                 self._close(status, end)
 
+    def _asked(self, i: int, hit: _Hit) -> None:
+        """ "Reason: fever, meningitis?" asks for the last item, unless the note answers: "Chest pain? Yes"."""
+        begin = max(self.start, self.comma + 1, self.also + 1)
+        answers = self.rules.cues.answers
+        answered = not answers or (i + 1 < len(self.ids) and self.ids[i + 1] in answers)
+        if begin < i <= begin + _ASKED and not answered:
+            self._govern(begin, i, _UNCERTAIN, hit)
+
     def _mark(self, i: int, kind: int) -> None:
         if kind == _IS_COMMA:
             for status, scope in [*self.open.items()]:
@@ -294,6 +307,7 @@ class _Reading:
         elif kind == _IS_COLON:
             self.before_colon = len(self.walls)
         elif kind == _IS_AND:
+            self.also_before = self.also
             self.conjunction = self.also = i
         elif kind == _IS_OR:
             self.conjunction = i
@@ -325,7 +339,7 @@ class _Reading:
             if direction == "backward":
                 self.walls.append((rule.statuses, j))
                 return
-        if (status in (_UNCERTAIN, _HYPOTHETICAL) or rule.clause) and self._new_clause(i):
+        if (status in (_UNCERTAIN, _HYPOTHETICAL) or rule.clause) and self._new_clause(i, rule.clause):
             for other in [*self.open]:
                 self._close(other, i)
         if status in self.open:
@@ -339,7 +353,9 @@ class _Reading:
         else:
             begin = j + 1 if j < self.end and self.ids[j] == _COLON else j
             most = begin + rule.limit if rule.limit else len(self.ids)
-            self.open[status] = _Open(begin, most, bool(rule.limit), len(self.opened), hit)
+            # "ER if no urine, lethargic": the list is that of the "if"
+            narrow = bool(rule.limit) or (status == _NEGATED and _HYPOTHETICAL in self.open)
+            self.open[status] = _Open(begin, most, narrow, len(self.opened), hit)
         self.walls.append((rule.statuses, j))
 
     def _govern(self, start: int, end: int, status: int, hit: _Hit) -> bool:
@@ -373,8 +389,12 @@ class _Reading:
         self._govern(scope.start, min(at, scope.most), status, scope.hit)
         del self.open[status]
 
-    def _new_clause(self, i: int) -> bool:
-        return i > self.start and (self.ids[i - 1] == _COMMA or self.ids[i - 1] in self.rules.cues.and_)
+    def _new_clause(self, i: int, subject: bool = False) -> bool:
+        """Does a clause begin at word i? subject: i names who has it, so that "no fever his father has ..." is two."""
+        if i == self.start:
+            return False
+        before = self.ids[i - 1]
+        return before == _COMMA or before in self.rules.cues.and_ or (subject and before in self.rules.cues.whose)
 
     def _direction(self, rule: Rule, i: int, j: int) -> str:
         """What a row bound to its clause is here, at words i to j: "" where it is no cue."""
@@ -402,17 +422,23 @@ class _Reading:
     def _is_answer(self, i: int, j: int) -> bool:
         """Has a forward cue something before it and nothing after: "Fever: no", "Chest pain? Denies."?"""
         if i == self.start:
-            return i > 0 and self.ids[i - 1] == _QUESTION and (j >= self.end or (j + 1 == self.end and self._ended(j)))
+            if i == 0 or self.ids[i - 1] != _QUESTION:
+                return False
+            return j >= self.end or self.ids[j] in _ANSWERED or (j + 1 == self.end and self._ended(j))
         before = self.ids[i - 1]
         if self._ended(j):
             return j >= self.end or self.ids[j] != _COMMA or (before in _JOINTS and before != _COMMA)
+        if before in _DASHES and self.ids[j] in _OPENED:  # "CHF - no (echo normal)"
+            return True
         # form fields run together: "Fever: no Cough: yes"
         return before == _COLON and not self.words.lower(j) and _COLON in self.ids[j + 1 : min(j + 4, self.end)]
 
     def _behind(self, hit: _Hit, status: int, limit: int) -> tuple[int, int]:
         """Words (start, end) a cue governs before itself: its clause, or its list, or the label it answers."""
         i, j, _ = hit
-        stop, comma = i, self.comma
+        stop, comma, also = i, self.comma, self.also
+        if comma == i or also == i:  # the cue itself begins with it: ", which has resolved"
+            comma, also = self.comma_before if comma == i else comma, self.also_before if also == i else also
         before = self.ids[i - 1] if i > self.start else END
         if before == _COLON or before in _DASHES:
             stop = i - 1
@@ -429,7 +455,7 @@ class _Reading:
                 comma = self.comma_before
         begin = self.start
         if limit:
-            begin = max(i - limit, comma + 1, self.also + 1)
+            begin = max(i - limit, comma + 1, also + 1)
         elif comma >= self.conjunction:
             begin = comma + 1
         return self._wall(status, len(self.walls), max(begin, self._inside(stop))), stop
@@ -467,13 +493,23 @@ class AssertionPipe:
         self.rules = rules
 
     def __call__(self, doc: Doc) -> Doc:
-        asserted = self.rules.read(doc, doc.user_data.get(DEFAULTS_KEY))
-        if STRUCTURE_KEY in doc.user_data:
-            found = asserted.cues
-            status, cue = in_sections(doc, structure_of(doc), self.rules.cues, asserted.status, asserted.cue, found)
-            asserted = Asserted(status, cue, found)
-        doc.user_data[KEY] = asserted
+        structure = structure_of(doc) if STRUCTURE_KEY in doc.user_data else None
+        doc.user_data[KEY] = self.read(Tokens.of(doc), structure, doc.user_data.get(DEFAULTS_KEY))
         return doc
+
+    def read(
+        self,
+        tokens: Tokens,
+        structure: Structure | None,
+        defaults: Sequence[int] | NDArray[np.integer[Any]] | None = None,
+    ) -> Asserted:
+        """As `AssertionRules.read`, with what the sections say."""
+        asserted = self.rules.read(tokens, defaults)
+        if structure is None:
+            return asserted
+        found = asserted.cues
+        status, cue = in_sections(tokens, structure, self.rules.cues, asserted.status, asserted.cue, found)
+        return Asserted(status, cue, found)
 
 
 @Language.factory("codesuggest_assertion", default_config={"path": None})

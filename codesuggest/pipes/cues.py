@@ -26,8 +26,9 @@ A weak cue gives way to what the item itself says: of "h/o HTN, stroke" only the
 <lasting> does not go away, unless it is <passing> (`historical?`); a brother with strep throat is a contact, not a family
 history, for strep is in <catching> (`family?` becomes other_person).
 
-The reading itself looks words up in these two, in <and>, <or>, <open> (a line cannot end there) and <bullet>; `standing.py`
-in <episode> (over by the time it stands under a past medical history), <relative> and <child>.
+The reading itself looks words up in these two, in <and>, <or>, <whose>, <answer> (behind a question), <open> (a line cannot
+end there) and <bullet>; `standing.py` in <episode> (over by the time it stands under a past medical history), <relative> and
+<child>.
 """
 
 from __future__ import annotations
@@ -40,15 +41,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import IS_SPACE, LOWER, SENT_START  # type: ignore[import-not-found]
 from spacy.strings import get_string_id
-from spacy.tokens import Doc
 
 from codesuggest.pipes.language import fold
 from codesuggest.pipes.lexicon import Row, read_lexicon
+from codesuggest.pipes.tokens import Tokens
 from codesuggest.records import ASSERTIONS
 
-__all__ = ["COLUMNS", "DIRECTIONS", "END", "STATUSES", "CueList", "Rule", "State", "Words", "hashes", "look"]
+__all__ = ["COLUMNS", "DIRECTIONS", "END", "STATUSES", "CueList", "Rule", "State", "Words", "hashes"]
 
 STATUSES: Final = ASSERTIONS
 OPENING: Final = ("forward", "backward", "both", "leading", "closing", "either")
@@ -59,11 +59,6 @@ _WEAK: Final = ("historical", "family")
 _CLASS: Final = re.compile(r"<\w+>")
 _WRAPPED: Final = 40  # code points: a shorter line was ended by its writer, a longer one perhaps by the page
 _NEWLINES: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_NEWLINES_OF: Final = {
-    get_string_id(space): space.count("\n")
-    for space in (" ", "  ", "   ", "\t", "\n", "\n\n", "\n\n\n", "\r\n", "\n ", "\n  ")
-}
-_ATTRIBUTES: Final = [LOWER, IS_SPACE, SENT_START]
 _COLON, _QUESTION = get_string_id(":"), get_string_id("?")
 
 
@@ -84,9 +79,9 @@ _SENTENCE_END = hashes(".?!;")
 
 
 class Words(NamedTuple):
-    """A Doc without its white space: m words. Lists, because most lines are too short to be worth numpy's overhead."""
+    """Tokens without the white space: m words. Lists, because most lines are too short to be worth numpy's overhead."""
 
-    doc: Doc
+    tokens: Tokens
     ids: list[int]  # lower-case hashes, length m
     at: Sequence[int]  # token index of each word, length m
     cuts: list[int]  # words at which a line of text ends, m the last of them
@@ -94,21 +89,11 @@ class Words(NamedTuple):
 
     def glued(self, i: int) -> bool:
         """Does word i follow the one before it without white space?"""
-        token = self.at[i] - 1
-        return i > 0 and self.at[i - 1] == token and not self.doc[token].whitespace_
+        return i > 0 and self.at[i - 1] == self.at[i] - 1 and self.tokens.glued(self.at[i])
 
     def lower(self, i: int) -> bool:
         """Is word i written in lower case?"""
-        return bool(self.doc[self.at[i]].is_lower)
-
-
-def look(doc: Doc) -> tuple[NDArray[np.uint64], NDArray[np.intp] | None, NDArray[np.uint64]]:
-    """LOWER of the tokens that are not white space; which tokens they are, None: all; SENT_START of every token."""
-    table: NDArray[np.uint64] = np.asarray(doc.to_array(_ATTRIBUTES), dtype=np.uint64)
-    if not np.count_nonzero(table[:, 1]):
-        return table[:, 0], None, table[:, 2]
-    kept = (table[:, 1] == 0).nonzero()[0]
-    return table[kept, 0], kept, table[:, 2]
+        return self.tokens.is_lower(self.at[i])
 
 
 class Rule(NamedTuple):
@@ -156,6 +141,7 @@ class CueList:
         self.and_, self.or_, self.unfinished, self.bullets = map(self.words_of, ("<and>", "<or>", "<open>", "<bullet>"))
         self.lasting, self.catching, self.episode = map(self.words_of, ("<lasting>", "<catching>", "<episode>"))
         self.relatives, self.children, self.passing = map(self.words_of, ("<relative>", "<child>", "<passing>"))
+        self.whose, self.answers = self.words_of("<whose>"), self.words_of("<answer>")
         self._share(self.trie, {})
         self.first = self._states()
         known: dict[int, bool] = {}
@@ -196,46 +182,42 @@ class CueList:
             state = state[1].get(ids[i])
         return rule, stop
 
-    def cut(self, doc: Doc, ids: list[int], kept: NDArray[np.intp] | None, sent_start: NDArray[np.uint64]) -> Words:
-        """A Doc cut into lines of text: at sentence ends and where the writer, not the page, ended a line.
+    def cut(self, tokens: Tokens, ids: list[int], kept: NDArray[np.intp]) -> Words:
+        """Tokens cut into lines of text: at sentence ends and where the writer, not the page, ended a line.
 
-        The rest is what `look` found, `ids` as a list.
+        kept: the tokens that are not white space; ids: their hashes.
         """
         breaks: set[int] = set()
         sentences: list[int] = []
-        marked = doc.has_annotation("SENT_START")
-        if marked:
-            marks = (sent_start == 1).nonzero()[0]
+        if tokens.begins is not None:
+            marks = tokens.begins.nonzero()[0]
             sentences = marks.tolist()
-            breaks.update(sentences if kept is None else kept.searchsorted(marks).tolist())
-        at: Sequence[int] = range(len(doc)) if kept is None else kept.tolist()
-        words = Words(doc, ids, at, [], sentences)
-        ends = _LINE_END if marked else _SENTENCE_END
+            breaks.update(kept.searchsorted(marks).tolist())
+        words = Words(tokens, ids, kept.tolist(), [], sentences)
+        ends = _SENTENCE_END if tokens.begins is None else _LINE_END
         if not ends.isdisjoint(ids):
             # "?" after white space asks ("cough, ? pneumonia") where at the end of a word it closes a sentence
             found = [i for i, word in enumerate(ids) if word in ends]
             breaks.update(i + 1 for i in found if ids[i] != _QUESTION or words.glued(i))
-        if kept is not None:
-            spaced = (kept[1:] - kept[:-1] > 1).nonzero()[0] + 1  # words after white space tokens
-            self._line_breaks(words, spaced.tolist(), breaks)
+        spaced = (kept[1:] - kept[:-1] > 1).nonzero()[0] + 1  # words after white space tokens
+        self._line_breaks(words, spaced.tolist(), breaks)
         m = len(ids)
         breaks -= {0, m}
         words.cuts.extend(sorted(breaks))
-        if not marked:
-            sentences.extend(at[i] for i in words.cuts)
-        if len(doc) and sentences[:1] != [0]:
+        if tokens.begins is None:
+            sentences.extend(words.at[i] for i in words.cuts)
+        if len(tokens) and sentences[:1] != [0]:
             sentences.insert(0, 0)
         words.cuts.append(m)
         return words
 
     def _line_breaks(self, words: Words, spaced: list[int], breaks: set[int]) -> None:
         """Adds the words before which the writer, not the page, ended a line; `spaced`: words after white space tokens."""
-        doc, ids, at = words.doc, words.ids, words.at
+        tokens, ids, at = words.tokens, words.ids, words.at
 
         def newlines(word: int) -> int:
-            first, end = at[word - 1] + 1, at[word]
-            known = _NEWLINES_OF.get(doc[first].orth) if end - first == 1 else None
-            return sum(len(_NEWLINES.findall(doc[i].text)) for i in range(first, end)) if known is None else known
+            gap = tokens.text[tokens.end[at[word - 1]] : tokens.start[at[word]]]
+            return len(_NEWLINES.findall(gap))
 
         for k, word in enumerate(spaced):
             if word in breaks or not (count := newlines(word)):
@@ -246,7 +228,7 @@ class CueList:
                 joined = words.lower(word)
                 if joined:  # walks back to the line end before, so that no word is met twice
                     line = next((w for w in map(spaced.__getitem__, range(k - 1, -1, -1)) if newlines(w)), 0)
-                    joined = doc[at[word - 1]].idx - doc[at[line]].idx >= _WRAPPED
+                    joined = bool(tokens.start[at[word - 1]] - tokens.start[at[line]] >= _WRAPPED)
             if not joined:
                 breaks.add(word)
 

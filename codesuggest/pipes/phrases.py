@@ -146,11 +146,25 @@ class WordReader:
         self._capitals.pop(written.upper(), None)
         self._abbreviations[self.language.fold(written)] = self._known[written] = forms
 
-    def read(self, text: str) -> Words:
+    def knows(self, word: str) -> bool:
+        """Whether the code tables or the word lists hold this word, lower case: it is nobody's own then."""
+        return (
+            word in self._known or word in self._abbreviations or word in self._stop or word.upper() in self._capitals
+        )
+
+    def cut(self, text: str) -> tuple[list[tuple[int, int]], list[tuple[str, ...]]]:
+        """Where each word of a text starts and ends, and its normal forms."""
+        if text.isascii() and text.isalpha():
+            return [(0, len(text))], [self._forms(text)]
         spans = [m.span() for m in _WORD.finditer(text)]
         words = [text[a:b] for a, b in spans]
+        if len(words) < 4:
+            return spans, [self._forms(word) for word in words]
         of = {word: self._forms(word) for word in set(words)}  # a note says half of its words more than once
-        forms = [of[word] for word in words]
+        return spans, [of[word] for word in words]
+
+    def read(self, text: str) -> Words:
+        spans, forms = self.cut(text)
         place = np.array(spans, np.int32).reshape(-1, 2)
         return Words(np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]), forms)
 

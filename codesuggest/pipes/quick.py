@@ -7,18 +7,15 @@ of 2,700 characters, in CPU time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-#: White space as notes have it between two words: line ends, blank lines, indents.
-_SPACES = (*("\n" * lines + " " * spaces for lines in range(4) for spaces in range(9)), "\t", "\r\n", "\r\n\r\n")
 
-
-def quicken(nlp: Language, words: Iterable[str]) -> None:
-    """Makes the tokenizer of a pipeline of our own quick, and acquaints it with these lower-case words.
+def quicken(nlp: Language) -> None:
+    """Makes the tokenizer of a pipeline of our own quick with words it has not met.
 
     Only for a pipeline nobody else sees: of a lexeme it knows no more than our components ask for (LOWER, IS_LOWER, IS_SPACE),
     as shape, prefix or like_url are half of what a new word costs (0.6 ms).
@@ -34,7 +31,7 @@ def quicken(nlp: Language, words: Iterable[str]) -> None:
         return
     # a word of plain letters is one token: no affix, infix or URL is made of them alone (0.6 ms). A tokenizer of its own, as
     # one that is given another search reads all its exceptions again.
-    nlp.tokenizer = tokenizer = Tokenizer(
+    nlp.tokenizer = Tokenizer(
         nlp.vocab,
         rules=old.rules,
         prefix_search=_unless_letters(old.prefix_search, None),
@@ -43,13 +40,7 @@ def quicken(nlp: Language, words: Iterable[str]) -> None:
         token_match=old.token_match,
         url_match=_unless_letters(old.url_match, None),
         faster_heuristics=old.faster_heuristics,
-        max_cache_size=50_000,
     )
-    # what a memory zone need not forget is looked up (0.3 ms)
-    for word in words:
-        tokenizer(f"{word} {word.title()} {word}, {word}.")
-    for space in _SPACES:
-        tokenizer(f"a{space}a")
 
 
 def _unless_letters(search: Callable[[str], Any] | None, nothing: Any) -> Callable[[str], Any] | None:

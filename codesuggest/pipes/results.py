@@ -17,13 +17,13 @@ megabyte.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from codesuggest.pipes.language import DEFAULT, language
 from codesuggest.pipes.lexicon import read_lexicon
-from codesuggest.pipes.structure import Structure
+from codesuggest.pipes.structure import Sentence, Structure
 
 __all__ = ["Result", "ResultReader"]
 
@@ -156,6 +156,8 @@ _BLANK = re.compile(r"\s{0,24}")
 _FIGURE = re.compile(r"[0-9]")
 _JUDGEMENTS = ("pos", "neg", "reactive", "detected", "grew", "grow", "present", "large", "moderate", "small", "many")
 
+_VALUE_TOLD = re.compile("[0-9]|" + "|".join(_JUDGEMENTS))
+
 _HIGH_FLAGS = frozenset(("h", "hh", "high", "elevated", "critical high", "critically high", "\u2191", "\u2191\u2191"))
 _LOW_FLAGS = frozenset(("l", "ll", "low", "critical low", "critically low", "\u2193", "\u2193\u2193"))
 _NORMAL_FLAGS = frozenset(("normal", "wnl", "within normal limits"))
@@ -258,13 +260,24 @@ class ResultReader:
             compiled[word] = re.compile(rf"(?:{'|'.join(ordered)})(?![\w]|-\w|\+\w|'\w)")
         return compiled
 
-    def read(self, text: str, structure: Structure) -> tuple[Result, ...]:
-        """The results in ``text``, by their start. ``structure`` is that of the same text."""
+    def names_a_test(self, piece: str) -> bool:
+        """Whether a name of a test may begin in this stretch of text between white space."""
+        return any(word.lower() in self._patterns for word in _WORD.findall(piece))
+
+    def tells_a_value(self, piece: str) -> bool:
+        """Whether a figure or a word such as "positive" stands in it."""
+        return _VALUE_TOLD.search(piece.lower()) is not None
+
+    def read(self, text: str, structure: Structure, sentences: Iterable[Sentence] | None = None) -> tuple[Result, ...]:
+        """The results in ``text``, by their start. ``structure`` is that of the same text.
+
+        sentences: those of the structure that hold a test and a value, and perhaps others, by who knows them already.
+        """
         if self._decimal == ",":
             text = _MARK.sub(lambda m: "," if m[0] == "." else ".", text)  # as long as before
         results: list[Result] = []
         section, sections = 0, structure.sections
-        for sentence in structure.sentences:
+        for sentence in structure.sentences if sentences is None else sentences:
             if _FIGURE.search(text, sentence.start, sentence.end) is None:
                 folded = text[sentence.start : sentence.end].lower()
                 if not any(word in folded for word in _JUDGEMENTS):

@@ -18,11 +18,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import IDX, LOWER  # type: ignore[import-not-found]
-from spacy.tokens import Doc
 
 from codesuggest.pipes.cues import STATUSES, CueList, hashes
 from codesuggest.pipes.structure import Line, Section, Structure
+from codesuggest.pipes.tokens import Tokens
 from codesuggest.records import Cue
 
 __all__ = ["in_sections"]
@@ -33,6 +32,11 @@ _DEFAULTS: Final = {
     "family_history": _FAMILY,
     "discharge_instructions": STATUSES.index("hypothetical"),
     "psh": _HISTORICAL,
+    "differential": STATUSES.index("uncertain"),
+}
+# what gives way to it: a father's possible stroke in his sixties is the father's
+_WEAKER: Final = {name: (_AFFIRMED,) for name in _DEFAULTS} | {
+    "family_history": (_AFFIRMED, _HISTORICAL, STATUSES.index("uncertain")),
 }
 _PAST: Final = ("pmh",)
 _OF_THIS_STAY: Final = ("discharge_diagnosis", "diagnosis")
@@ -44,7 +48,12 @@ Statuses = NDArray[np.int8]
 
 
 def in_sections(
-    doc: Doc, structure: Structure, cues: CueList, status: Statuses, cue: NDArray[np.int32], found: tuple[Cue, ...]
+    tokens: Tokens,
+    structure: Structure,
+    cues: CueList,
+    status: Statuses,
+    cue: NDArray[np.int32],
+    found: tuple[Cue, ...],
 ) -> tuple[Statuses, NDArray[np.int32]]:
     """The two arrays of an `Asserted` with what the sections add; the same arrays when they add nothing.
 
@@ -54,8 +63,7 @@ def in_sections(
     if not sections:
         return status, cue
     status, cue = status.copy(), cue.copy()
-    table = np.asarray(doc.to_array([IDX, LOWER]), dtype=np.uint64)  # asking the Doc for its text would cost more
-    words = _Words(table[:, 0].astype(np.int64), table[:, 1], doc)
+    words = _Words(tokens)
     for number, section in sections:
         name = section.name or ""
         if name in _OF_THIS_STAY:
@@ -69,32 +77,34 @@ def in_sections(
             first, last = words.within(start, end)
             here = status[first:last]
             if name in _PAST:
-                for a, b in _episodes(words.lower[first:last].tolist(), cues):
+                for a, b in _episodes(words.said(first, last), cues):
                     here[a:b][here[a:b] == _AFFIRMED] = _HISTORICAL
                 continue
             if name == "family_history":
                 other = [i for i in range(first, last) if status[i] == _OTHER_PERSON]
                 child = [i for i in other if not cues.children.isdisjoint(words.of(found[cue[i]]))]
                 status[child], cue[child] = _FAMILY, -1
-            here[here == _AFFIRMED] = _DEFAULTS[name]
+            here[np.isin(here, _WEAKER[name])] = _DEFAULTS[name]
     return status, cue
 
 
 class _Words(NamedTuple):
-    """Tokens of a Doc by their place: start int64 (n,), lower uint64 (n,), hashes of their small letters."""
+    """Tokens by their place."""
 
-    start: NDArray[np.int64]
-    lower: NDArray[np.uint64]
-    doc: Doc
+    tokens: Tokens
 
     def within(self, start: int, end: int) -> tuple[int, int]:
         """The first token in this stretch of text and the first behind it."""
-        first, last = self.start.searchsorted((start, end)).tolist()
+        first, last = self.tokens.start.searchsorted((start, end)).tolist()
         return first, last
 
     def of(self, cue: Cue) -> list[int]:
         first, last = self.within(cue.start, cue.end)
-        said: list[int] = self.lower[first:last].tolist()
+        return self.said(first, last)
+
+    def said(self, first: int, last: int) -> list[int]:
+        """Hashes of the small letters of these tokens."""
+        said: list[int] = self.tokens.lower[first:last].tolist()
         return said
 
 
@@ -112,8 +122,8 @@ def _reach(
             continue
         if begun and inline and not wrapped:
             first, last = words.within(line.body, line.end)
-            small = first < last and words.doc[first].text[0].islower()
-            if not small and kin.isdisjoint(words.lower[first:last].tolist()):
+            small = first < last and words.tokens.text[words.tokens.start[first]].islower()
+            if not small and kin.isdisjoint(words.said(first, last)):
                 return
         begun, wrapped = True, line.end - line.start >= _WRAPPED
         yield line.body, line.end

@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from spacy.attrs import SENT_START  # type: ignore[import-not-found]
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -30,6 +32,7 @@ from codesuggest.pipes.document_type import DOCUMENT_TYPES, DocumentTypeReader
 from codesuggest.pipes.language import DEFAULT, fold, language
 from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.sentences import Line, Sentence, Splitter, in_capitals, line_of, read_marker, skip
+from codesuggest.pipes.tokens import text_of
 
 __all__ = [
     "DOCUMENT_TYPES", "STRUCTURE_KEY", "Line", "Section", "Sentence", "Structure", "StructurePipe", "StructureReader",
@@ -178,11 +181,14 @@ class StructureReader:
             found = self.heads.get(_TAIL.sub("", key))
         return found
 
-    def read(self, text: str) -> Structure:
-        """The structure of ``text``: any string, the empty one and one with lone surrogates included."""
+    def read(self, text: str, letters: Callable[[int, int], str] | None = None) -> Structure:
+        """The structure of ``text``: any string, the empty one and one with lone surrogates included.
+
+        letters: as `DocumentTypeReader.read` takes them.
+        """
         parts = _Cutter(self, text).parts()
         lines, sections = _number(text, parts)
-        document_type, margin = self.types.read(text, {section.name for section in sections})
+        document_type, margin = self.types.read(text, {section.name for section in sections}, letters)
         splitter = Splitter(text, lines, self.dotted, self.joins)
         sentences = splitter.sentences([part.number for part in parts], [part.first for part in parts])
         return Structure(document_type, margin, lines, sections, sentences)
@@ -376,7 +382,6 @@ def _number(text: str, parts: list[_Part]) -> tuple[tuple[Line, ...], tuple[Sect
 
 
 STRUCTURE_KEY = "codesuggest.structure"  # doc.user_data: Structure
-TEXT = "codesuggest.text"  # doc.user_data: the text, where it is at hand: spaCy joins doc.text anew (0.3 ms a note)
 
 
 def folder_for(nlp: Language) -> Path:
@@ -395,29 +400,29 @@ class StructurePipe:
         structure = self.reader.read(text)
         doc.user_data[STRUCTURE_KEY] = structure
         offsets = doc.to_array(["IDX"]).astype(np.int64).reshape(-1)
-        # Here a marker belongs to the item it opens: the sentence of "1. Diabetes" begins at "1". The first token at or
-        # after the start: a boundary inside a token moves to the next one.
-        marked = {line.body: skip(text, line.start, line.body) for line in structure.lines if line.kind == "item"}
-        wanted = np.array([marked.get(s.start, s.start) for s in structure.sentences], dtype=np.int64)
-        starts = np.zeros(len(doc) + 1, dtype=bool)
-        starts[np.searchsorted(offsets, wanted, side="left")] = True
-        starts[0] = True
         if len(doc):  # one call: the setter of a token looks through the whole Doc each time
-            values: Any = np.where(starts[:-1], np.uint64(1), np.uint64(2**64 - 1))
+            begins = sentence_starts(text, structure, offsets)
+            values: Any = np.where(begins, np.uint64(1), np.uint64(2**64 - 1))
             doc.from_array([SENT_START], values.reshape(-1, 1))
         return doc
+
+
+def sentence_starts(text: str, structure: Structure, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of the tokens that start at these offsets of the text begin a sentence. bool, shape of `offsets`."""
+    # Here a marker belongs to the item it opens: the sentence of "1. Diabetes" begins at "1". The first token at or
+    # after the start: a boundary inside a token moves to the next one.
+    marked = {line.body: skip(text, line.start, line.body) for line in structure.lines if line.kind == "item"}
+    wanted = np.array([marked.get(s.start, s.start) for s in structure.sentences], dtype=np.int64)
+    starts = np.zeros(len(offsets) + 1, dtype=bool)
+    starts[np.searchsorted(offsets, wanted, side="left")] = True
+    starts[0] = True
+    return starts[:-1]
 
 
 @Language.factory("codesuggest_structure", default_config={"folder": None}, assigns=["token.is_sent_start"])
 def _make_pipe(nlp: Language, name: str, folder: str | None) -> StructurePipe:
     """`folder`: of word lists; without it, that of the pipeline's language."""
     return StructurePipe(StructureReader(Path(folder) if folder else folder_for(nlp)))
-
-
-def text_of(doc: Doc) -> str:
-    """The text of a Doc, from `doc.user_data` where it is at hand."""
-    text = doc.user_data.get(TEXT)
-    return text if isinstance(text, str) else str(doc.text)
 
 
 def structure_of(doc: Doc) -> Structure:

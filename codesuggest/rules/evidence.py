@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from codesuggest.rules.registry import Case, Hit, Line, rule
 
@@ -70,6 +71,7 @@ def _laterality_conflict(case: Case) -> Iterator[Hit]:
             yield Hit("both", (line,), {"side": side, "said": other})
 
 
+@lru_cache(maxsize=8192)
 def side_of(title: str) -> str | None:
     """ "right" or "left" where a title names exactly one of them."""
     named = [side for side in _SIDES if re.search(rf"\b{side}\b", title, re.IGNORECASE)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from weakref import WeakKeyDictionary
 
 from codesuggest.codes.system import CodeSystem
@@ -45,19 +45,15 @@ def _sided(table: CodeSystem, index: int) -> tuple[tuple[str, int, int], ...]:
     return known[index]
 
 
-def _axes(table: CodeSystem, index: int, day: int) -> tuple[Axis, ...]:
-    known = _known_axes.setdefault(table, {})
-    if (index, day) not in known:
-        if len(known) >= _MOST_KNOWN:
-            known.clear()
-        axes = explain(table, table.code(index), day)
-        known[index, day] = tuple(axis for axis in axes if axis.name not in _NOT_ASKED)
-    return known[index, day]
+def _axes(table: CodeSystem, index: int, day: int) -> list[Axis]:
+    return [axis for axis in explain(table, table.code(index), day) if axis.name not in _NOT_ASKED]
 
 
-#: What was worked out of a system's tables, as long as the system lives.
+#: What was worked out of a system's tables, as long as the system lives; of answers, as long as the reader of their words does.
 _known_sides: WeakKeyDictionary[CodeSystem, dict[int, tuple[tuple[str, int, int], ...]]] = WeakKeyDictionary()
-_known_axes: WeakKeyDictionary[CodeSystem, dict[tuple[int, int], tuple[Axis, ...]]] = WeakKeyDictionary()
+_known_answers: WeakKeyDictionary[
+    CodeSystem, WeakKeyDictionary[Callable[[str], tuple[str, ...]], dict[tuple[int, int, str], _Answers]]
+] = WeakKeyDictionary()
 _MOST_KNOWN = 20_000
 
 
@@ -77,11 +73,29 @@ def _documented(case: Case, line: Line) -> list[tuple[str, str]]:
         return []
     beside = case.said.beside([e for e in line.evidence if e.assertion in ("affirmed", "uncertain")])
     out = []
-    for axis in _axes(line.table, line.index, case.encounter.day) if beside else ():
-        found = [o.code for o in axis.options if o.billable and _is_said(case.said, beside, o, line.title)]
+    for axis, answers in _answers(case.said, line, case.encounter.day) if beside else ():
+        found = [code for code, forms in answers if any(case.said.says(i, forms) for i in beside)]
         if len(found) == 1:
-            out.append((axis.name, found[0]))
+            out.append((axis, found[0]))
     return out
+
+
+_Answers = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
+
+
+def _answers(said: Said, line: Line, day: int) -> _Answers:
+    """(axis, answers) of a code, each answer with its code and the forms that give it."""
+    assert line.table is not None
+    known = _known_answers.setdefault(line.table, WeakKeyDictionary()).setdefault(said.forms_of, {})
+    key = line.index, day, line.title  # whose words are those of the day, or of today
+    if key not in known:
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        known[key] = tuple(
+            (axis.name, tuple((o.code, forms) for o in axis.options if (forms := _telling(said, o, line.title))))
+            for axis in _axes(line.table, line.index, day)
+        )
+    return known[key]
 
 
 def _may_be_open(title: str) -> bool:
@@ -89,16 +103,16 @@ def _may_be_open(title: str) -> bool:
     return "unspecified" in low or "specified" in low or "without" in low or "uncomplicated" in low
 
 
-def _is_said(said: Said, segments: list[int], option: Option, title: str) -> bool:
-    """Whether one segment gives the answer: all its words, some of them beyond the code's own title.
+def _telling(said: Said, option: Option, title: str) -> tuple[str, ...]:
+    """The forms that give an answer if one segment holds them all, some beyond the code's own title; empty where none do.
 
     An answer that shares no word with that title is another disease (hydroureter is no hydronephrosis), and "other" none.
     """
-    if option.value == "other":
-        return False
+    if option.value == "other" or not option.billable:
+        return ()
     own, theirs = set(said.forms_of(title)) - _EMPTY, set(said.forms_of(option.title)) - _EMPTY
-    forms = [f for f in said.forms_of(_PARENTHESES.sub(" ", option.value)) if f not in own and f not in _EMPTY]
-    return bool(own & theirs) and any(said.says(i, forms) for i in segments)
+    forms = said.forms_of(_PARENTHESES.sub(" ", option.value)) if own & theirs else ()
+    return tuple(f for f in forms if f not in own and f not in _EMPTY)
 
 
 @rule("seventh_character", "found", on=["note"])

@@ -91,7 +91,7 @@ def _additional_documented(case: Case) -> Iterator[Hit]:
 
     Witness is a code that the library lists, below its threshold or left out by the person, on affirmed words.
     """
-    listed = [line for line in case.lines if not line.suggested and _affirmed(line)]
+    listed = [line for line in case.lines if not line.suggested and _may_witness(line)]
     if not listed:
         return
     told: set[str] = set()
@@ -100,19 +100,20 @@ def _additional_documented(case: Case) -> Iterator[Hit]:
             found = ((table.find(line.code), line) for line in listed if line.system == table.name)
             wanted = {index: line for index, line in found if index >= 0}
             own = {line.index: line for line in members.values()}
-            named = table.named_in_notes(kind, [*own, *wanted])
-            for i, j, m in sorted(named, key=lambda n: -wanted[n[1]].confidence if n[1] in wanted else 0):
-                if i in own and j in wanted:
-                    other = wanted[j]
-                    # one of a category, and none where the claim has one of it already
-                    if other.key[:3] not in told and other.key[:3] not in case.by_category:
-                        told.add(other.key[:3])
-                        yield Hit(kind, (own[i], other), {"note": _tidy(table.note_of(m)[1])})
+            named = table.named_in_notes(kind, own, wanted)
+            for i, j, m in sorted(named, key=lambda n: -wanted[n[1]].confidence):
+                other = wanted[j]
+                # one of a category, and none where the claim has one of it already; its words are asked last
+                if other.key[:3] not in told and other.key[:3] not in case.by_category and _affirmed(other):
+                    told.add(other.key[:3])
+                    yield Hit(kind, (own[i], other), {"note": _tidy(table.note_of(m)[1])})
+
+
+def _may_witness(line: Line) -> bool:
+    return line.confidence >= _DOCUMENTED and line.diagnosis and not line.key.startswith(_NO_WITNESS)
 
 
 def _affirmed(line: Line) -> bool:
-    if not line.diagnosis or line.confidence < _DOCUMENTED or line.key.startswith(_NO_WITNESS):
-        return False
     return any(e.assertion == "affirmed" and e.basis == "text" and not _of_heading(line, e) for e in line.evidence)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from codesuggest.codes.system import CodeSystem
@@ -25,16 +25,29 @@ def _companions() -> Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]]:
 
 def _met(case: Case, name: str) -> Iterator[tuple[Pair, Line, Line]]:
     """The rows of a rule that the claim's diagnoses meet, with the two codes."""
-    rows = pairs()[name]
+    rows = _rows(name)
     for category, lines in case.by_category.items():
-        for pair in rows.get(category, ()):
+        for pair, second, also, unless in rows.get(category, ()):
             for line in lines:
                 if not line.key.startswith(pair.first):
                     continue
-                second = [other for other in case.starting(*_of(category, pair.second)) if other is not line]
-                also = not pair.also or case.starting(*_of(category, pair.also))
-                if second and also and not case.starting(*_of(category, pair.unless)):
-                    yield pair, line, second[0]
+                others = [other for other in case.starting(*second) if other is not line]
+                if others and (not also or case.starting(*also)) and not case.starting(*unless):
+                    yield pair, line, others[0]
+
+
+_Prefixes = tuple[str, ...]
+
+
+@lru_cache(maxsize=8)
+def _rows(name: str) -> Mapping[str, Sequence[tuple[Pair, _Prefixes, _Prefixes, _Prefixes]]]:
+    """The rows of a rule by category of the first code, with the prefixes of second, also and unless in it."""
+    return {
+        category: [
+            (pair, _of(category, pair.second), _of(category, pair.also), _of(category, pair.unless)) for pair in found
+        ]
+        for category, found in pairs()[name].items()
+    }
 
 
 def _of(category: str, prefixes: tuple[str, ...]) -> tuple[str, ...]:

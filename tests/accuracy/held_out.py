@@ -1,9 +1,9 @@
 """The notes that the starter's ranker is fitted on, each answered by a ranker that has not seen it.
 
-    bench = Bench.load()                      read the notes, draft the tables, count what is coded: once
-    answers = bench.crossed()                 every note answered by a ranker of the other folds
-    answers = bench.left_out(bench.types)     every note answered by a ranker of the other types of document
-    answers.evaluation(), answers.losses()    by `evaluate` and `losses` of the library, as of any model
+    bench = Bench.load()                         read the notes, draft the tables, count what is coded: once
+    answers = bench.crossed()                    every note answered by a ranker of the other folds
+    answers = bench.left_out(bench.by_type())    every note answered by a ranker of the other types of document
+    answers.evaluation(), answers.losses()       by `evaluate` and `losses` of the library, as of any model
 
 All steps are those of `codesuggest model build`: `training.prepared`, `Taught`, `example_of`, `_fit`, `calibrate`,
 `_best_threshold`. What labels are looked at for (weights, priors, calibration, threshold) is taken from documents of other
@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,13 @@ def type_of(document: CodedDocument) -> str:
 
 def group_of(document: CodedDocument) -> str:
     return document.group or document.id
+
+
+def sources_here() -> Sources:
+    """What the starter is made from in this checkout."""
+    if not DATA.is_dir():
+        told(f"{DATA} is not there (set CODESUGGEST_DATA): no ACI-Bench visits, no associations of CodiEsp")
+    return training.starter_sources(DATA if DATA.is_dir() else None, ROOT / "corpora")
 
 
 @dataclass(frozen=True)
@@ -118,22 +125,24 @@ class Answers:
 class Bench:
     """All that is known before a ranker is fitted. documents, readings: those coded for billing in ICD-10-CM.
 
-    change: what is done to the examples of some documents before they are used, as to take a feature away.
+    change: what is made of every example before it is used, as one without some features. more: documents to fit on besides in
+    `crossed`, where their group is not the one held out; they are never answered and count for no prior.
     """
 
     taught: Taught
     documents: Sequence[CodedDocument]
     readings: Sequence[Reading]
     config: SuggestConfig
-    change: Callable[[Example], None] = lambda _: None
+    change: Callable[[Example], Example] = lambda example: example
+    more: Sequence[tuple[CodedDocument, Reading]] = ()
+    kept: dict[Any, list[Example]] | None = field(
+        default=None, repr=False
+    )  #: examples, for benches that differ in `change`
 
     @classmethod
     def load(cls, sources: Sources | None = None) -> Bench:
         """From the tables, lists and notes of this checkout and the reference data, if there."""
-        if sources is None:
-            if not DATA.is_dir():
-                told(f"{DATA} is not there (set CODESUGGEST_DATA): no ACI-Bench visits, no associations of CodiEsp")
-            sources = training.starter_sources(DATA if DATA.is_dir() else None, ROOT / "corpora")
+        sources = sources or sources_here()
         documents = [d for d in sources.documents if d.document_type != CHARGE_LINE]
         known = training.prepared(
             documents, systems=sources.systems, idioms=sources.idioms, min_groups=1, progress=told
@@ -154,9 +163,15 @@ class Bench:
         told(f"{len(own)} notes are coded for billing in {SYSTEM}")
         return cls(taught, [d for d, _ in own], [r for _, r in own], SuggestConfig())
 
-    @property
-    def types(self) -> list[str]:
-        return sorted({type_of(d) for d in self.documents})
+    def by_type(self) -> dict[str, list[int]]:
+        """Type -> places of its documents."""
+        types = [type_of(d) for d in self.documents]
+        return {name: [i for i, own in enumerate(types) if own == name] for name in sorted(set(types))}
+
+    def by_fold(self, seed: int = 0) -> dict[str, list[int]]:
+        """Fold -> places of its documents, those of a group in one fold."""
+        folds = training._folds([group_of(d) for d in self.documents], seed)
+        return {f"fold {k}": [i for i, own in enumerate(folds) if own == k] for k in sorted(set(folds))}
 
     def without(self, groups: set[str]) -> Taught:
         """What is taught where the documents of some groups were not there: only the priors were counted in them."""
@@ -171,56 +186,67 @@ class Bench:
         share = {group: own for group, own in counts.share.items() if group not in groups}
         return replace(self.taught, counts=replace(counts, billed=billed, billed_category=per_category, share=share))
 
-    def examples(self, taught: Taught, places: Iterable[int]) -> list[Example]:
-        found = []
-        for i in places:
-            example = training.example_of(taught, self.documents[i], self.readings[i], self.config)
-            self.change(example)
-            found.append(example)
-        return found
+    def examples(self, without: set[str], places: Iterable[int]) -> list[Example]:
+        """Those of some documents where the documents of some groups were not there."""
+        key = (frozenset(without), tuple(places))
+        if self.kept is None or key not in self.kept:
+            taught = self.without(without)
+            pairs = [(self.documents[i], self.readings[i]) for i in key[1]]
+            made = [training.example_of(taught, d, r, self.config) for d, r in pairs]
+            if self.kept is None:
+                return [self.change(example) for example in made]
+            self.kept[key] = made
+        return [self.change(_copied(example)) for example in self.kept[key]]
 
-    def crossed(self, seed: int = 0, folds: Sequence[int] | None = None) -> Answers:
-        """Every document answered by a ranker fitted on the other folds. folds: those to answer, by default all.
+    def crossed(self, seed: int = 0, folds: Sequence[int] | None = None, leaving: Collection[str] = ()) -> Answers:
+        """Every document answered by a ranker fitted on the other folds. folds: those to answer, by default all. leaving:
+        types of document that are neither answered nor fitted on.
 
         Knots and threshold of a fold are chosen on the out-of-fold scores of the other folds: none of its own scores or
-        labels, but those scores are of rankers that were fitted on it too.
+        labels, but those scores are of rankers that were fitted on it too. `left_out(by_fold())` has not even that, and takes
+        four times as long.
         """
-        fold_of = training._folds([group_of(d) for d in self.documents], seed)
-        chosen = sorted(set(fold_of)) if folds is None else sorted(folds)
-        examples: dict[int, Example] = {}
-        scores: dict[int, Any] = {}
+        left = {i for i, d in enumerate(self.documents) if type_of(d) in leaving}
+        parts = [
+            (name, [i for i in places if i not in left])
+            for k, (name, places) in enumerate(self.by_fold(seed).items())
+            if folds is None or k in folds
+        ]
+        examples: dict[str, list[Example]] = {}
+        scores: dict[str, list[Any]] = {}
         rankers = {}
-        for k in chosen:
-            held = [i for i, f in enumerate(fold_of) if f == k]
-            taught = self.without({group_of(self.documents[i]) for i in held})
-            kept = self.examples(taught, (i for i, f in enumerate(fold_of) if f != k))
-            rankers[k] = training._fit(kept)
-            for i, example in zip(held, self.examples(taught, held), strict=True):
-                rankers[k].complete(example.table, example.hits)
-                examples[i], scores[i] = example, rankers[k].score(example.table.x)
-            told(f"fold {k}: fitted on {len(kept)} notes, {len(held)} answered")
+        for name, held in parts:
+            unseen = {group_of(self.documents[i]) for i in {*held, *left}}
+            kept = self.examples(unseen, (i for i, d in enumerate(self.documents) if group_of(d) not in unseen))
+            more, taught = [pair for pair in self.more if group_of(pair[0]) not in unseen], self.without(unseen)
+            kept += [training.example_of(taught, d, r, self.config) for d, r in more]
+            rankers[name] = training._fit(kept)
+            examples[name] = self.examples(unseen, held)
+            for example in examples[name]:
+                rankers[name].complete(example.table, example.hits)
+            scores[name] = [rankers[name].score(example.table.x) for example in examples[name]]
+            told(f"{name}: fitted on {len(kept)} notes, {len(held)} answered")
         answered: dict[str, Held] = {}
         thresholds = {}
-        for k in chosen:
-            others = [i for i in sorted(examples) if fold_of[i] != k]
+        for name, held in parts:
+            others = [(e, s) for n, _ in parts if n != name for e, s in zip(examples[n], scores[n], strict=True)]
             knots = training.calibrate(
-                np.concatenate([scores[i] for i in others]), np.concatenate([examples[i].right for i in others])
+                np.concatenate([s for _, s in others]), np.concatenate([e.right for e, _ in others])
             )
-            ranker = replace(rankers[k], knots_score=knots[0], knots_confidence=knots[1])
-            bar = training._best_threshold(
-                [examples[i] for i in others], [ranker.confidence(scores[i]) for i in others], self.taught.engine
-            )
-            thresholds[f"fold {k}"] = bar
-            for i in (i for i in examples if fold_of[i] == k):
-                answered[self.documents[i].text] = Held(self.readings[i], examples[i], replace(ranker, threshold=bar))
+            ranker = replace(rankers[name], knots_score=knots[0], knots_confidence=knots[1])
+            confidence = [ranker.confidence(s) for _, s in others]
+            thresholds[name] = training._best_threshold([e for e, _ in others], confidence, self.taught.engine)
+            ranker = replace(ranker, threshold=thresholds[name])
+            for i, example in zip(held, examples[name], strict=True):
+                answered[self.documents[i].text] = Held(self.readings[i], example, ranker)
         return self._answers(answered, thresholds)
 
-    def left_out(self, types: Sequence[str]) -> Answers:
-        """Every document of these types answered by a ranker fitted (`training.fit_ranker`) on all other types."""
+    def left_out(self, parts: Mapping[str, Sequence[int]]) -> Answers:
+        """Every document of each part answered by a ranker that is fitted, calibrated and given its threshold by
+        `training.fit_ranker` on the documents of other groups than the part's."""
         answered: dict[str, Held] = {}
         thresholds = {}
-        for name in types:
-            held = [i for i, d in enumerate(self.documents) if type_of(d) == name]
+        for name, held in parts.items():
             groups = {group_of(self.documents[i]) for i in held}
             taught = self.without(groups)
             kept = [i for i, d in enumerate(self.documents) if group_of(d) not in groups]
@@ -228,7 +254,7 @@ class Bench:
                 taught, [self.documents[i] for i in kept], [self.readings[i] for i in kept], self.config, 0
             )
             thresholds[name] = ranker.threshold
-            for i, example in zip(held, self.examples(taught, held), strict=True):
+            for i, example in zip(held, self.examples(groups, held), strict=True):
                 ranker.complete(example.table, example.hits)
                 answered[self.documents[i].text] = Held(self.readings[i], example, ranker)
             told(f"without {name}: fitted on {len(kept)} notes, {len(held)} answered")
@@ -237,3 +263,8 @@ class Bench:
     def _answers(self, answered: Mapping[str, Held], thresholds: Mapping[str, float]) -> Answers:
         order = [d.text for d in self.documents if d.text in answered]
         return Answers(self, {text: answered[text] for text in order}, thresholds)
+
+
+def _copied(example: Example) -> Example:
+    """With features of its own, for a fit writes into them."""
+    return replace(example, table=replace(example.table, x=example.table.x.copy()))

@@ -1,0 +1,225 @@
+"""What a note says of the effect of a drug or a poison: harm of one taken as meant, too little of one taken, too much, contact with a
+poison. Codes T36-T65 are these statements (I.C.19.e, FY2026): nobody writes their titles, and the name of the drug alone, which
+stands in every list of medicines, says nothing. So a name counts only beside a cue in its sentence.
+
+    "cough from lisinopril"              adverse effect          T46.4X5
+    "ran out of his furosemide"          underdosing             T50.1X6, and why (Z91.12-, Z91.13-, Z91.14-)
+    "took 30 tylenol to kill herself"    poisoning, self-harm    T39.1X2
+    "rash due to bactrim"                also what the harm is called when a drug did it: L27.0
+
+`drugs.tsv` leads from a name to the beginning of its codes, up to the character that tells the intent; `effects.tsv` holds the cues;
+`induced.tsv` the findings that have a code of their own where a drug is the cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from codesuggest.pipes.lexicon import Row, read_lexicon
+
+KINDS = ("adverse", "underdosing", "poisoning", "toxic", "none")
+PLACES = ("before", "after", "note")
+#: Character of the code that tells the intent.
+ACCIDENT, SELF_HARM, UNDETERMINED, ADVERSE, UNDERDOSING = "1", "2", "4", "5", "6"
+#: Codes from here on are of substances that are no medicine: no adverse effect, no underdosing.
+FIRST_POISON = "T51"
+#: Of what is taken for its effect, harm is no adverse effect of a drug taken as meant.
+_ABUSED = ("T401", "T405", "T407", "T408", "T4364", "T4365")
+_UNNAMED = "T5090"  #: "medication"
+_REACH = 90  #: characters before and behind a name that its cue stands in
+_WORD = r"[\w/'%+-]+(?:\.\d+)?[ \n(]+"  #: one that may stand between a cue and the name
+_JOINED = re.compile(r"[\s,/&+]*(?:and|or|plus|with)?[\s,/&+]*(?:(?:his|her|the|their)\s+)?")
+
+
+class Stated(NamedTuple):
+    """A statement that stands for codes. start, end: of the name in the text. begin: of the codes, undotted. sure: in (0, 1].
+    said: whether the cue itself says what did not happen ("not taking"), so that the word is not to be read as denied."""
+
+    start: int
+    end: int
+    begin: str
+    sure: float
+    said: bool
+
+
+class _Cue(NamedTuple):
+    kind: str
+    place: str
+    sure: float
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Induced:
+    pattern: re.Pattern[str]
+    drugs: tuple[str, ...]  #: beginnings of the codes of drugs it is for, () for all
+    code: str
+
+
+def _pattern(words: str) -> str:
+    """Words of a cue as a regex: "*" leaves a word open, "[*]" stands for up to three words."""
+    out = re.escape(words).replace(r"\[\*\]\ ", r"(?:[\w'-]+ ){0,3}").replace(r"\*", r"\w*").replace(r"\ ", r"[\s]+")
+    return out
+
+
+class EffectReader:
+    """Reads one language's lists; a language without them states nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._names: dict[str, list[tuple[str, str]]] = {}
+        for row in read_lexicon(folder / "drugs.tsv", ("name", "begin", "source"), unique=("name",)):
+            if row["name"] != row["name"].lower():
+                raise row.error("names are written in small letters")
+            self._names.setdefault(_FIRST.match(row["name"])[0], []).append((row["name"], row["begin"]))  # type: ignore[index]
+        for own in self._names.values():
+            own.sort(key=lambda pair: -len(pair[0]))
+        rows = read_lexicon(folder / "effects.tsv", ("kind", "place", "words", "sure", "source"), unique=("place", "words"))
+        self._cues = _compiled(rows)
+        self._intent = _signs(folder, rows)
+        self._induced = [
+            _Induced(re.compile(rf"\b(?:{'|'.join(map(_pattern, row.items('words')))})\b"), row.items("drugs"), row["code"])
+            for row in read_lexicon(folder / "induced.tsv", ("words", "drugs", "code", "source"), optional=("drugs",))
+        ]
+
+    def read(self, text: str, sentences: Sequence[tuple[int, int]]) -> list[Stated]:
+        """All statements, by place. sentences: (start, end) in order."""
+        low = text.lower()
+        if len(low) != len(text):  # one character that has no single small letter would move all that follow
+            low = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+        found = list(self._mentions(low))
+        if not found:
+            return []
+        out: list[Stated] = []
+        intent: str | None = None
+        at = 0
+        last: tuple[int, _Cue, int] | None = None  # end of the name before in the same sentence, and what was said of it
+        for start, end, begin in found:
+            while at + 1 < len(sentences) and sentences[at][1] <= start:
+                at += 1
+                last = None
+            a, b = sentences[at] if sentences else (0, len(low))
+            cue = self._cue(low, max(a, start - _REACH), start, end, min(max(b, end), end + _REACH), begin)
+            if cue is None and last is not None and _JOINED.fullmatch(low, last[0], start):
+                cue = last[1]
+            last = (end, cue, start) if cue is not None else None
+            if cue is None or cue.kind == "none":
+                continue
+            if begin.startswith(_UNNAMED):
+                cue = cue._replace(sure=0.7 * cue.sure)
+            if cue.kind in ("poisoning", "toxic"):
+                intent = intent or self._intent_of(low)
+                out.append(Stated(start, end, begin + intent, cue.sure, True))
+            elif cue.kind == "underdosing":
+                out.append(Stated(start, end, begin + UNDERDOSING, cue.sure, True))
+                out += [Stated(start, end, code, sure, True) for code, sure in self._reason(low[max(0, a - 200) : b + 200])]
+            else:
+                out.append(Stated(start, end, begin + ADVERSE, cue.sure, False))
+                out += self._harms(low, a, b, start, end, begin, cue.sure)
+        return out
+
+    def _mentions(self, low: str) -> Iterator[tuple[int, int, str]]:
+        """(start, end, beginning of its codes) of every name, the longest at each place."""
+        stop = 0
+        for word in _FIRST.finditer(low):
+            own = self._names.get(word[0])
+            if own is None or word.start() < stop:
+                continue
+            start = word.start()
+            for name, begin in own:
+                stop_here = start + len(name)
+                if low.startswith(name, start) and not low[stop_here : stop_here + 1].isalnum():
+                    yield start, stop_here, begin
+                    stop = stop_here
+                    break
+
+    def _cue(self, low: str, a: int, start: int, end: int, b: int, begin: str) -> _Cue | None:
+        before, behind = low[a:start], low[end:b]
+        poison = begin >= FIRST_POISON
+        best: _Cue | None = None
+        for cue in self._cues:
+            if (cue.kind == "toxic") != poison and cue.kind not in ("poisoning", "none"):
+                continue
+            if cue.kind == "adverse" and begin.startswith(_ABUSED):
+                continue
+            hit = cue.pattern.search(before) if cue.place == "before" else cue.pattern.match(behind)
+            if hit:
+                if cue.kind == "none":
+                    return cue
+                if best is None or cue.sure > best.sure:
+                    best = cue
+        return best
+
+    def _intent_of(self, low: str) -> str:
+        for character, pattern in self._intent:
+            if pattern.search(low):
+                return character
+        return ACCIDENT  # where nothing is said (I.C.19.e.5.b; tabular at T36), FY2026
+
+    def _reason(self, low: str) -> Iterator[tuple[str, float]]:
+        """Codes of why too little was taken, the likeliest first."""
+        told = [code for code, pattern in _REASONS if pattern.search(low)]
+        for n, code in enumerate(dict.fromkeys([*told, "Z91148"])):
+            yield code, 1.0 if n == 0 else 0.7
+
+    def _harms(self, low: str, a: int, b: int, start: int, end: int, begin: str, sure: float) -> Iterator[Stated]:
+        around = low[a:start], low[end:b]
+        for row in self._induced:
+            if row.drugs and not begin.startswith(row.drugs):
+                continue
+            for offset, part in zip((a, end), around, strict=True):
+                if hit := row.pattern.search(part):
+                    yield Stated(offset + hit.start(), offset + hit.end(), row.code, sure, False)
+                    break
+
+
+_FIRST = re.compile(r"[a-z0-9]+")
+#: Why too little was taken (tabular at Z91.1, FY2026).
+_REASONS = (
+    ("Z91120", re.compile(r"\b(?:afford|cost|costs|copay|co-pay|insurance|coverage|expens\w+|money|price|pay for|financ\w+|deductible)\b")),
+    ("Z91130", re.compile(r"\b(?:dementia|memory|cognitive|confus\w+)\b")),
+    ("Z91138", re.compile(r"\b(?:forg[eo]t\w*|pharmacy|shipment|mail[- ]order|refills?|ran out|running out|run out|lost|travel\w*|misunder\w+|mistaken\w*|vacation)\b")),
+    ("Z91128", re.compile(r"\b(?:didn'?t like|did not like|felt (?:fine|better|well)|feel\w* (?:fine|better)|side effects?|refus\w+|declin\w+|chose|decid\w+|stopped|self[- ]d|quit|on (?:his|her|their) own|doesn'?t (?:like|want|think|believe)|does not (?:like|want|think|believe)|intentional\w*|afraid|worried|scared|tired of)\b")),
+)  # fmt: skip
+
+
+def _compiled(rows: Sequence[Row]) -> list[_Cue]:
+    """One regex for all cues of a kind, place and sureness."""
+    groups: dict[tuple[str, str, float], list[str]] = {}
+    for row in rows:
+        kind, place = row.choice("kind", (*KINDS, *_INTENTS)), row.choice("place", PLACES)
+        if place == "note":
+            continue
+        sure = row.number("sure") or 0.0
+        groups.setdefault((kind, place, sure), []).append(_pattern(row["words"]))
+    out = []
+    for (kind, place, sure), words in groups.items():
+        either = "|".join(words)
+        filler = rf"(?:{_WORD}){{0,{2 if kind == 'none' else 3}}}"
+        between = "" if kind == "none" else rf"(?:{_WORD})?"
+        source = rf"(?<!\w)(?:{either})(?!\w)[ \n:(-]*{filler}$" if place == "before" else rf"(?:-|[ \n(]+{between})(?:{either})(?!\w)"
+        out.append(_Cue(kind, place, sure, re.compile(source)))
+    return out
+
+
+_INTENTS = {"accident": ACCIDENT, "self_harm": SELF_HARM, "undetermined": UNDETERMINED}
+
+
+def _signs(folder: Path, rows: Sequence[Row]) -> list[tuple[str, re.Pattern[str]]]:
+    """Words anywhere in the note that tell the intent of a poisoning, in the order they are asked."""
+    out = []
+    for kind, character in _INTENTS.items():
+        words = [_pattern(row["words"]) for row in rows if row["kind"] == kind]
+        if words:
+            out.append((character, re.compile(rf"(?<!no )(?<!denies )(?<!not )(?<!non-)\b(?:{'|'.join(words)})\b")))
+    return out
+
+
+@lru_cache(maxsize=8)
+def effect_reader(folder: Path) -> EffectReader | None:
+    """The reader of a language, None where it has no list of drugs. Raises LexiconError."""
+    return EffectReader(folder) if (folder / "drugs.tsv").is_file() else None

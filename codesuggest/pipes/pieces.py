@@ -1,0 +1,336 @@
+"""A note in pieces: what stands between white space, each kind of it read once for all notes.
+
+    text -PieceReader.read-> Pieces: tokens, words with their normal forms, letters for the type of the document, marks
+
+Nine of ten pieces of a note are words of the code tables or of our word lists, alone or with punctuation ("pain.", "(HTN)",
+"2."). What a tokenizer and a word reader make of such a public piece is kept, in arrays, from the note that shows it first
+(at most MOST of them; nothing changes but the time). A piece with any other word, a name or a number, may be the patient's:
+it is read anew in each note and forgotten with it (invariant 5), by spaCy's tokenizer in a memory zone. A note of 2,700
+characters takes 0.4 ms, where its tokenizer and word regex alone took 1.6.
+
+The tokens are spaCy's, which looks at nothing but the piece itself; the few abbreviations with a space in them ("I & D") are
+looked for beside.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from spacy.attrs import IDX, LENGTH, LOWER  # type: ignore[import-not-found]
+from spacy.strings import get_string_id
+
+from codesuggest.pipes.phrases import WordReader, Words
+from codesuggest.pipes.tokens import Tokens
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+__all__ = ["MOST", "PieceReader", "Pieces", "cut", "is_public"]
+
+MOST = 1 << 15  #: pieces kept: 10 MB
+_PIECE = re.compile(r"\S+ ?|\s+")
+_RUN = re.compile(r"[^\W_]+")
+_BETWEEN = "\v"  # between the pieces given to the tokenizer at once: white space that no rule of it speaks of
+#: Bits of a mark: a piece that may be the first, or the second, of a word with a space in it ("I & D", "D and C").
+_BEFORE, _BEHIND, _OWN = 1, 2, 2
+_LONE = re.compile(r"(?:^|[\W_])[idt]&? $", re.IGNORECASE)
+_JOINING = re.compile(r"&|and $|[dcea](?![^\W_])", re.IGNORECASE)
+
+Ints = npt.NDArray[np.int32]
+_Places = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
+
+def cut(text: str) -> list[str]:
+    """The pieces of a text, which joined are the text: a stretch without white space, with one space behind it, or white space."""
+    return _PIECE.findall(text)
+
+
+def is_public(piece: str, knows: Callable[[str], bool], common: Container[str]) -> bool:
+    """Whether a piece says nothing of a patient: punctuation with a figure or two, with one word that `knows` says is public, or
+    with several everyday ones ("follow-up", "x-ray", "2/6").
+
+    Several words that are public but not common are not: so may a double name be made.
+    """
+    if len(piece) > 32:
+        return False
+    words = _RUN.findall(piece)
+    if len(words) == 2 and words[1] in ("s", "t"):  # patient's, don't
+        del words[1]
+    figures = [word for word in words if word.isdecimal()]
+    words = [word for word in words if not word.isdecimal()]
+    if sum(map(len, figures)) > 2:
+        return False
+    if len(words) == 1 and not figures:
+        return knows(words[0])
+    return all(len(word) == 1 or word in common for word in [w.lower() for w in words[:1]] + words[1:])
+
+
+class _Read(NamedTuple):
+    """What was read of one piece; places are counted from its start."""
+
+    start: tuple[int, ...]  # of its tokens
+    end: tuple[int, ...]
+    lower: tuple[int, ...]
+    word_start: tuple[int, ...]
+    word_end: tuple[int, ...]
+    forms: tuple[tuple[str, ...], ...]  # of each word
+    letters: str
+    mark: int
+
+
+class _Ragged:
+    """Columns of numbers, several rows for each entry. Entry 0 has none."""
+
+    def __init__(self, *types: type) -> None:
+        self._bounds = np.zeros(2, np.int32)  # entry e has the rows bounds[e] to bounds[e + 1]
+        self._columns: list[npt.NDArray[Any]] = [np.zeros(1, kind) for kind in types]
+        self._entries = 1
+
+    def add(self, entries: Sequence[Sequence[Sequence[int]]]) -> int:
+        """The number of the first of these new entries, each given by its columns. By one thread at a time."""
+        first, used = self._entries, int(self._bounds[self._entries])
+        ends = list(accumulate((len(columns[0]) for columns in entries), initial=used))[1:]
+        self._bounds = _room(self._bounds, first + 1 + len(entries))
+        self._bounds[first + 1 : first + 1 + len(entries)] = ends
+        for k, column in enumerate(self._columns):
+            self._columns[k] = column = _room(column, ends[-1])
+            column[used : ends[-1]] = list(chain.from_iterable(columns[k] for columns in entries))
+        self._entries += len(entries)
+        return first
+
+    def take(
+        self, entries: Ints, odd: Sequence[int], own: Sequence[Sequence[Sequence[int]]]
+    ) -> tuple[list[npt.NDArray[Any]], Ints]:
+        """The columns of the rows of `entries` behind one another, and how many rows each has. Entries at the places `odd` are 0
+        and have the rows `own` instead, each given by its columns."""
+        first = self._bounds[entries]
+        count = self._bounds[entries + 1] - first
+        if len(odd):
+            count[odd] = [len(columns[0]) for columns in own]
+        last = np.cumsum(count, dtype=np.int32)
+        total = int(last[-1]) if len(last) else 0
+        place = np.arange(total, dtype=np.int32) + np.repeat(first - (last - count), count)
+        found = [column.take(place, mode="clip") for column in self._columns]
+        if len(odd):
+            strange = np.zeros(len(entries), bool)
+            strange[odd] = True
+            mine = np.flatnonzero(np.repeat(strange, count))
+            for k, column in enumerate(found):
+                column[mine] = list(chain.from_iterable(columns[k] for columns in own))
+        return found, count
+
+
+def _room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """A column with at least so many places, the same one if it has them."""
+    if len(column) >= size:
+        return column
+    wide = np.zeros(max(size, 2 * len(column)), column.dtype)
+    wide[: len(column)] = column
+    return wide
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """A note in k pieces.
+
+    at: int32 (k + 1,), where each starts and the last ends, code points. mark: uint8 (k,), what `PieceReader` was told to say of
+    them. tokens: without sentences. words, form, word: as `note.Reading` has them. letters: of each piece.
+    """
+
+    text: str
+    at: Ints
+    mark: npt.NDArray[np.uint8]
+    tokens: Tokens
+    words: Words
+    form: Ints
+    word: Ints
+    letters: list[str]
+    letters_anew: Callable[[str], str]  # those of a text that is no piece
+
+    def letters_of(self, start: int, end: int) -> str:
+        """Letters of the words of a stretch of the text, which may begin and end within a piece."""
+        first, last = np.searchsorted(self.at, start).item(), np.searchsorted(self.at, end, side="right").item() - 1
+        if first > last:  # within one piece
+            return self.letters_anew(self.text[start:end])
+        before, behind = self.text[start : self.at[first]], self.text[self.at[last] : end]
+        return f"{self.letters_anew(before)}{''.join(self.letters[first:last])}{self.letters_anew(behind)}"
+
+
+class PieceReader:
+    """Reads texts piece by piece, and keeps the public ones. Safe to share between threads."""
+
+    def __init__(
+        self,
+        nlp: Language,
+        words: WordReader,
+        form_ids: dict[str, int],
+        letters: Callable[[str], str],
+        mark: Callable[[str], int],
+        common: Iterable[str],
+    ) -> None:
+        """nlp: whose tokenizer cuts, a pipeline of our own. form_ids: normal form -> its id. letters, mark: what else is to be
+        known of a piece, a mark from 0 to 63. common: words that are public beside those `words` knows, lower case."""
+        tokenizer: Any = nlp.tokenizer
+        self._nlp, self._words, self._ids = nlp, words, form_ids
+        self._letters_of, self._mark_of, self._common = letters, mark, frozenset(common)
+        self._rules = tokenizer.rules or {}
+        # marks that are cut off any word, with their hashes; a stop, off one in small letters
+        self._ends = {mark: get_string_id(mark) for mark in ",;:." if tokenizer.find_suffix(f"ab{mark}") == 1}
+        self._kept: dict[str, int] = {}  # public piece -> its entry in what follows
+        self._tokens = _Ragged(np.int64, np.int64, np.uint64)
+        self._placed = _Ragged(np.int32, np.int32, np.int32)  # words: start, end, entry in `_spelt`
+        self._spelt = _Ragged(np.int32)  # ids of the normal forms of a word
+        self._forms: list[tuple[str, ...]] = [()]  # of each entry in `_spelt`
+        self._form_entry: dict[tuple[str, ...], int] = {}
+        self._letters = [""]
+        self._marks = np.zeros(1, np.uint8)
+        self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
+
+    def read(self, text: str, pieces: list[str] | None = None) -> Pieces:
+        """pieces: `cut(text)`, if at hand."""
+        raw = cut(text) if pieces is None else pieces
+        get = self._kept.get
+        known = [get(piece, 0) for piece in raw]
+        entries = np.array(known, np.int32)
+        odd: list[int] = np.flatnonzero(entries == 0).tolist()
+        own: list[_Read] = []
+        if odd:
+            new = self._read({raw[k]: None for k in odd})
+            own = [new[raw[k]] for k in odd]
+        at = np.zeros(len(raw) + 1, np.int32)
+        np.cumsum(np.fromiter(map(len, raw), np.int32, len(raw)), out=at[1:])
+        columns, count = self._tokens.take(entries, odd, [r[:3] for r in own])
+        base: npt.NDArray[np.int64] = np.repeat(at[:-1].astype(np.int64), count)
+        tokens = Tokens(text, base + columns[0], base + columns[1], columns[2], None)
+        mark, letters = self._marks[entries], [self._letters[k] for k in known]
+        for k, piece in zip(odd, own, strict=True):
+            mark[k], letters[k] = piece.mark, piece.letters
+        lone = np.flatnonzero(mark[:-1] & _BEFORE)
+        if len(lone) and (mark[lone + 1] & _BEHIND).any():
+            words = self._words.read(text)
+            form, word = self.forms(words.forms)
+        else:
+            words, form, word = self._said(entries, odd, own, at)
+        return Pieces(text, at, mark >> np.uint8(_OWN), tokens, words, form, word, letters, self._letters_of)
+
+    def _said(self, entries: Ints, odd: list[int], own: list[_Read], at: Ints) -> tuple[Words, Ints, Ints]:
+        """The words of the pieces with their normal forms."""
+        (start, end, spelt), count = self._placed.take(
+            entries, odd, [(r.word_start, r.word_end, (0,) * len(r.forms)) for r in own]
+        )
+        base = np.repeat(at[:-1], count)
+        forms = [self._forms[k] for k in spelt.tolist()]
+        strange = np.zeros(len(entries), bool)
+        strange[odd] = True
+        mine: list[int] = np.flatnonzero(np.repeat(strange, count)).tolist()
+        told = list(chain.from_iterable(r.forms for r in own))
+        for k, form in zip(mine, told, strict=True):
+            forms[k] = form
+        (ids,), many = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
+        word = np.repeat(np.arange(len(forms), dtype=np.int32), many)
+        return Words(start + base, end + base, forms), ids, word
+
+    def _known_ids(self, forms: tuple[str, ...]) -> list[int]:
+        return [self._ids[form] for form in forms if form in self._ids]
+
+    def forms(self, forms: list[tuple[str, ...]]) -> tuple[Ints, Ints]:
+        """Ids of the forms in the vocabulary and the word each belongs to, sorted by word."""
+        get = self._ids.get
+        flat = np.array([get(form, -1) for own in forms for form in own], np.int32)
+        word = np.repeat(np.arange(len(forms), dtype=np.int32), np.fromiter(map(len, forms), np.int64, len(forms)))
+        held = flat >= 0
+        return flat[held], word[held]
+
+    def _read(self, pieces: Iterable[str]) -> dict[str, _Read]:
+        """Reads pieces that are not kept, and keeps the public ones."""
+        found: dict[str, _Read] = {}
+        pieces = list(pieces)
+        with self._one:
+            for piece, (start, end, lower) in zip(pieces, self._tokenized(pieces), strict=True):
+                spans, forms = self._words.cut(piece)
+                mark = self._mark_of(piece) << _OWN
+                if len(piece) < 5 or not piece[:4].isalpha():
+                    mark |= _BEFORE * bool(_LONE.search(piece)) | _BEHIND * bool(_JOINING.match(piece))
+                word_start, word_end = tuple(a for a, _ in spans), tuple(b for _, b in spans)
+                letters = self._letters_of(piece)
+                found[piece] = _Read(start, end, lower, word_start, word_end, tuple(forms), letters, mark)
+            self._keep(
+                {
+                    p: read
+                    for p, read in found.items()
+                    if p not in self._kept and is_public(p, self._knows, self._common)
+                }
+            )
+        return found
+
+    def _knows(self, word: str) -> bool:
+        """Whether a word is of the code tables or our lists, or, in small letters, an inflection of one: no name is written so."""
+        low = word.lower()
+        if low in self._common or self._words.knows(low):
+            return True
+        if word != low:
+            return False
+        forms = self._words.forms_of(word)
+        return bool(forms) and all(form in self._ids for form in forms)
+
+    def _tokenized(self, pieces: list[str]) -> list[_Places]:
+        """Start, end and hash of the small letters of the tokens of each; the hash is 0 for white space."""
+        found: list[_Places | None] = [self._simple(piece) for piece in pieces]
+        rest = [k for k, places in enumerate(found) if places is None]
+        if not rest:
+            return [places for places in found if places is not None]
+        texts = [pieces[k].rstrip(" ") for k in rest]
+        with self._nlp.memory_zone():
+            table = self._nlp.tokenizer(_BETWEEN.join(texts)).to_array([IDX, LENGTH, LOWER])
+        start, end, lower = table[:, 0].tolist(), (table[:, 0] + table[:, 1]).tolist(), table[:, 2].tolist()
+        at = first = 0
+        for k, text in zip(rest, texts, strict=True):
+            last = bisect_left(start, at + len(text), first)
+            found[k] = (
+                tuple(a - at for a in start[first:last]), tuple(b - at for b in end[first:last]), tuple(lower[first:last])
+            )  # fmt: skip
+            at, first = at + len(text) + 1, last + 1
+        return [places for places in found if places is not None]
+
+    def _simple(self, piece: str) -> _Places | None:
+        """The token of white space, or of a word of plain letters that no rule speaks of: one, as `quick.py` says, and one more for
+        a mark behind it."""
+        if piece.isspace():
+            return (0,), (len(piece),), (0,)
+        text = piece.rstrip(" ")
+        word = text if text[-1] not in self._ends else text[:-1]
+        if not word.isascii() or not word.isalpha() or word in self._rules or text in self._rules:
+            return None
+        n, said = len(word), word.lower()
+        if text is word:
+            return (0,), (n,), (get_string_id(said),)
+        if text[-1] == "." and not (n > 1 and said == word):
+            return None
+        return (0, n), (n, n + 1), (get_string_id(said), self._ends[text[-1]])
+
+    def _keep(self, pieces: dict[str, _Read]) -> None:
+        room = MOST - len(self._kept)
+        kept = dict(list(pieces.items())[:room]) if len(pieces) > room else pieces
+        if not kept:
+            return
+        first = len(self._letters)
+        for forms in dict.fromkeys(f for read in kept.values() for f in read.forms):
+            if forms not in self._form_entry:
+                entry = self._spelt.add([(self._known_ids(forms),)])
+                self._forms.append(forms)
+                self._form_entry[forms] = entry
+        of = self._form_entry.__getitem__
+        self._tokens.add([read[:3] for read in kept.values()])
+        self._placed.add([(r.word_start, r.word_end, tuple(map(of, r.forms))) for r in kept.values()])
+        self._marks = np.append(self._marks, np.array([read.mark for read in kept.values()], np.uint8))
+        self._letters.extend(read.letters for read in kept.values())
+        # last, so that a reader of another thread finds whatever it is led to
+        self._kept.update((piece, first + k) for k, piece in enumerate(kept))

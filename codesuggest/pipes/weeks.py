@@ -1,0 +1,81 @@
+"""The week of a pregnancy, as notes write it: "37w4d", "at 40 weeks and 3 days", "EGA 28 wks".
+
+Counted from the first day of the last menstrual period (note of the tabular at chapter 15, FY2026); the week is a code of its own,
+Z3A, beside the codes of chapter 15 (I.C.21.c.11).
+"""
+
+from __future__ import annotations
+
+import re
+
+from codesuggest.pipes.effects import Stated
+
+#: A week said to be of a pregnancy.
+WEEKS = re.compile(
+    r"\b(?P<a>[1-4]?\d)(?:w[0-6]d?|\s[0-6]/7|\s?(?:weeks?|wks?)(?:,? (?:and )?[0-6] ?(?:days?|d))?"
+    r"(?=,? (?:pregnan|gestation|ega\b|ga\b|iup|intrauterine|of pregnancy)))"
+    r"|\b(?:ega|ga|gestational age|iup|pregnan\w+|gestation)(?: is| at| of|:)?(?: today)? (?P<b>[1-4]?\d)(?=\s?w|\s[0-6]/7|\+)",
+    re.I,
+)
+#: A week with its days, and a bare one, which count where the note is about a pregnancy.
+_DATED = re.compile(
+    r"\b(?P<a>[1-4]?\d)(?:\s?(?:weeks?|wks?)(?:,? (?:and |\+ ?)?[0-6] ?(?:/7|days?\b|d\b))|\+[0-6]\b)"
+    r"|\bat (?P<b>[1-4]?\d) (?:weeks?|wks?)\b(?! ?(?:old|ago|post|after|later|follow|of (?:age|life)))",
+    re.I,
+)
+_PREGNANT = re.compile(
+    r"\b(?:pregnan\w*|g[1-9]p\d|gravida|fetal|fetus|fht|edd|edc|intrauterine|amniotic|prenatal|antenatal|trimester)\b",
+    re.I,
+)
+#: One of these stands in every match of `WEEKS`, in small letters; looked for first, as most notes have none.
+_TELL = ("pregnan", "gestation", "iup", "intrauterine", "ga ", "ga:", " ega")
+_GA, _SEVENTHS, _DAYS = re.compile(r" ga\b"), re.compile(r"\s[0-6]/7"), re.compile(r"\dw[0-6]")
+#: And of these, or a figure as "g2p1", in every match of `_PREGNANT`.
+_OF_PREGNANCY = (
+    "pregnan", "gravida", "fetal", "fetus", "fht", "edd", "edc", "intrauterine", "amniotic", "prenatal", "antenatal",
+    "trimester",
+)  # fmt: skip
+_PARITY = re.compile(r"g[1-9]p\d")
+_ODD = re.compile(
+    "[\u017f\u0130\u0131]"
+)  #: letters that the regexes take for an s or an i, but that stay what they are in `lower`
+FIRST, LAST = 8, 42  #: weeks with a code of their own
+
+
+def lowered(text: str) -> str:
+    """The text in small letters; "" where a letter has others than the regexes think, so that nothing can be told by it."""
+    return text.lower() if text.isascii() or not _ODD.search(text) else ""
+
+
+def may_tell_weeks(low: str) -> bool:
+    """Whether `WEEKS` can match a text, by its `lowered`: False is certain."""
+    return (
+        not low
+        or any(word in low for word in _TELL)
+        or (" ga" in low and _GA.search(low) is not None)
+        or ("/7" in low and _SEVENTHS.search(low) is not None)
+        or _DAYS.search(low) is not None
+    )
+
+
+def _is_of_pregnancy(text: str, low: str) -> bool:
+    told = not low or any(word in low for word in _OF_PREGNANCY) or _PARITY.search(low) is not None
+    return told and _PREGNANT.search(text) is not None
+
+
+def weeks(text: str) -> list[Stated]:
+    """Each week named, by place; the latest is the surest, as earlier ones tell how it went."""
+    low = lowered(text)
+    found = []
+    if may_tell_weeks(low):
+        found = [(m.start(), m.end(), int(m["a"] or m["b"])) for m in WEEKS.finditer(text)]
+    if not found and not _is_of_pregnancy(text, low):
+        return []
+    found += [(m.start(), m.end(), int(m["a"] or m["b"])) for m in _DATED.finditer(text)]
+    found = [f for f in sorted(found) if 4 <= f[2] <= 44]
+    latest = max((week for _, _, week in found), default=0)
+    out: dict[str, Stated] = {}
+    for start, end, week in found:
+        code = "Z3A01" if week < FIRST else "Z3A49" if week > LAST else f"Z3A{week:02d}"
+        out.setdefault(code, Stated(start, end, code, 1.0 if week == latest else 0.7, True))
+    return sorted(out.values())
