@@ -25,7 +25,6 @@ from codesuggest.learned import Learned
 from codesuggest.marked import MARKED, Claims
 from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
-from codesuggest.reports import REPORT_FEATURES, REPORTED
 from codesuggest.retrieve import Hits, TermIndex, longest, ragged
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
@@ -142,7 +141,6 @@ FEATURES: tuple[str, ...] = (
     *IMPLIED_FEATURES,
     *COMPANY_FEATURES,
     "match:stated",
-    *REPORT_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -605,9 +603,6 @@ def _codes(
     put("against:longest_share", share.take(row))
     put("note:segments", np.log1p(len(reading.first)) / 3)
     put("note:headlines", np.log1p(int(reading.headline.sum())))
-    if static.company is not None and reading.document_type == pcs.REPORT:  # diagnoses
-        put(REPORT_FEATURES[0], 1)
-        x[:, COLUMN[REPORT_FEATURES[1]] :][:, : len(REPORTED)] = x[:, [COLUMN[name] for name in REPORTED]]
     return Table(
         code=code.astype(np.int32),
         concept=ids.take(row).astype(np.int32),

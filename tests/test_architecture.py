@@ -67,7 +67,6 @@ ORDER = [
     "care",
     "facts",
     "company",
-    "reports",
     "trimesters",
     "mentions",
     "profiles",
