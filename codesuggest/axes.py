@@ -62,6 +62,9 @@ COLUMNS = (
 #: Weight of an approach said in the sentence of the operation, where procedures are told, and elsewhere in the note.
 OPEN = ("side", "approach", "device", "qualifier")  #: axes that may be left open, columns "axis:..._open"
 _NEAR, _TOLD, _ANYWHERE = 1.0, 0.4, 0.15
+_OF_SIDE = np.isin(
+    GROUPS, ("assessment", "reason", "procedure")
+)  #: groups of sections that name the side of an operation
 _LISTS = ("procedure",)  # sections that name what was done; the description tells how
 #: Body systems whose operations hold the inspection of another (B3.11a, ICD-10-PCS guidelines FY2026).
 _INSPECTED = {"W": "DFGTUVW7", "T": "TUV", "D": "DFW", "F": "DFW", "R": "RLM", "S": "SLM", "C": "C9", "9": "9C"}
@@ -292,7 +295,7 @@ def _integral(letter: npt.NDArray[np.uint8], row: Ints, spoken: Spoken, reading:
     named = np.zeros(int(row.max()) + 1 if len(row) else 0, bool)
     named[spoken.row[spoken.whole & (reading.status[spoken.segment] == AFFIRMED)]] = True
     surgical = letter[:, 0] == 0
-    inspection = surgical & (letter[:, 2] == _J)
+    inspection: Bools = np.asarray(surgical & (letter[:, 2] == _J))
     if not inspection.any():
         return inspection
     other = {_ALPHABET[i] for i in set(letter[surgical & ~inspection & named.take(row), 1].tolist())}
@@ -336,7 +339,7 @@ def side_of_note(reading: Reading) -> Floats:
     out = np.zeros(len(SIDES), np.float32)
     segment = reading.segment_of_word[reading.side_word]
     there = segment >= 0
-    where = np.isin(reading.group[segment], [GROUPS.index(g) for g in ("assessment", "reason", "procedure")])
+    where = _OF_SIDE.take(reading.group[segment])
     there &= (where | (segment < 3)) & (reading.status[segment] == AFFIRMED)
     said = np.unique(reading.side[there])
     if len(said) == 1:
@@ -346,26 +349,27 @@ def side_of_note(reading: Reading) -> Floats:
 
 def _rests(axes: Axes, reading: Reading, idf: Floats, rest: Ints) -> Floats:
     """Share of the words of each of these devices and qualifiers that the note says of the patient: float32 (n,)."""
-    wanted, back = np.unique(rest, return_inverse=True)
-    count = axes.rest_indptr[wanted + 1] - axes.rest_indptr[wanted]
-    start = np.cumsum(count) - count
-    form = axes.rest_form[np.repeat(axes.rest_indptr[wanted] - start, count) + np.arange(int(count.sum()))]
-    weight = idf[form] ** 2
+    start_of = axes.rest_indptr.take(rest)
+    count = axes.rest_indptr.take(rest + 1) - start_of
+    start = count.cumsum() - count
+    one, at = ragged(count)
+    at += start_of.take(one)
+    form = axes.rest_form.take(at)
+    weight = idf.take(form) ** 2
 
     def total(values: Floats) -> Floats:
         summed = np.add.reduceat(np.append(values, np.float32(0)), start) if len(start) else values
         return np.where(count > 0, summed, 0)
 
-    share = total(weight * reading.known[form]) / np.maximum(total(weight), 1e-6)
-    return np.asarray(share[back], np.float32)
+    return np.asarray(total(weight * reading.known.take(form)) / np.maximum(total(weight), 1e-6), np.float32)
 
 
 def _varies(row: Ints, letter: npt.NDArray[np.uint8], axis: int) -> Bools:
     """Whether the members of the operation take more than one value of the axis."""
     n = int(row.max()) + 1 if len(row) else 0
-    low, high = np.full(n, 255), np.zeros(n, np.int64)
-    np.minimum.at(low, row, letter[:, axis])
-    np.maximum.at(high, row, letter[:, axis])
+    low, high, value = np.full(n, 255, np.uint8), np.zeros(n, np.uint8), np.ascontiguousarray(letter[:, axis])
+    np.minimum.at(low, row, value)
+    np.maximum.at(high, row, value)
     return np.asarray((low != high)[row])
 
 

@@ -24,6 +24,7 @@ from codesuggest.judged import ASSESSMENT, LEAST, LEAST_OPERATION, Judged
 from codesuggest.learned import Learned
 from codesuggest.marked import MARKED, Claims
 from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
+from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
 from codesuggest.retrieve import Hits, TermIndex, longest, ragged
 from codesuggest.sides import sides_beside, site_sides
@@ -141,6 +142,7 @@ FEATURES: tuple[str, ...] = (
     *IMPLIED_FEATURES,
     *COMPANY_FEATURES,
     "match:stated",
+    *PLACE_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -601,6 +603,8 @@ def _codes(
     behind, share = longest(judged.hits, lead)
     put("against:longer", behind.take(row))
     put("against:longest_share", share.take(row))
+    if static.company is not None and claimed is None:  # where diagnoses are billed, not mentioned
+        x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(row, 0)
     put("note:segments", np.log1p(len(reading.first)) / 3)
     put("note:headlines", np.log1p(int(reading.headline.sum())))
     return Table(

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 from threading import RLock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,11 @@ import numpy.typing as npt
 from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
 from codesuggest.pipes.effects import Stated, effect_reader
-from codesuggest.pipes.language import Language
-from codesuggest.pipes.lexicon import read_lexicon
-from codesuggest.pipes.phrases import ROUTES, WordReader, Words, common_words, phrase_runs
+from codesuggest.pipes.phrases import ROUTES, WordReader, Words, common_words, listed_words, phrase_runs
 from codesuggest.pipes.pieces import PieceReader, Pieces, cut
 from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
+from codesuggest.pipes.signs import SIGNS, read_signs
 from codesuggest.pipes.structure import Sentence, Structure, sentence_starts
 from codesuggest.pipes.tokens import Tokens
 from codesuggest.pipes.weeks import weeks
@@ -104,10 +103,8 @@ AFFIRMED, NEGATED, UNCERTAIN, FAMILY, HISTORICAL, HYPOTHETICAL, OTHER_PERSON = r
 SCREENING, IMMUNIZATION, CONTACT, NEGATIVE, NOT_DONE = (1 << i for i in range(len(ROUTES)))
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
 _HEADS = np.isin(np.arange(len(GROUPS)), _HEADLINE_GROUPS)
-#: What `signs.tsv` tells of a note, by words anywhere in it.
-_SIGNS = ("follow_up", "sequela", "open_injury")
 #: Bits of a mark of a piece, behind one bit for each sign.
-_NAMES_A_TEST, _TELLS_A_VALUE = 1 << len(_SIGNS), 2 << len(_SIGNS)
+_NAMES_A_TEST, _TELLS_A_VALUE, _NAMES_A_DRUG = (1 << len(SIGNS) + k for k in range(3))
 #: Index in concepts.SIDES; in every language the English word stands for the side (words.tsv).
 _SIDE = {"right": 1, "left": 2, "bilateral": 3}
 
@@ -160,7 +157,8 @@ class Reading:
     in_vocabulary: Bools
     ids: Mapping[str, int] = field(repr=False)
     text: str = field(repr=False)
-    #: What is said of a drug's effect, or of the week of a pregnancy: beginning of the codes, the word it stands at (one behind the note's own), how surely.
+    #: What is said of a drug's effect or of the week of a pregnancy: beginning of the codes, the word it stands at (one behind
+    #: the note's own), how surely.
     stated: tuple[tuple[str, int, float], ...] = ()
 
     def affirmed_form(self, forms: Ints) -> Bools:
@@ -227,44 +225,6 @@ def _readable(text: str) -> tuple[str, list[str]]:
     return text, pieces
 
 
-@lru_cache(maxsize=16)
-def read_signs(spoken: Language) -> dict[str, Sign]:
-    """`signs.tsv`: what the note speaks of -> the words that say so. Raises LexiconError.
-
-    words: small letters; "*" ends a word whose ending is open, "[*]" stands for one more word or none.
-    """
-    found: dict[str, list[str]] = {sign: [] for sign in _SIGNS}
-    begun: dict[str, list[str]] = {sign: [] for sign in _SIGNS}
-    longest = dict.fromkeys(_SIGNS, 1)
-    for row in read_lexicon(spoken.folder / "signs.tsv", ("sign", "words", "source"), unique=("sign", "words")):
-        words = re.escape(row["words"]).replace(r"\[\*\]\ ", r"(?:\w+ )?")
-        if words != words.lower() or r"\[" in words:
-            raise row.error(f"cannot read {row['words']!r}")
-        words = words.removesuffix(r"\*") if words.endswith(r"\*") else rf"{words}\b"
-        sign, split = row.choice("sign", _SIGNS), row["words"].split(" ")
-        found[sign].append(rf"\b{words}")
-        begun[sign].append(rf"\b{re.escape(split[0].removesuffix('*'))}")
-        longest[sign] = max(longest[sign], len(split))
-
-    def any_of(own: list[str]) -> re.Pattern[str]:
-        return re.compile("|".join(own) or r"(?!)", re.IGNORECASE)
-
-    return {sign: Sign(any_of(found[sign]), any_of(begun[sign]), longest[sign]) for sign in _SIGNS}
-
-
-class Sign(NamedTuple):
-    """Words that say something of an encounter."""
-
-    words: re.Pattern[str]
-    first: re.Pattern[str]  #: finds where one of them may begin
-    longest: int  #: pieces they may stand in
-
-    def stands(self, text: str, at: Ints, places: list[int]) -> bool:
-        """Whether the words stand in a text. at: start of each of its pieces; places: those that `first` finds something in."""
-        ends = [int(at[min(k + self.longest, len(at) - 1)]) for k in places]
-        return any(self.words.search(text, int(at[k]), end) for k, end in zip(places, ends, strict=True))
-
-
 def weak_forms(forms: Iterable[str], idf: npt.NDArray[np.float32], words: WordReader) -> Bools:
     """Which forms of a vocabulary are too general to name anything by themselves. bool (V,).
 
@@ -321,16 +281,20 @@ class NoteReader:
         with self._one:
             if self._pieces is None:
                 letters = self._component("codesuggest_structure").reader.types.letters
-                common = common_words(self.language.folder)
-                self._pieces = PieceReader(self.nlp, self._words, self._ids, letters, self._mark, common)
+                folder = self.language.folder
+                self._pieces = PieceReader(
+                    self.nlp, self._words, self._ids, letters, self._mark, common_words(folder), listed_words(folder)
+                )
             return self._pieces
 
     def _mark(self, piece: str) -> int:
         """What is to be known of a piece before its note is read, in bits."""
         signs = 0
         if self._any_sign.search(piece):
-            signs = sum(bool(self._signs[sign].first.search(piece)) << k for k, sign in enumerate(_SIGNS))
+            signs = sum(bool(self._signs[sign].first.search(piece)) << k for k, sign in enumerate(SIGNS))
         told = _NAMES_A_TEST * self._results.names_a_test(piece) | _TELLS_A_VALUE * self._results.tells_a_value(piece)
+        if self._effects is not None and self._effects.may_name(piece):
+            told |= _NAMES_A_DRUG
         return signs | told
 
     def read(self, text: str, document_type: str | None = None) -> Reading:
@@ -374,7 +338,11 @@ class NoteReader:
             cut = cut.with_results(findings, forms, structure)
             more, behind = self.pieces.forms(forms)
             form, word = np.append(form, more), np.append(word, behind + np.int32(len(cut.words) - len(forms)))
-        stated = [] if self._effects is None else [*self._effects.read(text, structure.sentences), *weeks(text)]
+        stated = []
+        if self._effects is not None:
+            named = np.flatnonzero(pieces.mark & _NAMES_A_DRUG)
+            where = zip(pieces.at[named].tolist(), pieces.at[named + 1].tolist(), strict=True)
+            stated = [*self._effects.read(text, structure.sentences, where), *weeks(text)]
         cut, said = cut.with_stated(stated)
         headline, rank = _headlines(cut, structure)
         side = self._side_of[form]
@@ -421,7 +389,7 @@ class NoteReader:
         )
 
     def _stands(self, sign: str, pieces: Pieces) -> bool:
-        places = np.flatnonzero(pieces.mark & (1 << _SIGNS.index(sign))).tolist()
+        places = np.flatnonzero(pieces.mark & (1 << SIGNS.index(sign))).tolist()
         return bool(places) and self._signs[sign].stands(pieces.text, pieces.at, places)
 
     def _phrases(self, cut: _Cut, form: Ints, word: Ints, cues: tuple[Cue, ...], text: str) -> list[Phrase]:

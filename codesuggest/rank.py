@@ -37,17 +37,18 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     place[order] = np.arange(n)
     top = order[:RIVALS]
     # the better ranked, the heavier: so the first that claims the same is the largest of all
-    weight = np.minimum.accumulate(1 / (1 + np.exp(-np.clip(score[top], -30, 30))))
+    probability = 1 / (1 + np.exp(-np.minimum(np.maximum(score, -30), 30)))
+    weight = np.minimum.accumulate(probability.take(top))
     segment, first, last = (a.take(table.lead) for a in (hits.segment, hits.first, hits.last))
     words = segment[:, None] == segment.take(top)
     words &= first[:, None] <= last.take(top)
     words &= last[:, None] >= first.take(top)
-    words &= np.arange(len(top)) < place[:, None]
     category = table.category[:, None] == table.category.take(top)
     category &= words
     for name, same in (("same_words", words), ("same_words_and_category", category)):
-        rival = same.argmax(1)
-        table.x[:, COLUMN[f"rival:{name}"]] = np.where(same[np.arange(n), rival], weight.take(rival), 0)
+        rival = same.argmax(1)  # the best that claims the same: better than the candidate itself, or none is
+        there = same[np.arange(n), rival] & (rival < place)
+        table.x[:, COLUMN[f"rival:{name}"]] = np.where(there, weight.take(rival), 0)
     # sorted by concept, and categories are few: the first of each is found without holding all against all
     concept = np.zeros(n, np.int64)
     np.cumsum(table.concept[1:] != table.concept[:-1], out=concept[1:])
@@ -59,9 +60,10 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
         table.x[:, COLUMN[f"rival:{name}"]] = np.where(there, weight.take(rival, mode="clip"), 0)
     table.x[:, COLUMN["rival:place"]] = np.log1p(place)
     if table.company is not None:
-        probability = (1 / (1 + np.exp(-np.clip(score, -30, 30)))).astype(np.float32)
         start = COLUMN[COMPANY_FEATURES[0]]
-        table.x[:, start : start + len(COMPANY_FEATURES)] = table.company.weigh(table.code, probability)
+        table.x[:, start : start + len(COMPANY_FEATURES)] = table.company.weigh(
+            table.code, probability.astype(np.float32)
+        )
 
 
 #: Weights that hold for any list of codes, see `Ranker.untaught`.

@@ -58,6 +58,7 @@ FOLDS = 8
 #: Documents from which on the ranker is fitted on a sample of so many; what is counted is counted in all.
 FITTED = 2500
 ENOUGH = 20  #: required codes from which a document type has a say of its own in the operating threshold
+PLATEAU = 0.003  #: F1 that is given up for a lower threshold
 #: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
 BILLED_WEIGHT = 8.0
 _RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:") or name in COMPANY_FEATURES]
@@ -493,6 +494,9 @@ def _best_threshold(examples: Sequence[Example], confidence: Sequence[Floats], e
     The types that happen to be many would decide for all others. A type with fewer than `ENOUGH` required codes is pooled
     with the others of its kind. Precision counts every right code, recall the required ones or what stands in for them,
     as coders audit.
+
+    For billing, of confidences that are as good (`PLATEAU`) the lowest: documents by other hands are harder, and where F1 is
+    lower, so is the confidence at which it is best (half of it, were each right code required).
     """
     grid = np.round(np.linspace(0.05, 0.9, 86), 3)
     by_type: dict[str, list[tuple[Example, Floats]]] = defaultdict(list)
@@ -503,7 +507,8 @@ def _best_threshold(examples: Sequence[Example], confidence: Sequence[Floats], e
     parts = [own for name, own in by_type.items() if needed[name] >= ENOUGH] + ([few] if few else [])
     curve = np.mean([_f1_curve(own, engine, grid) for own in parts], axis=0)
     smooth = np.convolve(np.pad(curve, 3, mode="edge"), np.ones(7) / 7, mode="valid")  # one lucky step is no optimum
-    return float(grid[int(smooth.argmax())])
+    given_up = PLATEAU if any(e.document.policy == "billing" for e in examples) else 0.0
+    return float(grid[int((smooth >= smooth.max() - given_up).argmax())])
 
 
 def _f1_curve(pairs: Sequence[tuple[Example, Floats]], engine: Engine, grid: Floats) -> Floats:

@@ -36,4 +36,4 @@ def said_by_one(concepts: Concepts, documents: Iterable[tuple[str, Hits]]) -> Bo
     groups = np.zeros(len(listed), np.int64)
     for terms in said.values():
         groups[terms] += 1
-    return groups == 1
+    return np.asarray(groups == 1)

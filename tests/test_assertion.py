@@ -324,7 +324,6 @@ hypothetical | We discussed the possibility of [infertility].
 hypothetical | She understands the risk of [wound infection].
 hypothetical | Discussed potential for [hair loss] and nausea with chemo.
 hypothetical | Side effects such as [nausea] and rash discussed.
-hypothetical | SE: [nausea], weight gain reviewed.
 hypothetical | At risk for [falls].
 hypothetical | High risk for [sepsis].
 hypothetical | To prevent [DVT], SCDs.
@@ -537,6 +536,210 @@ historical   | [Preeclampsia] with last pregnancy.
 historical   | Healed [rib fractures].
 historical   | [Melanoma] excised 2014.
 historical   | Treated for [syphilis] in 1998.
+hypothetical | Patient counseled on risk of [recurrence].
+hypothetical | He knows that [infection] could mean removal.
+hypothetical | If [bleeding], clamp and call.
+hypothetical | Redo fusion if [nonunion].
+hypothetical | Fever, redness, [pus]: come in.
+hypothetical | Fever over 101, [chills], call.
+hypothetical | Any [fever] or drainage - call the office.
+hypothetical | New [weakness] = ER.
+hypothetical | [Chest pain] -> ED.
+hypothetical | [Abscess] would mean a drain.
+hypothetical | Explained that [hoarseness] may happen.
+hypothetical | Told them [seizures] can recur.
+hypothetical | To come back at once for [bleeding].
+hypothetical | Come back right away with [vomiting].
+hypothetical | Rescope if [bleeding] recurs.
+hypothetical | Will add insulin if [hyperglycemia] persists.
+hypothetical | Colostomy if [leak].
+hypothetical | Low bar for CT if [headache].
+hypothetical | Neuro checks q1h for [stroke].
+hypothetical | Aspiration precautions, [fall] precautions.
+hypothetical | Seizure precautions.  [Seizure] precautions.
+hypothetical | Monitor closely for [hypocalcemia].
+hypothetical | Observe for [respiratory depression].
+hypothetical | Discussed warning signs ([stroke], TIA).
+hypothetical | Should the wound open or [infection] set in, we will see her.
+hypothetical | Were he to develop [jaundice], stop.
+hypothetical | Were there to be [bleeding], transfuse.
+hypothetical | Unless [fever] develops, no antibiotics.
+hypothetical | Nystatin if [thrush].
+hypothetical | [Blindness] is a known risk.
+hypothetical | [Infertility] is a risk she accepts.
+hypothetical | Bleeding and [perforation] were mentioned as risks.
+hypothetical | Risk of [stroke] about 1%.
+hypothetical | CHADS-VASc 4, annual [stroke] risk 5%.
+hypothetical | 10-year [ASCVD] risk 12%.
+hypothetical | Small chance of [nerve injury].
+hypothetical | Possible complications such as [infection], bleeding, DVT were outlined.
+hypothetical | Accepts possible [blood transfusion].
+hypothetical | Patient to monitor for [hypoglycemia].
+hypothetical | Stop the drug and call if [rash].
+hypothetical | Safety net: [fever], lethargy, no wet diapers.
+hypothetical | Return if [worse].
+hypothetical | Seen again earlier if [flare].
+hypothetical | Next step if [pain] persists: injection.
+other_person | Sister-in-law had [measles].
+other_person | Mother-in-law with [dementia] lives with them.
+other_person | Pt's girlfriend was diagnosed with [trichomonas].
+other_person | His ex has [herpes].
+other_person | Twin brother currently has [croup].
+other_person | Works with kids who have [lice].
+other_person | Her boss has [COVID].
+other_person | Two coworkers out sick with [flu].
+other_person | Baby at home has [RSV].
+other_person | Stepfather has [hepatitis C].
+other_person | The other driver had a [fracture].
+other_person | Caregiver for spouse with [ALS].
+other_person | Grieving her husband, who died of [lung cancer].
+other_person | Spouse recovering from [stroke].
+other_person | Adopted daughter has [epilepsy].
+other_person | Her father-in-law has [shingles].
+other_person | Husband w/ [bronchitis] x1wk.
+other_person | Wife [pregnant].
+other_person | Mom pos for [COVID].
+other_person | Kids sick with [gastroenteritis].
+other_person | Grandchild with [chickenpox] visited.
+other_person | Took his wife's [antibiotic].
+family       | Sis w/ [MS].
+family       | Dad: [CAD], CABG. Mom: HTN.
+family       | PGF [colon ca], MGM DM.
+family       | FH neg for colon ca, pos for [breast ca].
+family       | Family members with [Huntington disease].
+family       | Father had a [stroke], mother is well.
+family       | Mother, 70, with [osteoporosis].
+family       | Mother (age 70) - [osteoporosis].
+family       | Mother's side: [breast cancer].
+family       | Maternal hx of [preeclampsia].
+family       | Her father and brother both had [melanoma].
+family       | One sibling with [celiac disease].
+family       | Parent with [AAA].
+family       | Son with [Crohn's].
+family       | Family hx: [DM], HTN, CAD.
+family       | FMHx significant for [thyroid disease].
+family       | She has a sister with [lupus].
+family       | He has two brothers with [hemophilia].
+family       | Mother has [glaucoma] and so does an aunt.
+family       | [Psoriasis] in a sister.
+family       | father died young of [MI].
+family       | Mother died when he was 12 of [leukemia].
+family       | Dad with early [MI] (48).
+family       | grandfather had [polio].
+family       | Both grandmothers had [diabetes].
+family       | Uncle: [Parkinson's].
+family       | No one but her mother had [goiter].
+historical   | [C-section] 2019.
+historical   | [Appy] 1999.
+historical   | He broke his [wrist] in 2015.
+historical   | [Hepatitis B] in the 1990s, cleared.
+historical   | [Stroke] 5 years ago without deficit.
+historical   | [PE] years ago.
+historical   | [Kidney stone] x1 in 2012, passed.
+historical   | [Depression] in college, none since.
+historical   | [Endometriosis] resolved after menopause.
+historical   | Previous episode of [pancreatitis].
+historical   | Once had [hepatitis A].
+historical   | [SVT] ablated 2018.
+historical   | Last [seizure] 2010.
+historical   | Smoked until 2005: [former smoker].
+historical   | [Polio] as a child.
+historical   | Prior [GI bleed] on NSAIDs.
+historical   | The [rash] has cleared.
+historical   | [DVT] after knee surgery 2009.
+historical   | Hodgkin [lymphoma] at age 22, chemo, cured.
+historical   | [Thyroid cancer] 2011 s/p thyroidectomy and RAI.
+negated      | [Fracture] is excluded.
+negated      | No [pneumonia] or effusion on CXR.
+negated      | [PE] was considered but CTA was negative.
+negated      | Nonsmoker, no [asthma].
+negated      | Not a [diabetic].
+negated      | Bladder scan 20, no [retention].
+negated      | [Hematuria]: neg.
+negated      | Never [smoked].
+negated      | [Cholelithiasis] none.
+negated      | Without any [weakness].
+negated      | [DVT] US neg.
+negated      | Duplex negative for [DVT].
+negated      | Troponins flat so no [MI].
+negated      | [Meningitis] felt very unlikely.
+negated      | [Sepsis] criteria not met.
+negated      | Did not meet criteria for [sepsis].
+negated      | [Anemia] was not found.
+negated      | She does not use [alcohol].
+negated      | [Trauma] denied.
+negated      | Denies any [trauma].
+negated      | No abnormal [lymph nodes].
+negated      | [Hernia] could not be found.
+negated      | There is no longer any [effusion].
+negated      | [Murmur] absent.
+negated      | Never diagnosed with [sleep apnea].
+negated      | Not known to have [heart disease].
+negated      | Tested negative for [HIV].
+negated      | [HIV] test negative.
+negated      | [Malignancy] was not identified in the specimen.
+negated      | Free of [infection].
+uncertain    | Findings suggest [CHF].
+uncertain    | [Fracture] cannot be excluded.
+uncertain    | Might have [sleep apnea].
+uncertain    | R/O [strep].
+uncertain    | [Sleep apnea] suspected, study ordered.
+uncertain    | [PE] less likely but possible.
+uncertain    | Could this be [endometriosis]?
+uncertain    | Indication: evaluate for [kidney stone].
+uncertain    | Worrisome for [abscess].
+uncertain    | [Dementia] vs delirium.
+uncertain    | Not sure if this is [asthma].
+uncertain    | [TIA] not excluded.
+uncertain    | [Carcinoma] is favored.
+uncertain    | Rule out [DVT] left leg.
+uncertain    | [Allergic reaction]?
+affirmed     | Chest CT shows a [pulmonary embolism].
+affirmed     | [Appendicitis] with perforation.
+affirmed     | Risk factors: [smoking], hypertension.
+affirmed     | Complications: [postoperative ileus].
+affirmed     | Complications included [pneumonia].
+affirmed     | Mom with patient, reports [cough].
+affirmed     | Mother is worried; child has [eczema].
+affirmed     | Husband drove; she has [migraine] again.
+affirmed     | Brother gave him a ride. [Back pain] after lifting.
+affirmed     | Sister with patient. [Wheezing] noted.
+affirmed     | Child, 5, with [croup].
+affirmed     | [Preeclampsia] in this pregnancy.
+affirmed     | Her first pregnancy, now with [hyperemesis].
+affirmed     | Neighbor found him [unresponsive].
+affirmed     | Coworker saw [seizure] activity.
+affirmed     | Call the lab. [Anemia] of CKD.
+affirmed     | He was considered to have [lupus] by rheumatology.
+affirmed     | [Cirrhosis], variceal screening due.
+affirmed     | Here to discuss [menopause] symptoms.
+affirmed     | The patient should continue lisinopril for [hypertension].
+affirmed     | [Falls]: PT ordered.
+affirmed     | Given precautions; [concussion] without LOC.
+affirmed     | No change: [glaucoma] stable.
+affirmed     | Ruled in for [NSTEMI].
+affirmed     | Missed doses due to [nausea].
+affirmed     | Unable to work because of [sciatica].
+affirmed     | Wound with [cellulitis]; no abscess.
+affirmed     | Came in with her son because of [vertigo].
+affirmed     | [Hypokalemia], recheck if symptomatic.
+affirmed     | Plan: treat [UTI]. If fever call.
+affirmed     | Return in 3 months for [diabetes].
+affirmed     | [Sinusitis]. Come back if fever.
+affirmed     | Take Tylenol for [fever].
+affirmed     | [Otitis] right ear; if no better in 3 d call.
+affirmed     | Resolved hypokalemia; persistent [anemia].
+affirmed     | Daughter is a nurse. [Ulcer] on the heel.
+affirmed     | Major depression, severe, without psychotic features, and [alcohol use disorder].
+affirmed     | Overdose without evidence of toxicity, and [depression].
+affirmed     | Migraine without aura, [hypertension].
+negated      | No fever, and no [chills].
+negated      | Denies chest pain, palpitations, and [syncope].
+negated      | No chest pain, palpitations, and [syncope].
+negated      | Without fever, chills, and [sweats].
+negated      | Lungs without rales, [wheezes].
+negated      | Abdomen soft without guarding, [rebound], or masses.
+negated      | Denies numbness, and any [weakness].
 """
 
 # Known not to work: the reading would need syntax or knowledge. Kept so that a mend is noticed.
@@ -678,7 +881,7 @@ def test_word_list_needs_its_header(tmp_path: Path) -> None:
 def test_word_list_has_a_source_everywhere(rules: AssertionRules) -> None:
     rows = [line.split("\t") for line in rules.path.read_text(encoding="utf-8").splitlines()]
     assert all(len(row) == 5 and row[4] for row in rows)
-    assert 250 <= len(rows) - 1 <= 650
+    assert 250 <= len(rows) - 1 <= 800
 
 
 def test_another_language_is_another_path(tmp_path: Path) -> None:
@@ -831,6 +1034,12 @@ def test_a_text_is_passed_over_only_if_reading_it_finds_nothing(text: str) -> No
     found = np.array([h for h in Tokens.of(doc).lower.tolist() if h], np.uint64)
     passed = set(RULES.mask[found.astype(np.uint16)].nonzero()[0].tolist())
     assert passed >= {i for i, word in enumerate(found.tolist()) if word in RULES.plan}
+    words, hits = found.tolist(), set(RULES.hits(found))
+    for i, word in enumerate(words):
+        mark, rule, following = RULES.plan.get(word, (-1, -1, {}))
+        assert i in hits or (mark < 0 and rule < 0 and words[i + 1 : i + 2] != [] and words[i + 1] not in following) or (
+            mark < 0 and rule < 0 and i + 1 == len(words)
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", LONG.split("|"))

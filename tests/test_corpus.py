@@ -30,7 +30,7 @@ KEYS = {
     "expected_query",
 }  # fmt: skip
 #: Share of the gold assertions that our reading must agree with: a floor under what was measured (see the test).
-FLOOR = 0.89  # measured 2815 of 3121
+FLOOR = 0.89  # measured 2817 of 3121
 #: By label, on 546 notes.
 FLOORS = {
     "negated": 0.96,
@@ -41,7 +41,7 @@ FLOORS = {
     "other_person": 0.6,
 }
 #: Share of the document types recognised. Raise all of these when the reading gets better.
-TYPES_FLOOR = 0.91
+TYPES_FLOOR = 0.93
 
 
 @functools.cache

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import NOTES
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codesuggest.features import FEATURES, Table
 from codesuggest.listing import evidence_hits
-from codesuggest.rank import Ranker
+from codesuggest.rank import Ranker, _by_size
 from codesuggest.retrieve import Hits
 from codesuggest.suggester import CodeSuggester
 
@@ -70,3 +72,13 @@ def test_without_candidates_nothing_is_asked(starter: CodeSuggester) -> None:
 def test_codes_of_one_concept_rest_on_the_same_words(starter: CodeSuggester) -> None:
     by_code = {s.code: s for s in starter.suggest("Assessment: knee pain").suggestions}
     assert by_code["M25.561"].evidence == by_code["M25.562"].evidence if "M25.561" in by_code else by_code["M25.569"]
+
+
+@given(st.lists(st.lists(st.sampled_from([1.0, -1.0, 1.0 + 2**-50, -1.0 - 2**-50, 0.5, -3.0]), max_size=6), max_size=5))
+def test_by_size_tells_apart_what_differs_in_the_last_bit_and_leaves_equal_ones_in_order(
+    rows: list[list[float]],
+) -> None:
+    row = np.array([n for n, own in enumerate(rows) for _ in own], np.int64)
+    value = np.array([v for own in rows for v in own], np.float64)
+    expected = sorted(range(len(row)), key=lambda i: (row[i], -abs(value[i]), i))
+    assert _by_size(row, value).tolist() == expected

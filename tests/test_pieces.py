@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from codesuggest.note import NoteReader
 from codesuggest.pipes import pieces as module
 from codesuggest.pipes.language import language
-from codesuggest.pipes.phrases import WordReader, common_words
-from codesuggest.pipes.pieces import cut, is_public
+from codesuggest.pipes.phrases import WordReader
+from codesuggest.pipes.pieces import cut
 from codesuggest.pipes.tokens import Tokens
 from codesuggest.suggester import CodeSuggester
 
@@ -89,7 +89,7 @@ def test_as_the_slow_ways_in_our_notes(readers: dict[str, NoteReader]) -> None:
 )  # fmt: skip
 def test_public(readers: dict[str, NoteReader], piece: str, public: bool) -> None:
     pieces = readers["en"].pieces
-    assert is_public(piece, pieces._knows, frozenset(common_words())) is public
+    assert pieces._is_public(piece, tuple(pieces._words.cut(piece)[1])) is public
 
 
 def test_only_public_pieces_are_kept(starter: CodeSuggester) -> None:
@@ -97,7 +97,7 @@ def test_only_public_pieces_are_kept(starter: CodeSuggester) -> None:
     pieces.read("Zyxwolf Quellmann, MRN 83749201, DOB 3/12/1961, has gout.\nGout in Zyxwolf-Quellmann; pain 555-1234.")
     gc.collect()
     assert "gout.\n" not in pieces._kept and "gout." in pieces._kept and "has " in pieces._kept
-    assert all(is_public(piece, pieces._knows, pieces._common) for piece in pieces._kept)
+    assert all(pieces._is_public(piece, tuple(pieces._words.cut(piece)[1])) for piece in pieces._kept)
     assert not [p for p in pieces._kept if "yxwolf" in p or "uellmann" in p or sum(c.isdigit() for c in p) > 2]
     assert not [s for s in pieces._nlp.vocab.strings if "yxwolf" in s or "83749201" in s]
 

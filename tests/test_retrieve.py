@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesuggest.retrieve import Hits, TermIndex, longest
+from codesuggest.retrieve import Hits, TermIndex, among, longest
 
 VOCABULARY = tuple("abcdefghij")
 Row = tuple[int, int, float, float, int, int, int]  # segment, term, coverage, cosine, first, last, matched
@@ -243,3 +243,49 @@ def test_the_longest_of_overlapping_hits_is_the_measure_of_the_others() -> None:
     assert share.tolist() == pytest.approx([2 / 3, 1, 1, 1])
     none = longest(hits, np.zeros(0, np.int64))
     assert len(none[0]) == len(none[1]) == 0
+
+
+@given(st.lists(st.integers(-3, 30), max_size=30), st.lists(st.integers(-3, 30), max_size=30))
+def test_among_is_isin(keys: list[int], held: list[int]) -> None:
+    mine = among(np.array(keys, np.int64), np.array(held, np.int64))
+    assert mine.tolist() == [key in held for key in keys]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2), st.integers(0, 6), st.integers(0, 3), st.integers(1, 4), st.sampled_from([0.5, 1.0])
+        ),
+        max_size=12,
+    ),
+    st.data(),
+)
+def test_the_longest_equals_the_slow_reference(
+    rows: list[tuple[int, int, int, int, float]], data: st.DataObject
+) -> None:
+    rows.sort(key=lambda row: row[0])
+    segment, first, more, matched = (np.array([row[k] for row in rows], np.int32) for k in range(4))
+    covered = np.array([row[4] for row in rows], np.float32)
+    hits = Hits(first, segment, covered, covered, first, first + more, covered, matched)
+    chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=8)) if rows else []
+    behind, share = longest(hits, np.array(chosen, np.int64))
+    words = [rows[i][3] * rows[i][4] for i in chosen]
+    most = [
+        max(
+            words[j]
+            for j, b in enumerate(chosen)
+            if rows[a][0] == rows[b][0]
+            and rows[a][1] <= rows[b][1] + rows[b][2]
+            and rows[b][1] <= rows[a][1] + rows[a][2]
+        )
+        for a in chosen
+    ]
+    assert behind.tolist() == pytest.approx([(m - w) / 3 for m, w in zip(most, words, strict=True)])
+    assert share.tolist() == pytest.approx([w / m for m, w in zip(most, words, strict=True)])
+
+
+def test_terms_that_hold_a_marked_form() -> None:
+    index = index_of([("a", "b"), ("c",), ("b", "d")])
+    marked = np.array([v in "bd" for v in VOCABULARY], np.int8)
+    assert index.holding(marked).tolist() == [True, False, True]
+    assert index.holding(np.zeros(len(VOCABULARY), np.int8)).tolist() == [False] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from conftest import NOTES
 
 from codesuggest.records import Evidence
 from codesuggest.rules.said import Said
@@ -64,3 +65,18 @@ def test_beside_is_the_segment_of_the_evidence(said: Said) -> None:
 def test_the_view_holds_no_text(said: Said) -> None:
     said.affirms(said.forms_of("metformin"))
     assert NOTE not in repr(vars(said)) and "twice a day" not in repr(vars(said))
+
+
+def test_the_forms_of_a_segment_are_those_of_its_words(starter: CodeSuggester) -> None:
+    for file in sorted(NOTES.glob("*.txt"))[::40]:
+        reading = starter.reader.read(file.read_text(encoding="utf-8"))
+        held: list[set[str]] = [set() for _ in range(len(reading.first))]
+        for forms, segment in zip(reading.words.forms, reading.segment_of_word.tolist(), strict=True):
+            if segment >= 0:
+                held[segment].update(forms)
+        said = Said(reading, starter.reader.forms_of)
+        for segment, forms in enumerate(held):
+            for form in sorted(forms):
+                assert said.says(segment, (form,))
+            others = set().union(*held) - forms
+            assert not any(said.says(segment, (form,)) for form in sorted(others)[:20])

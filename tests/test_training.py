@@ -13,6 +13,7 @@ from conftest import NOTES, TINY_NOTES
 from pcs_system import SYSTEM as PCS
 from pcs_system import documents as pcs_documents
 
+from codesuggest import training
 from codesuggest.coded import CodedDocument, Label, read_coded
 from codesuggest.codes.system import CodeSystem
 from codesuggest.config import SuggestConfig
@@ -21,10 +22,10 @@ from codesuggest.features import COLUMN, FEATURES
 from codesuggest.learned import Counts, grams
 from codesuggest.marked import MARKED
 from codesuggest.rank import Ranker
-from codesuggest.retrieve import TermIndex
+from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.suggester import CodeSuggester
 from codesuggest.taught import Taught, policies_of, stands_for
-from codesuggest.training import FOLDS, _folds, build_starter, example_of, read_idioms, starter_sources, train
+from codesuggest.training import FOLDS, Example, _folds, build_starter, example_of, read_idioms, starter_sources, train
 
 
 def files_of(path: Path) -> dict[str, bytes]:
@@ -441,3 +442,19 @@ def test_the_training_files_read(DATA: Path) -> None:
     assert len(documents) >= 100 and all(d.policy == "billing" and d.text for d in documents)
     assert all(0 <= a < b <= len(d.text) for d in documents for label in d.codes for a, b in label.evidence)
     assert np.mean([len(d.required("icd10cm")) for d in documents]) > 1
+
+
+@pytest.mark.parametrize(("policy", "least", "most"), [("billing", 0.27, 0.35), ("mentions", 0.45, 0.55)])
+def test_of_thresholds_as_good_the_lowest_where_notes_are_billed(
+    monkeypatch: pytest.MonkeyPatch, tiny: CodeSuggester, policy: str, least: float, most: float
+) -> None:
+    def flat(
+        _: object, __: object, grid: training.Floats
+    ) -> training.Floats:  # level from 0.3, best at 0.5 by a hair, then down
+        above = 0.002 * np.exp(-(((grid - 0.5) / 0.1) ** 2)) - np.maximum(0, grid - 0.6)
+        return np.asarray(np.where(grid < 0.3, 0.4, 0.6) + above)
+
+    monkeypatch.setattr(training, "_f1_curve", flat)
+    document = CodedDocument("d", "", (Label("icd10cm", "Q11"),), policy=policy)
+    example = Example(document, Hits.none(), None, np.zeros(0, bool), np.zeros(0))  # type: ignore[arg-type]
+    assert least <= training._best_threshold([example], [np.zeros(0)], tiny.engines["icd10cm"]) <= most

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from codesuggest import CodeSuggester
+from codesuggest import trimesters as trimesters_module
 from codesuggest.trimesters import BIRTH, FIRST, NONE, OPEN, SECOND, THIRD, trimester_of, trimesters
 
 
@@ -40,3 +43,31 @@ def test_trimester_of_a_note(text: str, expected: int) -> None:
 def test_trimester_of_a_code(starter: CodeSuggester, code: str, expected: int) -> None:
     system = starter.tables["icd10cm"]
     assert trimesters(system)[system.index_of(code)] == expected
+
+
+PARTS = (
+    "GA", "ga:", " ga ", "EGA", "gestational age", "IUP", "pregnant", "gestation", "intrauterine", "of pregnancy", " is", ": ",
+    "12", "37", " 3/7", "\t4/7", "w4d", "w", " weeks", " wks", " wk", "+", " ", ", ", "\n", "1st tri", "second trimester",
+    "third tri", "st tri", "\u0661\u0662", "ge\u017ftation", "SVD", "negative", "omega", "gait", "12/7/2025", "\u0131up",
+)  # fmt: skip
+
+
+def trimester_slowly(text: str) -> int:
+    """By the regexes alone."""
+    week = trimesters_module.WEEKS.search(text)
+    named = None if week else trimesters_module._NAMED.search(text)
+    if not week and not named:
+        return NONE
+    if trimesters_module._BORN.search(text):
+        return BIRTH
+    if named:
+        return int(named.lastindex or NONE)
+    assert week is not None
+    weeks = int(week["a"] or week["b"])
+    return FIRST if weeks < 14 else SECOND if weeks < 28 else THIRD
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(st.sampled_from(PARTS), max_size=7).map("".join))
+def test_what_is_looked_for_first_changes_nothing(text: str) -> None:
+    assert trimester_of(text) == trimester_slowly(text)

@@ -60,6 +60,7 @@ _DASHES = hashes("-–—")
 _JOINTS = _DASHES | hashes(":(?,")  # between a label and its answer
 _STOPS = hashes((",", ".", ";", "!", "?", ")", "]"))  # an answer ends here
 _PARTS = hashes(",/+")
+_ANY = hashes(("any",))  # "denies numbness, and any weakness" goes on
 _ANSWERED = _DASHES | hashes(",;(")  # behind the answer to a question: "Foot drop? No, normal strength"
 _CLAUSE_ENDS = _STOPS | _OPENED | _DASHES | hashes("/+→")  # a clause may end before these, or one begin behind them
 _IS_COMMA, _IS_COLON, _IS_AND, _IS_OR, _IS_OPENED, _IS_CLOSED = range(6)  # what a mark does to the reading
@@ -138,6 +139,11 @@ class AssertionRules:
         # a filter of one look-up a word, by the lowest 16 bits of its hash; what passes is looked up in `plan`
         self.mask = np.zeros(1 << 16, dtype=bool)
         self.mask[[word & 0xFFFF for word in self.plan]] = True
+        # and of these, those that mean nothing but before another word: most of them, as "with" of "consistent with"
+        self.alone = np.zeros(1 << 16, dtype=bool)
+        self.alone[[word & 0xFFFF for word, entry in self.plan.items() if entry[0] >= 0 or entry[1] >= 0]] = True
+        self.second = np.zeros(1 << 16, dtype=bool)
+        self.second[[word & 0xFFFF for entry in self.plan.values() for word in entry[2]]] = True
 
     def __len__(self) -> int:
         return len(self.cues.rules)
@@ -155,7 +161,7 @@ class AssertionRules:
         kept = tokens.lower.nonzero()[0]
         found = tokens.lower[kept]
         ids: list[int] = found.tolist()
-        hits: list[int] = self.mask[found.astype(np.uint16)].nonzero()[0].tolist()
+        hits = self.hits(found)
         if defaults is not None or self.cues.speaks(ids, hits):
             words = self.cues.cut(tokens, ids, kept)
             scopes, shields = _Reading(self, words).run(hits)
@@ -165,6 +171,14 @@ class AssertionRules:
                 _fill(words.sentences, defaults, (status, cue))
         status.flags.writeable = cue.flags.writeable = False
         return Asserted(status, cue, cues)
+
+    def hits(self, found: NDArray[np.uint64]) -> list[int]:
+        """The words, by their hashes, that may be a cue, begin one or be a mark, and perhaps others."""
+        low = found.astype(np.uint16)
+        hit = self.alone[low]
+        hit[:-1] |= self.mask[low[:-1]] & self.second[low[1:]]
+        places: list[int] = hit.nonzero()[0].tolist()
+        return places
 
     def sentence_starts(self, doc: Doc) -> list[int]:
         """Tokens at which a sentence starts: by `doc.sents` if they are set, else after . ; ? ! and at line ends."""
@@ -307,6 +321,12 @@ class _Reading:
         elif kind == _IS_COLON:
             self.before_colon = len(self.walls)
         elif kind == _IS_AND:
+            denied = self.open.get(_NEGATED)
+            alone = denied is not None and self.comma == i - 1 and self.comma_before < denied.start
+            if alone and not (i + 1 < self.end and self.ids[i + 1] in _ANY):
+                self._close(
+                    _NEGATED, i - 1
+                )  # "severe, without psychosis, and ...": no list, for it has no second comma
             self.also_before = self.also
             self.conjunction = self.also = i
         elif kind == _IS_OR:

@@ -1,31 +1,37 @@
-"""What a note says of the effect of a drug or a poison: harm of one taken as meant, too little of one taken, too much, contact with a
-poison. Codes T36-T65 are these statements (I.C.19.e, FY2026): nobody writes their titles, and the name of the drug alone, which
-stands in every list of medicines, says nothing. So a name counts only beside a cue in its sentence.
+"""What a note says of the effect of a drug or a poison: harm of one taken as meant, too little of one taken, too much, contact
+with a poison.
+
+Codes T36-T65 are these statements (I.C.19.e, FY2026). Nobody writes their titles, and the name of the drug alone, which stands in
+every list of medicines, says nothing. So a name counts only beside a cue in its sentence.
 
     "cough from lisinopril"              adverse effect          T46.4X5
     "ran out of his furosemide"          underdosing             T50.1X6, and why (Z91.12-, Z91.13-, Z91.14-)
-    "took 30 tylenol to kill herself"    poisoning, self-harm    T39.1X2
+    "took 30 tylenol to end her life"    poisoning, self-harm    T39.1X2
     "rash due to bactrim"                also what the harm is called when a drug did it: L27.0
 
-`drugs.tsv` leads from a name to the beginning of its codes, up to the character that tells the intent; `effects.tsv` holds the cues;
-`induced.tsv` the findings that have a code of their own where a drug is the cause.
+`drugs.tsv` leads from a name to the beginning of its codes, up to the character that tells the intent; `effects.tsv` holds the
+cues; `induced.tsv` the findings that have a code of their own where a drug is the cause.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from codesuggest.pipes.lexicon import Row, read_lexicon
 
 KINDS = ("adverse", "underdosing", "poisoning", "toxic", "none")
-PLACES = ("before", "after", "note")
+PLACES = ("before", "after", "note", "near")
 #: Character of the code that tells the intent.
 ACCIDENT, SELF_HARM, UNDETERMINED, ADVERSE, UNDERDOSING = "1", "2", "4", "5", "6"
+#: Why too little was taken, and its code (tabular at Z91.1, FY2026); the first that is said is the likeliest.
+REASONS = {"cost": "Z91120", "memory": "Z91130", "lapse": "Z91138", "choice": "Z91128"}
+UNTOLD = "Z91148"  #: and where nothing is said
 #: Codes from here on are of substances that are no medicine: no adverse effect, no underdosing.
 FIRST_POISON = "T51"
 #: Of what is taken for its effect, harm is no adverse effect of a drug taken as meant.
@@ -78,26 +84,41 @@ class EffectReader:
             self._names.setdefault(_FIRST.match(row["name"])[0], []).append((row["name"], row["begin"]))  # type: ignore[index]
         for own in self._names.values():
             own.sort(key=lambda pair: -len(pair[0]))
-        rows = read_lexicon(folder / "effects.tsv", ("kind", "place", "words", "sure", "source"), unique=("place", "words"))
+        rows = read_lexicon(
+            folder / "effects.tsv", ("kind", "place", "words", "sure", "source"), unique=("place", "words")
+        )
         self._cues = _compiled(rows)
-        self._intent = _signs(folder, rows)
+        self._intent = _signs(_INTENTS, rows, r"(?<!no )(?<!denies )(?<!not )(?<!non-)")
+        self._reasons = _signs(REASONS, rows)
         self._induced = [
-            _Induced(re.compile(rf"\b(?:{'|'.join(map(_pattern, row.items('words')))})\b"), row.items("drugs"), row["code"])
+            _Induced(
+                re.compile(rf"\b(?:{'|'.join(map(_pattern, row.items('words')))})\b"), row.items("drugs"), row["code"]
+            )
             for row in read_lexicon(folder / "induced.tsv", ("words", "drugs", "code", "source"), optional=("drugs",))
         ]
 
-    def read(self, text: str, sentences: Sequence[tuple[int, int]]) -> list[Stated]:
-        """All statements, by place. sentences: (start, end) in order."""
-        low = text.lower()
-        if len(low) != len(text):  # one character that has no single small letter would move all that follow
-            low = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
-        found = list(self._mentions(low))
+    def may_name(self, piece: str) -> bool:
+        """Whether a name may begin in this stretch of text between white space."""
+        return not self._names.keys().isdisjoint(_FIRST.findall(_small(piece)))
+
+    def read(
+        self, text: str, sentences: Sequence[tuple[int, int]], where: Iterable[tuple[int, int]] | None = None
+    ) -> list[Stated]:
+        """All statements, by place. sentences: (start, end) in order. where: the stretches in which a name may begin, by who knows
+        them."""
+        where = [(0, len(text))] if where is None else list(where)
+        if not where:
+            return []
+        low = _small(text)
+        found = list(self._mentions(low, where))
         if not found:
             return []
         out: list[Stated] = []
         intent: str | None = None
         at = 0
-        last: tuple[int, _Cue, int] | None = None  # end of the name before in the same sentence, and what was said of it
+        last: tuple[int, _Cue, int] | None = (
+            None  # end of the name before in the same sentence, and what was said of it
+        )
         for start, end, begin in found:
             while at + 1 < len(sentences) and sentences[at][1] <= start:
                 at += 1
@@ -116,16 +137,18 @@ class EffectReader:
                 out.append(Stated(start, end, begin + intent, cue.sure, True))
             elif cue.kind == "underdosing":
                 out.append(Stated(start, end, begin + UNDERDOSING, cue.sure, True))
-                out += [Stated(start, end, code, sure, True) for code, sure in self._reason(low[max(0, a - 200) : b + 200])]
+                out += [
+                    Stated(start, end, code, sure, True) for code, sure in self._reason(low[max(0, a - 200) : b + 200])
+                ]
             else:
                 out.append(Stated(start, end, begin + ADVERSE, cue.sure, False))
                 out += self._harms(low, a, b, start, end, begin, cue.sure)
         return out
 
-    def _mentions(self, low: str) -> Iterator[tuple[int, int, str]]:
+    def _mentions(self, low: str, where: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
         """(start, end, beginning of its codes) of every name, the longest at each place."""
         stop = 0
-        for word in _FIRST.finditer(low):
+        for word in chain.from_iterable(_FIRST.finditer(low, start, end) for start, end in where):
             own = self._names.get(word[0])
             if own is None or word.start() < stop:
                 continue
@@ -162,8 +185,8 @@ class EffectReader:
 
     def _reason(self, low: str) -> Iterator[tuple[str, float]]:
         """Codes of why too little was taken, the likeliest first."""
-        told = [code for code, pattern in _REASONS if pattern.search(low)]
-        for n, code in enumerate(dict.fromkeys([*told, "Z91148"])):
+        told = [code for code, pattern in self._reasons if pattern.search(low)]
+        for n, code in enumerate(dict.fromkeys([*told, UNTOLD])):
             yield code, 1.0 if n == 0 else 0.7
 
     def _harms(self, low: str, a: int, b: int, start: int, end: int, begin: str, sure: float) -> Iterator[Stated]:
@@ -177,22 +200,23 @@ class EffectReader:
                     break
 
 
+def _small(text: str) -> str:
+    """The text in small letters, every character at its place."""
+    low = text.lower()
+    if len(low) != len(text):  # one character that has no single small letter would move all that follow
+        low = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+    return low
+
+
 _FIRST = re.compile(r"[a-z0-9]+")
-#: Why too little was taken (tabular at Z91.1, FY2026).
-_REASONS = (
-    ("Z91120", re.compile(r"\b(?:afford|cost|costs|copay|co-pay|insurance|coverage|expens\w+|money|price|pay for|financ\w+|deductible)\b")),
-    ("Z91130", re.compile(r"\b(?:dementia|memory|cognitive|confus\w+)\b")),
-    ("Z91138", re.compile(r"\b(?:forg[eo]t\w*|pharmacy|shipment|mail[- ]order|refills?|ran out|running out|run out|lost|travel\w*|misunder\w+|mistaken\w*|vacation)\b")),
-    ("Z91128", re.compile(r"\b(?:didn'?t like|did not like|felt (?:fine|better|well)|feel\w* (?:fine|better)|side effects?|refus\w+|declin\w+|chose|decid\w+|stopped|self[- ]d|quit|on (?:his|her|their) own|doesn'?t (?:like|want|think|believe)|does not (?:like|want|think|believe)|intentional\w*|afraid|worried|scared|tired of)\b")),
-)  # fmt: skip
 
 
 def _compiled(rows: Sequence[Row]) -> list[_Cue]:
     """One regex for all cues of a kind, place and sureness."""
     groups: dict[tuple[str, str, float], list[str]] = {}
     for row in rows:
-        kind, place = row.choice("kind", (*KINDS, *_INTENTS)), row.choice("place", PLACES)
-        if place == "note":
+        kind, place = row.choice("kind", (*KINDS, *_INTENTS, *REASONS)), row.choice("place", PLACES)
+        if place in ("note", "near"):
             continue
         sure = row.number("sure") or 0.0
         groups.setdefault((kind, place, sure), []).append(_pattern(row["words"]))
@@ -201,7 +225,10 @@ def _compiled(rows: Sequence[Row]) -> list[_Cue]:
         either = "|".join(words)
         filler = rf"(?:{_WORD}){{0,{2 if kind == 'none' else 3}}}"
         between = "" if kind == "none" else rf"(?:{_WORD})?"
-        source = rf"(?<!\w)(?:{either})(?!\w)[ \n:(-]*{filler}$" if place == "before" else rf"(?:-|[ \n(]+{between})(?:{either})(?!\w)"
+        if place == "before":
+            source = rf"(?<!\w)(?:{either})(?!\w)[ \n:(-]*{filler}$"
+        else:
+            source = rf"(?:-|[ \n(]+{between})(?:{either})(?!\w)"
         out.append(_Cue(kind, place, sure, re.compile(source)))
     return out
 
@@ -209,13 +236,13 @@ def _compiled(rows: Sequence[Row]) -> list[_Cue]:
 _INTENTS = {"accident": ACCIDENT, "self_harm": SELF_HARM, "undetermined": UNDETERMINED}
 
 
-def _signs(folder: Path, rows: Sequence[Row]) -> list[tuple[str, re.Pattern[str]]]:
-    """Words anywhere in the note that tell the intent of a poisoning, in the order they are asked."""
+def _signs(meaning: Mapping[str, str], rows: Sequence[Row], unless: str = "") -> list[tuple[str, re.Pattern[str]]]:
+    """What each kind of sign means and a regex of its words, in the order they are asked. unless: what must not stand before."""
     out = []
-    for kind, character in _INTENTS.items():
+    for kind, means in meaning.items():
         words = [_pattern(row["words"]) for row in rows if row["kind"] == kind]
         if words:
-            out.append((character, re.compile(rf"(?<!no )(?<!denies )(?<!not )(?<!non-)\b(?:{'|'.join(words)})\b")))
+            out.append((means, re.compile(rf"{unless}\b(?:{'|'.join(words)})(?!\w)")))
     return out
 
 

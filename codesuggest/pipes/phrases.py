@@ -38,10 +38,20 @@ _DECIMAL = re.compile(r"([1-9]\d)\.\d{1,2}")
 _GESTATION = re.compile(r"([1-9]?\d)w[0-6]d?")
 
 
+_READ_BY = ("cues", "document_types", "drugs", "effects", "induced", "results", "sections", "signs")
+
+
 def common_words(folder: Path | None = None) -> tuple[str, ...]:
     """Everyday words of clinical notes, lower case: worth knowing before the first note. They change no result."""
     folder = folder or language(DEFAULT).folder
     return tuple(row["word"] for row in read_lexicon(folder / "common.tsv", ("word", "source"), unique=("word",)))
+
+
+def listed_words(folder: Path) -> frozenset[str]:
+    """Every word, in small letters, of the lists that reading goes by: what stands in a list of ours is nobody's own (5 ms)."""
+    lists = [path for path in sorted(folder.glob("*.tsv")) if path.stem in _READ_BY]
+    text = "\n".join(path.read_bytes().decode("utf-8") for path in lists).lower()
+    return frozenset(re.findall(r"[^\W\d_]{2,}", text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +127,11 @@ class WordReader:
             return self._abbreviations[word]
         if word in self._stop or word[:1] in ("", "'", "’") or len(word) > 40:
             return ()
-        if (number := _DECIMAL.fullmatch(word)) is not None:
-            return word, number[1]  # a BMI of 36.4 is coded by its 36
-        if (number := _GESTATION.fullmatch(word)) is not None:
-            return number[1], self._form("weeks"), self._form("gestation")
+        if word[0].isdigit():
+            if (number := _DECIMAL.fullmatch(word)) is not None:
+                return word, number[1]  # a BMI of 36.4 is coded by its 36
+            if (number := _GESTATION.fullmatch(word)) is not None:
+                return number[1], self._form("weeks"), self._form("gestation")
         return (self._form(word),)
 
     def learn(self, words: Iterable[str]) -> None:

@@ -175,12 +175,15 @@ class PieceReader:
         letters: Callable[[str], str],
         mark: Callable[[str], int],
         common: Iterable[str],
+        listed: Container[str] = (),
     ) -> None:
         """nlp: whose tokenizer cuts, a pipeline of our own. form_ids: normal form -> its id. letters, mark: what else is to be
-        known of a piece, a mark from 0 to 63. common: words that are public beside those `words` knows, lower case."""
+        known of a piece, a mark from 0 to 63. common, listed: words that are public beside those `words` knows, lower case;
+        common ones even if several make one piece."""
         tokenizer: Any = nlp.tokenizer
         self._nlp, self._words, self._ids = nlp, words, form_ids
-        self._letters_of, self._mark_of, self._common = letters, mark, frozenset(common)
+        self._letters_of, self._mark_of = letters, mark
+        self._common, self._listed = frozenset(common), listed
         self._rules = tokenizer.rules or {}
         # marks that are cut off any word, with their hashes; a stop, off one in small letters
         self._ends = {mark: get_string_id(mark) for mark in ",;:." if tokenizer.find_suffix(f"ab{mark}") == 1}
@@ -262,24 +265,21 @@ class PieceReader:
                 word_start, word_end = tuple(a for a, _ in spans), tuple(b for _, b in spans)
                 letters = self._letters_of(piece)
                 found[piece] = _Read(start, end, lower, word_start, word_end, tuple(forms), letters, mark)
-            self._keep(
-                {
-                    p: read
-                    for p, read in found.items()
-                    if p not in self._kept and is_public(p, self._knows, self._common)
-                }
-            )
+            self._keep({p: read for p, read in found.items() if p not in self._kept and self._is_public(p, read.forms)})
         return found
 
-    def _knows(self, word: str) -> bool:
-        """Whether a word is of the code tables or our lists, or, in small letters, an inflection of one: no name is written so."""
-        low = word.lower()
-        if low in self._common or self._words.knows(low):
-            return True
-        if word != low:
-            return False
-        forms = self._words.forms_of(word)
-        return bool(forms) and all(form in self._ids for form in forms)
+    def _is_public(self, piece: str, forms: tuple[tuple[str, ...], ...]) -> bool:
+        """forms: of the words of the piece. A word is public that the code tables or our lists hold, or, in small letters, an
+        inflection of one: no name is written so."""
+
+        def knows(word: str) -> bool:
+            low = word.lower()
+            if low in self._common or low in self._listed or self._words.knows(low):
+                return True
+            ids = self._ids
+            return word == low and any(forms) and all(form in ids for own in forms for form in own)
+
+        return is_public(piece, knows, self._common)
 
     def _tokenized(self, pieces: list[str]) -> list[_Places]:
         """Start, end and hash of the small letters of the tokens of each; the hash is 0 for white space."""

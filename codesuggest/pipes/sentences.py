@@ -27,6 +27,8 @@ _MARK = re.compile(
     r"|\(?(?:[a-hA-H]|i{1,3}|iv|vi{0,3})\)\s+|(?:[a-h]|i{1,3}|iv|vi{0,3})\.\s+(?=[A-Z])"  # but "c. diff"
 )
 
+#: No mark begins with one of these and another letter behind it: a Roman number has i or v.
+_NO_MARK = frozenset("abcdefghjklmnopqrstuwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LABEL = re.compile(r"[^\W\d_][^:.;?!]{1,48}:(?=\s|$)")
 
 # Named tuples, not dataclasses: a Doc with one in its user_data still goes through to_bytes (and so through
@@ -214,6 +216,8 @@ def in_capitals(text: str) -> bool:
 
 def skip(text: str, start: int, end: int) -> int:
     """The first character of ``text[start:end]`` that is neither space nor invisible; ``end`` when there is none."""
+    if start < end and "!" <= text[start] <= "~":  # nearly always
+        return start
     space = _SPACE.match(text, start, end)
     return space.end() if space else start
 
@@ -223,7 +227,11 @@ def read_marker(text: str, body: int, end: int) -> tuple[int, str, int, int]:
 
     (where its words begin, "blank", "item" or "text", the number of a numbered item or -1, how many "#" it has)
     """
-    kind, number, hashes = ("blank" if body == end else "text"), -1, 0
+    if body == end:
+        return body, "blank", -1, 0
+    if text[body] in _NO_MARK and text[body + 1 : body + 2].isalpha():  # nearly always
+        return body, "text", -1, 0
+    kind, number, hashes = "text", -1, 0
     for _ in range(3):  # "- [ ] 1. ..."
         mark = _MARK.match(text, body, end)
         if mark is None or mark.end() >= end:

@@ -81,6 +81,7 @@ class Structure(NamedTuple):
 
 _KINDS = ("section", "within", "subhead", "headword", "dotted", "joins")
 _HEAD = 70  # longest heading in characters
+_SPELLINGS = 2000  # of listed headings, kept
 _TERMINATORS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _DASH = re.compile(
     r"(\S[^-\u2013\u2014:]{1,60}?)(?:\s{1,4}[-\u2013\u2014]\s{1,4}|\t\s{0,4}|\s{2,4}|\s{0,4}\.{3,60}\s{0,4}|\.\s{1,4}(?=[A-Z0-9]))(?=\S)"
@@ -135,12 +136,13 @@ class _Part(NamedTuple):
 
 
 class StructureReader:
-    """Reads the structure of clinical documents. Holds only word lists: no state from one text to the next."""
+    """Reads the structure of clinical documents. Holds only word lists, and how texts spelt the heads of these lists."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Load ``sections.tsv`` and ``document_types.tsv`` of ``folder``, English unless given. Raises LexiconError."""
         folder = folder or language(DEFAULT).folder
         self.heads: dict[str, _Head] = {}
+        self._spelt: dict[str, _Head] = {}  # by spelling; a head with anything else in it is not kept (invariant 5)
         self.subheads: set[str] = set()
         self.headwords: dict[str, str | None] = {}
         self.dotted: dict[str, str] = {}
@@ -175,8 +177,13 @@ class StructureReader:
 
     def look_up(self, head: str) -> _Head | None:
         """The listed heading that ``head`` spells, a date or remark behind it ("Labs (3/2):") left off."""
+        found = self._spelt.get(head)
+        if found is not None:
+            return found
         key = _key(head)
         found = self.heads.get(key)
+        if found is not None and len(self._spelt) < _SPELLINGS:
+            self._spelt[head] = found
         if found is None and key and (key[-1] in ")0123456789" or key.endswith(_REMARKS)):
             found = self.heads.get(_TAIL.sub("", key))
         return found
@@ -335,7 +342,11 @@ class _Cutter:
     def _head_before(self, low: int, colon: int, line_start: int) -> tuple[int, str] | None:
         """(start, section) of the longest listed heading that ends at ``colon`` in the middle of a line."""
         text, reader = self.text, self.reader
-        words = _key(text[max(low, colon - 24) : colon].replace(",", " ")).replace("/", " ").split()
+        ending = text[max(low, colon - 24) : colon]
+        last = ending[ending.rfind(" ") + 1 :]
+        if last.isascii() and last.isalpha() and last.lower() not in reader.last_words:  # nearly always
+            return None
+        words = _key(ending.replace(",", " ")).replace("/", " ").split()
         if not words or (words[-1] not in reader.last_words and words[-1][-1] != ")"):
             return None
         for word in _WORD_START.finditer(text, low, colon):

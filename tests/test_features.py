@@ -1,0 +1,30 @@
+"""Small steps of the features that have a slower twin in numpy or in words."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codesuggest.features import _best_of, _numbered
+
+ROWS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from([-0.5, 0.0, 0.25, 1.0])), max_size=20)
+
+
+@given(st.lists(st.integers(0, 30), max_size=40))
+def test_different_values_are_numbered_as_unique_does(values: list[int]) -> None:
+    given_ = np.array(values, np.int32)
+    different, place = _numbered(given_, 31)
+    expected, back = np.unique(given_, return_inverse=True)
+    assert different.tolist() == expected.tolist() and place.tolist() == back.tolist()
+    assert different.dtype == np.int32
+
+
+@given(ROWS)
+def test_the_first_of_the_best_of_each_row(pairs: list[tuple[int, float]]) -> None:
+    row, values = np.array([r for r, _ in pairs], int), np.array([v for _, v in pairs], np.float32)
+    expected = []
+    for r in range(7):
+        own = [i for i, (of, _) in enumerate(pairs) if of == r]
+        expected.append(max(own, key=lambda i: (pairs[i][1], -i), default=-1))
+    assert _best_of(row, values, 7).tolist() == expected

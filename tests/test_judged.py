@@ -1,0 +1,34 @@
+"""What is thought of a match: pairs of matches at once against all pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+from conftest import NOTES
+
+from codesuggest.judged import _inside
+from codesuggest.suggester import CodeSuggester
+
+TEXTS = ["", *(p.read_text(encoding="utf-8") for p in sorted(NOTES.glob("*.txt"))[::40])]
+
+
+def test_what_stands_inside_a_longer_match_equals_the_slow_reference(starter: CodeSuggester) -> None:
+    engine, seen = starter.engines["icd10cm"], 0
+    for text in TEXTS:
+        hits = engine.hits(starter.reader.read(text), top=30, floor=0.45)
+        concept = engine.concepts.term_concept[hits.term]
+        strong, drug = np.flatnonzero(hits.coverage > 0.9), hits.term % 5 == 0
+        segment, first, last, matched = (a.tolist() for a in (hits.segment, hits.first, hits.last, hits.matched))
+        expected = {
+            i
+            for o in strong.tolist()
+            for i in range(len(hits))
+            if segment[o] == segment[i]
+            and first[o] <= first[i]
+            and last[o] >= last[i]
+            and matched[o] > matched[i]
+            and concept[o] != concept[i]
+            and not drug[i]
+        }
+        assert set(_inside(hits, concept, strong, drug).tolist()) == expected
+        seen += len(expected)
+    assert seen > 20

@@ -1,0 +1,31 @@
+"""The week of a pregnancy."""
+
+from __future__ import annotations
+
+import pytest
+
+from codesuggest.pipes.weeks import weeks
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("32 yo G2P1 at 40 weeks and 3 days in labor", ["Z3A40"]),
+        ("IUP at 37w4d, GDM since 28 weeks gestation", ["Z3A37", "Z3A28"]),
+        ("EGA 6 wks pregnancy, viable", ["Z3A01"]),
+        ("37+2 intrauterine pregnancy", ["Z3A37"]),
+        ("Follow up at 6 weeks after surgery", []),
+        ("Cough for 3 weeks and 2 days", []),
+        ("Pregnancy visit in 4 weeks, cough for 50 weeks", []),
+        ("", []),
+    ],
+)
+def test_weeks(text: str, codes: list[str]) -> None:
+    found = weeks(text)
+    assert [one.begin for one in found] == codes
+    assert all(any(c.isdigit() for c in text[one.start : one.end]) for one in found)
+
+
+def test_the_latest_week_is_the_surest() -> None:
+    sure = {one.begin: one.sure for one in weeks("38w1d pregnancy, seen first at 9w2d")}
+    assert sure["Z3A38"] > sure["Z3A09"]
