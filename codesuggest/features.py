@@ -26,7 +26,6 @@ from codesuggest.marked import MARKED, Claims
 from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
-from codesuggest.reports import REPORT_FEATURES, REPORTED
 from codesuggest.retrieve import Hits, TermIndex, longest, ragged
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
@@ -144,7 +143,6 @@ FEATURES: tuple[str, ...] = (
     *COMPANY_FEATURES,
     "match:stated",
     *PLACE_FEATURES,
-    *REPORT_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -609,9 +607,6 @@ def _codes(
         x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(row, 0)
     put("note:segments", np.log1p(len(reading.first)) / 3)
     put("note:headlines", np.log1p(int(reading.headline.sum())))
-    if static.company is not None and reading.document_type == pcs.REPORT:  # diagnoses
-        put(REPORT_FEATURES[0], 1)
-        x[:, COLUMN[REPORT_FEATURES[1]] :][:, : len(REPORTED)] = x[:, [COLUMN[name] for name in REPORTED]]
     return Table(
         code=code.astype(np.int32),
         concept=ids.take(row).astype(np.int32),

@@ -68,7 +68,6 @@ ORDER = [
     "care",
     "facts",
     "company",
-    "reports",
     "trimesters",
     "mentions",
     "profiles",
