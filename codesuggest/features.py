@@ -604,7 +604,9 @@ def _codes(
     put("against:longer", behind.take(row))
     put("against:longest_share", share.take(row))
     if static.company is not None and claimed is None:  # where diagnoses are billed, not mentioned
-        x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(row, 0)
+        x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(
+            row, 0
+        )
     put("note:segments", np.log1p(len(reading.first)) / 3)
     put("note:headlines", np.log1p(int(reading.headline.sum())))
     return Table(
