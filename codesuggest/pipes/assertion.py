@@ -305,7 +305,7 @@ class _Reading:
                 self._close(status, end)
 
     def _asked(self, i: int, hit: _Hit) -> None:
-        """ "Reason: fever, meningitis?" asks for the last item, unless the note answers: "Chest pain? Yes"."""
+        """A question mark asks for the last item ("Reason: fever, meningitis?") unless it is answered: "Chest pain? Yes"."""
         begin = max(self.start, self.comma + 1, self.also + 1)
         answers = self.rules.cues.answers
         answered = not answers or (i + 1 < len(self.ids) and self.ids[i + 1] in answers)
@@ -324,9 +324,8 @@ class _Reading:
             denied = self.open.get(_NEGATED)
             alone = denied is not None and self.comma == i - 1 and self.comma_before < denied.start
             if alone and not (i + 1 < self.end and self.ids[i + 1] in _ANY):
-                self._close(
-                    _NEGATED, i - 1
-                )  # "severe, without psychosis, and ...": no list, for it has no second comma
+                # "severe, without psychosis, and ...": no list, for it has no second comma
+                self._close(_NEGATED, i - 1)
             self.also_before = self.also
             self.conjunction = self.also = i
         elif kind == _IS_OR:
