@@ -316,7 +316,7 @@ def what_says_nothing(claim: Claim, icd: CodeSystem, row: dict[str, Any]) -> Cla
 
 @plant("abnormal_finding", setting="inpatient")
 def a_bare_finding(claim: Claim, icd: CodeSystem, row: dict[str, Any]) -> Claim | None:
-    return [*claim, *dx("R74.01")]
+    return None if any(line.code == "R74.01" for line in claim) else [*claim, *dx("R74.01")]
 
 
 @plant("poa", setting="inpatient")
