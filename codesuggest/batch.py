@@ -115,9 +115,7 @@ def run_batch(
     """
     began = time.monotonic()
     among("engine", engine, ("joblib", "spark"))
-    loads_words = with_words(load, words)
-    if since is None:
-        load = loads_words
+    load = with_words(load, words)
     if engine == "spark":
         if jobs != 1 or resume or since or progress:
             raise OptionError(

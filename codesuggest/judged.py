@@ -13,7 +13,7 @@ from codesuggest import qualifiers
 from codesuggest.concepts import KINDS, Concepts
 from codesuggest.note import AFFIRMED, FAMILY, GROUPS, HISTORICAL, UNCERTAIN, Reading
 from codesuggest.procedures import Axes
-from codesuggest.retrieve import Hits, TermIndex, ragged
+from codesuggest.retrieve import FULL, Hits, TermIndex, ragged
 from codesuggest.routes import routed
 from codesuggest.static import Static
 
@@ -21,11 +21,8 @@ Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-FULL = 0.995  #: coverage from which a term counts as wholly said
-LEAST, LEAST_OPERATION = (
-    0.6,
-    0.7,
-)  #: coverage from which a term counts as said in part; wordings of operations are short
+#: Coverage from which a term counts as said in part; wordings of operations are short.
+LEAST, LEAST_OPERATION = 0.6, 0.7
 TIGHT = 0.5  #: compactness from which its words count as said together
 WINDOW = 6  #: words within which all of a learned term must stand
 ACT_WINDOW = 12  #: and all of a step of an operation
@@ -117,10 +114,8 @@ def _inside(hits: Hits, concept: Ints, strong: Ints, drug: Bools) -> Ints:
     pair, inner = ragged(hits.segment.searchsorted(segment, side="right") - first)
     inner += first.take(pair)
     # most pairs fail the first question, so that the others are asked of few
-    for least in (True, False):
-        ours = (hits.first if least else hits.last).take(strong).take(pair)
-        theirs = (hits.first if least else hits.last).take(inner)
-        there = (ours <= theirs if least else ours >= theirs).nonzero()[0]
+    for edge, reaches in ((hits.first, np.less_equal), (hits.last, np.greater_equal)):
+        there = reaches(edge.take(strong).take(pair), edge.take(inner)).nonzero()[0]
         pair, inner = pair.take(there), inner.take(there)
     outer = strong.take(pair)
     less = hits.matched.take(outer) > hits.matched.take(inner)

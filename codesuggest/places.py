@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.note import GROUPS, Reading
-from codesuggest.retrieve import Hits
+from codesuggest.retrieve import FULL, Hits
 
 Ints = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
@@ -32,7 +32,6 @@ PLACE_FEATURES = (
     "place:listed_alone_in_none",
     "place:short_in_none",
 )
-FULL = 0.995
 LINE, SHORT = 12, 6  #: words of a line that may list something; of one that says little else
 MARK = 2  #: letters and digits of an item's mark, as in "a)" and "12."
 _NONE = GROUPS.index("none")

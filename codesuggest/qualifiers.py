@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from codesuggest.note import FAMILY, HISTORICAL, Reading
 from codesuggest.pipes.phrases import PAST, RELATIVE
-from codesuggest.retrieve import Hits, TermIndex, among, ragged
+from codesuggest.retrieve import FULL, Hits, TermIndex, among, ragged
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,7 +21,7 @@ def unsaid(reading: Reading, hits: Hits, index: TermIndex) -> tuple[Floats, Floa
     "history" where the segment tells of the past; share in those that it does not say at all; and of these in words of the past
     and of relatives."""
     said, missing, past = (np.zeros(len(hits), np.float32) for _ in range(3))
-    part = ((hits.coverage < 0.995) & index.holding(reading.qualifies).take(hits.term)).nonzero()[0]
+    part = ((hits.coverage < FULL) & index.holding(reading.qualifies).take(hits.term)).nonzero()[0]
     term = hits.term.take(part)
     row, offset = ragged(index.size.take(term))
     form = index.forms.take(index.indptr.take(term).take(row) + offset)

@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+
+FULL = 0.995  #: coverage from which a term counts as wholly said
 Ints = npt.NDArray[np.int32]
 
 BLOCK = 1024  #: segments searched at once: what a long document matches is large before it is thinned
@@ -246,7 +248,7 @@ class TermIndex:
             compact,
             matched,
         )
-        return hits.chosen((strong > 0) | ((coverage > 0.995) & (matched > 1)))
+        return hits.chosen((strong > 0) | ((coverage > FULL) & (matched > 1)))
 
     def _matched(self, said: _Said, floor: float) -> tuple[Ints, Ints, Floats]:
         """Segment, term and matched weight of all pairs whose coverage is at least `floor`, by segment."""

@@ -34,14 +34,13 @@ from codesuggest.note import (
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import ROUTES
 from codesuggest.records import ASSERTIONS
-from codesuggest.retrieve import Hits, TermIndex, ragged
+from codesuggest.retrieve import FULL, Hits, TermIndex, ragged
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int32]
 Bits = npt.NDArray[np.uint8]
 
-WHOLE = 0.995  #: coverage from which all of a term is said
 
 _ENCOUNTER = np.isin(GROUPS, ("assessment", "plan", "reason"))  #: groups of sections that tell why the patient came
 IMPLIED = SCREENING | CONTACT
@@ -117,7 +116,7 @@ def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Route
     looked_for = (route == SCREENING) | (route == IMMUNIZATION)
     # "MMR" says of itself that it is a vaccine; what was screened for or given in the past is not why the patient came
     stray[at] = (named & ~said & (route != IMMUNIZATION)) | (looked_for & (status == HISTORICAL))
-    whole = hits.coverage[at] + meant[at] >= WHOLE
+    whole = hits.coverage[at] + meant[at] >= FULL
     others = (status == OTHER_PERSON) | (status == FAMILY)
     opened[at] = (
         (looked_for & (status == HYPOTHETICAL) & told)

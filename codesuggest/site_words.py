@@ -40,13 +40,13 @@ from codesuggest.concepts import KINDS, Concepts, concept_of_codes
 from codesuggest.engine import Engine
 from codesuggest.errors import LexiconError
 from codesuggest.features import Table
-from codesuggest.judged import FULL, TIGHT
+from codesuggest.judged import TIGHT
 from codesuggest.note import AFFIRMED, Reading, weak_forms
 from codesuggest.pipes.lexicon import Row, read_lexicon
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.procedures import Axes
 from codesuggest.records import EncounterCode, Finding, Suggestion
-from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.retrieve import FULL, Hits, TermIndex
 
 Ints = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]

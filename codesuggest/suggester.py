@@ -157,31 +157,17 @@ class CodeSuggester:
         """
         plain, site = self.plain, words if isinstance(words, SiteList) else SiteList.read(words)
         engines, vocabulary, fitted = fit(site, plain.engines, plain.vocabulary, plain._word_reader())
+        own: dict[str, Any] = {
+            "config": plain.config,
+            "path": plain.path,
+            "about": plain.about,
+            "language": plain.language,
+            "own_words": site if keep else plain.own_words,
+        }
         if keep:
-            plain = CodeSuggester(
-                engines,
-                vocabulary,
-                plain.forms,
-                name=plain.name,
-                config=plain.config,
-                path=plain.path,
-                about=plain.about,
-                language=plain.language,
-                own_words=site,
-            )
-        return CodeSuggester(
-            engines,
-            vocabulary,
-            plain.forms,
-            name=f"{plain.name}+words:{site.digest}",
-            config=plain.config,
-            path=plain.path,
-            about=plain.about,
-            language=plain.language,
-            site_words=fitted,
-            plain=plain,
-            own_words=plain.own_words,
-        )
+            plain = CodeSuggester(engines, vocabulary, plain.forms, name=plain.name, **own)
+        name = f"{plain.name}+words:{site.digest}"
+        return CodeSuggester(engines, vocabulary, plain.forms, name=name, site_words=fitted, plain=plain, **own)
 
     def save(self, path: str | Path) -> None:
         """Write the model folder, without a site's word list. The same model gives the same bytes.

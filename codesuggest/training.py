@@ -221,8 +221,9 @@ def prepared(
             }
         )
     )
+    policies = {system.name: policies_of(documents, system) for system in systems}
     marked: set[str] = set()
-    if all(policies_of(documents, system) in ((), ("mentions",)) for system in systems):
+    if all(own in ((), ("mentions",)) for own in policies.values()):
         marked = forms_of_evidence([d for d in documents if d.policy == "mentions"], lexis, min_groups)
     drafts = [
         Draft.of(
@@ -230,7 +231,7 @@ def prepared(
             entries[system.name],
             lexis,
             (idioms or {}).get(system.name, ()),
-            axes=_by_axes(system, policies_of(documents, system)),
+            axes=_by_axes(system, policies[system.name]),
         )
         for system in systems
     ]

@@ -231,13 +231,7 @@ def made_earlier(call: Call) -> float:
 
 def lacking(name: str) -> list[str]:
     """Packages that this interpreter would need."""
-    out = []
-    for package in NEEDS.get(name, ()):
-        try:
-            importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            out.append(package)
-    return out
+    return rankers.missing(NEEDS.get(name, ()))
 
 
 def versions(name: str) -> str:

@@ -15,7 +15,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -180,10 +180,10 @@ RANKERS: dict[str, Callable[[Sequence[str], Sequence[str]], Any]] = {
 }  # fmt: skip
 
 
-def missing(name: str) -> list[str]:
-    """The packages that a ranker needs and this interpreter does not have."""
+def missing(packages: Iterable[str]) -> list[str]:
+    """Those of some packages that this interpreter does not have."""
     out = []
-    for package in NEEDS.get(name, ()):
+    for package in packages:
         try:
             importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

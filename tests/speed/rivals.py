@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--system", nargs="+", default=["terms", *RANKERS, "codesuggest"])
     parser.add_argument("--model", type=Path, help="ours, for the sets not of CodiEsp; by default the starter")
     options = parser.parse_args()
-    absent = {name: packages for name in options.system if (packages := missing(name))}
+    absent = {name: packages for name in options.system if (packages := missing(NEEDS.get(name, ())))}
     for name, packages in absent.items():
         print(f"{name} is left out: pip install {' '.join(packages)}", file=sys.stderr)
     tables = CodeSuggester.load(options.model).tables
