@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.apart import Apart
 from codesuggest.codes.system import CodeSystem
 from codesuggest.facts import implied, pairs, symptoms
 
@@ -43,7 +44,7 @@ class Company:
 
     group_indptr (k+1,), group: CSR of code -> its groups; n_groups. Rows of `pairs.tsv` and `symptoms.tsv`: row_kind (r,), index in
     COMPANY_FEATURES; row_first (r,), the group it speaks against; row_needs (r, 2), groups that must stand beside, NOBODY if none.
-    Rows of `implied.tsv`: target (q,), the code; parts (q, 3); unless (q,), groups or NOBODY.
+    Rows of `implied.tsv`: target (q,), the code; parts (q, 3); unless (q,), groups or NOBODY. apart: the Excludes1 notes.
     """
 
     group_indptr: Ints
@@ -55,6 +56,7 @@ class Company:
     target: Ints
     parts: Ints
     unless: Ints
+    apart: Apart
 
     @classmethod
     def of(cls, system: CodeSystem) -> Company:
@@ -72,8 +74,9 @@ class Company:
         indptr, groups = _groups_of_codes(system, list(number))
         table, sums = np.array(rows, np.int32).reshape(-1, 4), np.array(adds_up, np.int32).reshape(-1, 5)
         return cls(
-            indptr, groups, len(number), table[:, 0], table[:, 1], table[:, 2:], sums[:, 0], sums[:, 1:4], sums[:, 4]
-        )
+            indptr, groups, len(number), table[:, 0], table[:, 1], table[:, 2:], sums[:, 0], sums[:, 1:4], sums[:, 4],
+            Apart.of(system),
+        )  # fmt: skip
 
     def _groups(self, code: Ints) -> tuple[npt.NDArray[np.int64], Ints]:
         """(row of `code`, group) pairs of these codes."""

@@ -143,6 +143,9 @@ FEATURES: tuple[str, ...] = (
     *COMPANY_FEATURES,
     "match:stated",
     *PLACE_FEATURES,
+    # filled in by `rivals` as well: the best better-ranked candidate that an Excludes1 note keeps apart from this one (`apart.py`)
+    "rival:excluded",
+    "rival:excluded_elsewhere",
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 

@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 
 RIVALS = 100  #: a candidate is held only against so many that rank best
+FAINT = 0.02  #: probability below which a candidate is not looked up in the Excludes1 notes, neither as the better nor as the lesser
 
 
 def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
@@ -64,6 +65,14 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
         table.x[:, start : start + len(COMPANY_FEATURES)] = table.company.weigh(
             table.code, probability.astype(np.float32)
         )
+        near = top[: int((weight >= FAINT).sum())]
+        one, two = table.company.apart.pairs(table.code.take(near))
+        better, lesser = np.minimum(one, two), near.take(np.maximum(one, two))
+        same = words[lesser, better]
+        for name, kept in (("excluded", same), ("excluded_elsewhere", ~same)):
+            column = np.zeros(n, np.float32)
+            np.maximum.at(column, lesser[kept], weight.take(better[kept]).astype(np.float32))
+            table.x[:, COLUMN[f"rival:{name}"]] = column
 
 
 #: Weights that hold for any list of codes, see `Ranker.untaught`.

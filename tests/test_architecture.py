@@ -67,6 +67,7 @@ ORDER = [
     "learned",
     "care",
     "facts",
+    "apart",
     "company",
     "trimesters",
     "mentions",

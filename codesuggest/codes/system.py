@@ -568,7 +568,7 @@ class CodeSystem:
             raise OptionError(f"kind is {kind!r}, not one of {', '.join(NOTE_KINDS)}")
         return tuple(note for node in (self._nodes(i) if inherited else [i]) for note in self._notes_at(node, kind))
 
-    def _intervals(self, kind: str) -> dict[int, list[tuple[int, int, int]]]:
+    def intervals(self, kind: str) -> dict[int, list[tuple[int, int, int]]]:
         """Ranges of the notes of a kind as code indices: node -> (start, stop, note). Made when first asked for: 30 ms."""
         if kind in self._intervals_of:
             return self._intervals_of[kind]
@@ -598,7 +598,7 @@ class CodeSystem:
         indices: the codes looked at as owners. named: and as named, by default the same; a code's note about itself counts. `kind`:
         one of `NOTE_KINDS`. Sorted; 12 codes take 0.1 ms.
         """
-        over, owners = self._intervals(kind), sorted(set(indices))
+        over, owners = self.intervals(kind), sorted(set(indices))
         wanted = owners if named is None else sorted(set(named))
         found: set[tuple[int, int, int]] = set()
         for i in owners:
