@@ -20,7 +20,7 @@ __all__ = ["DEFAULT", "Language", "fold", "known_languages", "language"]
 
 #: The language of a model that names none.
 DEFAULT = "en"
-_SETTINGS = ("name", "stemmer", "keeps", "decimal")
+_SETTINGS = ("name", "stemmer", "keeps", "decimal", "whole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Language:
     """What `language.tsv` of a folder says.
 
     code: "en", as ISO 639-1 and spaCy have it. name: in English. stemmer: an algorithm of snowballstemmer, or "rules" for those
-    of `stems.tsv`. keeps: letters that are no letter with an accent. decimal: the mark of decimals, "." or ",".
+    of `stems.tsv`. keeps: letters that are no letter with an accent. decimal: the mark of decimals, "." or ",". whole: an ending, no word
+    with which has a stem: where a stemmer makes one of "prostatitis" and "prostatic", a disease reads like its organ.
     """
 
     code: str
@@ -37,6 +38,7 @@ class Language:
     stemmer: str
     keeps: str = ""
     decimal: str = "."
+    whole: str = ""
 
     def fold(self, text: str) -> str:
         """The text without accents, of which this language keeps some letters; see `fold`."""
@@ -44,7 +46,10 @@ class Language:
 
     def new_stemmer(self) -> Callable[[str], str]:
         """word, lower case and folded -> its stem. Keeps no word."""
-        return StemRules(self.folder / "stems.tsv").stem if self.stemmer == "rules" else stem_of(self.stemmer)
+        stem = StemRules(self.folder / "stems.tsv").stem if self.stemmer == "rules" else stem_of(self.stemmer)
+        if not self.whole:
+            return stem
+        return lambda word: word if word.endswith(self.whole) else stem(word)
 
 
 def fold(text: str, keeps: str = "") -> str:

@@ -102,7 +102,8 @@ class WordReader:
         )
         for row in abbreviations:
             spelt = plain(row["expansion"]).split()
-            forms = tuple(dict.fromkeys(self._form(w) for w in spelt if w not in self._stop))
+            # a stop word that stands for itself is one in small letters only: "a" is, the A of "hepatitis A" is not
+            forms = tuple(dict.fromkeys(self._form(w) for w in spelt if w not in self._stop or spelt == [row["form"]]))
             if row.choice("case", ("any", "upper")) == "upper":
                 self._capitals[plain(row["form"]).upper()] = forms
             else:
