@@ -26,6 +26,7 @@ from codesuggest.marked import MARKED, Claims
 from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
+from codesuggest.regimen import REGIMEN_FEATURES, regimen_features
 from codesuggest.retrieve import Hits, TermIndex, longest, ragged
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
@@ -37,6 +38,7 @@ Bools = npt.NDArray[np.bool_]
 
 MAX_CONCEPTS = 300  #: candidates kept a note before codes are chosen; the evaluation sets need at most 200 codes
 _MEDICATIONS = GROUPS.index("medications")
+_DRUG = KINDS.index("drug")
 BILATERAL, UNSPECIFIED = SIDES.index("bilateral"), SIDES.index("unspecified")
 #: Features whose weight may differ where every mention is coded: a document of that policy repeats them as "mentions:...",
 #: so that it can train a ranker together with billed documents. No note that is read has them.
@@ -146,6 +148,7 @@ FEATURES: tuple[str, ...] = (
     # filled in by `rivals` as well: the best better-ranked candidate that an Excludes1 note keeps apart from this one (`apart.py`)
     "rival:excluded",
     "rival:excluded_elsewhere",
+    *REGIMEN_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
@@ -207,6 +210,8 @@ def features(
         return Table(none, none, none, sheet.x, none, judged.usable, judged.worth, sheet.witness)
     _how_it_matched(sheet, index)
     _which_kind_of_term(sheet)
+    if static.company is not None:
+        _whether_it_is_taken(sheet)
     _what_speaks_against(sheet, index)
     site = _what_the_code_is(sheet, index, static)
     if static.drug is not None and len(sheet.plain):
@@ -385,6 +390,19 @@ def _which_kind_of_term(sheet: _Sheet) -> None:
     common = judged.concepts.common.take(sheet.concept)
     sheet.put("kind:common", common / 3)
     sheet.put("kind:everyday", common == 3)
+
+
+def _whether_it_is_taken(sheet: _Sheet) -> None:
+    """What the words beside the names of drugs say."""
+    judged, hits = sheet.judged, sheet.judged.hits
+    named = ((judged.kind == _DRUG) & judged.full).take(sheet.use).nonzero()[0]
+    if not len(named):
+        return
+    h, row = sheet.use.take(named), sheet.slot.take(named)
+    first, last, segment = hits.first.take(h), hits.last.take(h), hits.segment.take(h)
+    at = COLUMN[REGIMEN_FEATURES[0]]
+    told = regimen_features(judged.reading, first, last, segment, row, len(sheet.concept))
+    sheet.x[:, at : at + len(REGIMEN_FEATURES)] = told
 
 
 def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:

@@ -77,6 +77,7 @@ ORDER = [
     "acts",
     "qualifiers",
     "places",
+    "regimen",
     "sides",
     "routes",
     "static",
