@@ -1,7 +1,7 @@
 """Which candidates of a note an Excludes1 note of the Tabular List keeps apart (I.A.12.a, FY2026), as features of a ranking.
 
-Two such codes that rest on the same words are hardly ever both right: "type 2 diabetes with hyperglycemia" finds E10.65 beside E11.65,
-and one of them is wrong. Nothing is removed for it: how probable the better one is speaks against the lesser, and the check
+Two such codes that rest on the same words are hardly ever both right: "type 2 diabetes with hyperglycemia" finds E10.65 beside
+E11.65, and one of them is wrong. Nothing is removed for it: how probable the better one is speaks against the lesser, and the check
 `excludes1` speaks where both are left.
 
 Of every code the notes over it and the notes that name it are kept, so that the pairs of a note of a patient are found in a few
@@ -25,8 +25,8 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """over_indptr (k + 1,), over: CSR of code -> the Excludes1 notes at it, at a code above it, at its block or chapter. named_indptr,
-    named: CSR of code -> the notes that name it."""
+    """over_indptr (k + 1,), over: CSR of code -> the Excludes1 notes at it, at a code above it, at its block or chapter.
+    named_indptr, named: CSR of code -> the notes that name it."""
 
     over_indptr: Ints
     over: Ints

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 
 RIVALS = 100  #: a candidate is held only against so many that rank best
-FAINT = 0.02  #: probability below which a candidate is not looked up in the Excludes1 notes, neither as the better nor as the lesser
+FAINT = 0.02  #: probability below which a candidate is not looked up in the Excludes1 notes, as the better nor as the lesser
 
 
 def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:

@@ -1,8 +1,9 @@
 """Whether a patient takes a drug for long, by the words beside its name.
 
-A drug's name hints at a status code (Z79.-, I.C.21.c.3, FY2026) or a condition. "On prednisone 10 mg daily" is long-term use; "prednisone
-40 mg for 5 days", "discussed GLP-1 agents" and "aspirin stopped in May" are not, and no list of diagnoses says so. The ranker sees
-which kinds of word (`pipes/en/regimen.tsv`) stand before and after the name in its clause, and in which sections it is named.
+A drug's name hints at a status code (Z79.-, I.C.21.c.3, FY2026) or a condition. "On prednisone 10 mg daily" is long-term use;
+"prednisone 40 mg for 5 days", "discussed GLP-1 agents" and "aspirin stopped in May" are not, and no list of diagnoses says so. The
+ranker sees which kinds of word (`pipes/en/regimen.tsv`) stand before and after the name in its clause, and in which sections it is
+named.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ def beside(text: str, start: int, end: int) -> tuple[str | None, set[str]]:
 
 
 def regimen_features(reading: Reading, first: Ints, last: Ints, segment: Ints, row: Ints, n: int) -> Floats:
-    """REGIMEN_FEATURES of n candidates, float32 (n, 17). first, last, segment (h,): of the names; row (h,): the candidate of each."""
+    """REGIMEN_FEATURES of n candidates, float32 (n, 17).
+
+    first, last, segment (h,): words and segment of the names. row (h,): the candidate that each hints at.
+    """
     out = np.zeros((n, len(REGIMEN_FEATURES)), np.float32)
     start, end = reading.words.start, reading.words.end
     seen: dict[tuple[int, int], list[int]] = {}

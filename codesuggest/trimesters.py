@@ -23,6 +23,10 @@ _BORN = re.compile(
     r"|live(?:born)? (?:fe)?male|apgars?)\b",
     re.I,
 )
+#: Before one of these: a birth of another year.
+_EARLIER = re.compile(
+    r"\b(?:(?:19|20)\d\d|hx|history|prior|previous|past|ob|earlier|first child)\b[^.;\n]*$|'\d\d [^.;\n]*$", re.I
+)
 
 
 def trimester_of(text: str) -> int:
@@ -34,7 +38,7 @@ def trimester_of(text: str) -> int:
         named = _NAMED.search(text)
     if not week and not named:
         return NONE
-    if _BORN.search(text):
+    if any(not _EARLIER.search(text[max(0, m.start() - 30) : m.start()]) for m in _BORN.finditer(text)):
         return BIRTH
     if named:
         return int(named.lastindex or NONE)

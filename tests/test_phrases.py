@@ -73,6 +73,13 @@ APART = [
     ("with fever", "without fever"),
     ("9.1", "91"),
     ("ileum", "ilium"),
+    ("prostatitis", "prostatic"),  # a disease and its organ, which an English stemmer makes one
+    ("hepatitis", "hepatic"),
+    ("sinusitis", "sinuses"),
+    ("hepatitis A", "hepatitis"),  # a capital is no article
+    ("vitamin D", "vitamin"),
+    ("CKD-EPI", "CKD"),  # the formula of a laboratory, not a disease
+    ("ex-smoker", "smoker"),
 ]
 
 
@@ -96,6 +103,9 @@ def pieces(text: str) -> list[str]:
         ("HgbA1c 9.1%", ["HgbA1c", "9.1"]),
         ("knee/hip", ["knee", "hip"]),
         ("right-sided", ["right", "sided"]),
+        ("eGFR (CKD-EPI) 58", ["eGFR", "CKD-EPI", "58"]),
+        ("ex-smokers", ["ex-smokers"]),
+        ("CKD-EPIC", ["CKD", "EPIC"]),
         ("Crohn’s", ["Crohn", "’s"]),
         ("COPD.", ["COPD"]),
         ("😀 knee\u00a0pain\t(left)\r\n", ["knee", "pain", "left"]),

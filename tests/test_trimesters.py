@@ -29,6 +29,8 @@ from codesuggest.trimesters import BIRTH, FIRST, NONE, OPEN, SECOND, THIRD, trim
         ("recheck 6w", NONE),
         ("neck pain for 12 weeks", NONE),
         ("vaginal delivery in 2019", NONE),
+        ("G2P1 at 29w3d. OB hx: 2022 primary LTCS", THIRD),  # another birth
+        ("prior vaginal delivery, now 12w0d", FIRST),
         ("", NONE),
     ],
 )

@@ -17,6 +17,10 @@ from codesuggest.pipes.weeks import weeks
         ("Follow up at 6 weeks after surgery", []),
         ("Cough for 3 weeks and 2 days", []),
         ("Pregnancy visit in 4 weeks, cough for 50 weeks", []),
+        ("G1P0 at 20w0d. Repeat scan at 32 weeks", ["Z3A20"]),  # to come
+        ("37 yo G3P1011, 2022 repeat cesarean at 40 wk, now 29w3d", ["Z3A29"]),
+        ("Growth scan at 32 weeks of pregnancy", ["Z3A32"]),  # no other is named
+        ("Day 4. Birth: 39w1d, vaginal. Mother G2P2", []),  # the record of the child
         ("", []),
     ],
 )

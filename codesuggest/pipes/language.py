@@ -28,8 +28,8 @@ class Language:
     """What `language.tsv` of a folder says.
 
     code: "en", as ISO 639-1 and spaCy have it. name: in English. stemmer: an algorithm of snowballstemmer, or "rules" for those
-    of `stems.tsv`. keeps: letters that are no letter with an accent. decimal: the mark of decimals, "." or ",". whole: an ending, no word
-    with which has a stem: where a stemmer makes one of "prostatitis" and "prostatic", a disease reads like its organ.
+    of `stems.tsv`. keeps: letters that are no letter with an accent. decimal: the mark of decimals, "." or ",". whole: an
+    ending, no word with which has a stem: a stemmer may make one of "prostatitis" and "prostatic", of a disease and its organ.
     """
 
     code: str

@@ -19,10 +19,11 @@ import numpy.typing as npt
 from codesuggest.pipes.language import DEFAULT, Language, language
 from codesuggest.pipes.lexicon import read_lexicon
 
-# "ICD-10-CM", "BI-RADS", "s/p", "n/v/d", "I&D", "D and C" and "w/" are one word; "9.1" is one; "right-sided" and
-# "knee/hip" are two; possessive 's is dropped
+# "ICD-10-CM", "BI-RADS", "CKD-EPI" (a formula), "ex-smoker", "s/p", "n/v/d", "I&D", "D and C" and "w/" are one word; "9.1" is one;
+# "right-sided" and "knee/hip" are two; possessive 's is dropped
 _WORD = re.compile(
     r"\bicd-?(?:9|10)(?:-?cm|-?pcs)?\b|(?<![^\W_])(?:bi|ti|pi|li|lung|cad|vi|o)-rads(?![^\W_])"
+    r"|(?<![^\W_])(?:ckd-epi|ex-smokers?)(?![^\W_])"
     r"|(?<![^\W_])[a-z](?:/[a-z]){1,2}(?![^\W_/])"
     r"|(?<![^\W_])(?:[a-z]&[a-z]|i ?& ?d|d ?& ?[ce]|t ?& ?a|i and d|d and c|t and a)(?![^\W_])"
     r"|(?<![^\W_])w/|\d+\.\d+|(?<=[^\W_])['’]s(?![^\W_])|[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*",

@@ -23,6 +23,14 @@ _DATED = re.compile(
     r"|\bat (?P<b>[1-4]?\d) (?:weeks?|wks?)\b(?! ?(?:old|ago|post|after|later|follow|of (?:age|life)))",
     re.I,
 )
+#: Before a week: one that is to come or has been, and that of a birth, which the record of the child tells.
+_ELSEWHEN = re.compile(
+    r"\b(?:deliver\w*|induc\w+|until|till|by|from|repeat\w*|recheck\w*|rescan\w*|growth|return\w*|prior|previous\w*|last|plan\w*"
+    r"|schedul\w+|around|after|next|before|will|should|prefers|diagnosed|dx'?d|screen\w*|vaccine|given|section|weekly)\b[^.,;\n]{0,20}$",
+    re.I,
+)
+_BORN = re.compile(r"\b(?:birth|born|delivered|ex|pma|cga|corrected)\b[^.;\n]{0,16}$|\bdelivery: [^.;\n]{0,16}$", re.I)
+_BEFORE = 45  #: characters in which such words are looked for
 _PREGNANT = re.compile(
     r"\b(?:pregnan\w*|g[1-9]p\d|gravida|fetal|fetus|fht|edd|edc|intrauterine|amniotic|prenatal|antenatal|trimester)\b",
     re.I,
@@ -64,7 +72,7 @@ def _is_of_pregnancy(text: str, low: str) -> bool:
 
 
 def weeks(text: str) -> list[Stated]:
-    """Each week named, by place; the latest is the surest, as earlier ones tell how it went."""
+    """Each week named, by place; the latest is the surest, as earlier ones tell how it went, but for those that are to come."""
     low = lowered(text)
     found = []
     if may_tell_weeks(low):
@@ -72,10 +80,12 @@ def weeks(text: str) -> list[Stated]:
     if not found and not _is_of_pregnancy(text, low):
         return []
     found += [(m.start(), m.end(), int(m["a"] or m["b"])) for m in _DATED.finditer(text)]
-    found = [f for f in sorted(found) if 4 <= f[2] <= 44]
-    latest = max((week for _, _, week in found), default=0)
+    before = {start: text[max(0, start - _BEFORE) : start] for start, _, _ in found}
+    found = [f for f in sorted(found) if 4 <= f[2] <= 44 and not _BORN.search(before[f[0]])]
+    own = [f for f in found if not _ELSEWHEN.search(before[f[0]])]
+    latest = max((week for _, _, week in own or found), default=0)
     out: dict[str, Stated] = {}
-    for start, end, week in found:
+    for start, end, week in own or found:
         code = "Z3A01" if week < FIRST else "Z3A49" if week > LAST else f"Z3A{week:02d}"
         out.setdefault(code, Stated(start, end, code, 1.0 if week == latest else 0.7, True))
     return sorted(out.values())
