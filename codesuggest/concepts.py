@@ -306,6 +306,11 @@ def _of_other_times(
     return {c: own for own in alike.values() if len(own) > 1 for c in own}
 
 
+def _is_other(title: str) -> bool:
+    """Whether a title leaves open what it means but what it does not."""
+    return bool(re.search(r"^other\b|\bother specified\b|\belsewhere classified\b", title.lower()))
+
+
 def build(
     entries: Sequence[Entry],
     forms_of: Callable[[str], tuple[str, ...]],
@@ -338,7 +343,9 @@ def build(
         if not e.billable or i in children:
             target = default_child(i, entries, children)
             if target >= 0:
-                rows += [(concept_of[target], header, t) for t in (trimmed(e.title), *e.terms, *e.indexed) if t]
+                # "Other hypertension" above a lone "Resistant hypertension" is no name of it
+                own = () if _is_other(e.title) and not _is_other(entries[target].title) else (trimmed(e.title),)
+                rows += [(concept_of[target], header, t) for t in (*own, *e.terms, *e.indexed) if t]
             elif any(_extension(entries[c], entries) for c in children.get(i, [])):
                 first = children[i][0]
                 rows += [(concept_of[first], 2, t) for t in e.terms]
@@ -376,9 +383,7 @@ def build(
             side=np.array([m[1] for m in flat], np.int8),
             extension=np.array([ord(m[2]) if m[2] else 0 for m in flat], np.uint8),
             route=np.array(route, np.int8),
-            other=np.array(
-                [bool(re.search(r"^other\b|\bother specified\b|\belsewhere classified\b", t)) for t in lowered], bool
-            ),
+            other=np.array([_is_other(t) for t in titles], bool),
             vague=np.array(["unspecified" in t for t in lowered], bool),
             term_concept=np.array(term_concept, np.int32),
             term_kind=np.array(term_kind, np.int8),

@@ -149,8 +149,11 @@ FEATURES: tuple[str, ...] = (
     "rival:excluded",
     "rival:excluded_elsewhere",
     *REGIMEN_FEATURES,
+    "code:other_by_title",
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
+_TITLES = [COLUMN[f"kind:{kind}"] for kind in ("title", "trimmed", "header")]
+_NAMES = [COLUMN[f"kind:{kind}"] for kind in ("inclusion", "idiom", "abbreviation")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,6 +461,9 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     route = concepts.route.take(ids)
     sheet.put("code:other", concepts.other.take(ids))
     sheet.put("code:unspecified", concepts.vague.take(ids))
+    # "constipation" says all of "other constipation" and does not mean it; what an inclusion term or a wording names is meant
+    by_title, by_name = (sheet.x[:, columns].any(1) for columns in (_TITLES, _NAMES))
+    sheet.put("code:other_by_title", concepts.other.take(ids) & by_title & ~by_name)
     sheet.put("code:personal_history", route == 2)
     sheet.put("code:family_history", route == 1)
     title = static.title_term.take(ids)

@@ -209,6 +209,13 @@ def test_the_header_names_its_default_child() -> None:
     assert "sugar" not in terms_of(system, concepts, "E11.2")
 
 
+def test_a_header_of_others_does_not_name_a_lone_child() -> None:
+    system, concepts, _ = built(("K50.1", "Other ague"), ("K50.10", "Stubborn ague"))
+    assert "Other ague" not in terms_of(system, concepts, "K50.10")
+    system, concepts, _ = built(("K50.1", "Ague"), ("K50.10", "Stubborn fever"))
+    assert "Ague" in terms_of(system, concepts, "K50.10")
+
+
 def test_routes() -> None:
     system, concepts, _ = built(
         ("Z80.3", "Family history of malignant neoplasm of breast"),

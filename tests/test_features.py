@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codesuggest.features import _best_of, _numbered
+from codesuggest import CodeSuggester
+from codesuggest.features import COLUMN, _best_of, _numbered
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from([-0.5, 0.0, 0.25, 1.0])), max_size=20)
 
@@ -28,3 +29,14 @@ def test_the_first_of_the_best_of_each_row(pairs: list[tuple[int, float]]) -> No
         own = [i for i, (of, _) in enumerate(pairs) if of == r]
         expected.append(max(own, key=lambda i: (pairs[i][1], -i), default=-1))
     assert _best_of(row, values, 7).tolist() == expected
+
+
+def test_a_code_for_others_that_only_its_title_names(starter: CodeSuggester) -> None:
+    engine = starter.engines["icd10cm"]
+    reading = starter.reader.read("Assessment:\n- constipation\n- pineal cyst")
+    _, table = engine.candidates(reading, engine.system.billable_on(), inpatient=False, top=30, floor=0.45)
+    column = table.x[:, COLUMN["code:other_by_title"]].tolist()
+    found = {engine.system.code(int(c)): value for c, value in zip(table.code, column, strict=True)}
+    assert found["K59.09"] == 1  # other constipation
+    assert found["K59.00"] == 0  # constipation, unspecified
+    assert found["G93.89"] == 0  # other disorders of brain, which a wording of ours names
