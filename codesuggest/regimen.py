@@ -32,6 +32,7 @@ REGIMEN_FEATURES = (
     "regimen:places",
 )
 _COLUMN = {name: i for i, name in enumerate(REGIMEN_FEATURES)}
+_OF_GROUP = np.array([_COLUMN.get(f"regimen:in_{group}", -1) for group in GROUPS])
 REACH = 45  #: characters before and behind a name in which such words are looked for
 WORDS = 6  #: and how many words
 _WORD = re.compile(r"[a-z][a-z/]*")
@@ -69,17 +70,20 @@ def regimen_features(reading: Reading, first: Ints, last: Ints, segment: Ints, r
     out = np.zeros((n, len(REGIMEN_FEATURES)), np.float32)
     start, end = reading.words.start, reading.words.end
     seen: dict[tuple[int, int], list[int]] = {}
-    told = np.zeros((len(row), len(REGIMEN_FEATURES)), np.float32)
-    for h, span in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-        if span not in seen:
-            near, behind = beside(reading.text, int(start[span[0]]), int(end[span[1]]))
+    rows: list[int] = []
+    columns: list[int] = []
+    for of, *span in zip(row.tolist(), first.tolist(), last.tolist(), strict=True):
+        said = seen.get(key := (span[0], span[1]))
+        if said is None:
+            near, behind = beside(reading.text, int(start[key[0]]), int(end[key[1]]))
             found = [f"regimen:before_{near}", *(f"regimen:after_{kind}" for kind in behind)]
-            seen[span] = [_COLUMN[name] for name in found if name in _COLUMN]
-        told[h, seen[span]] = 1
-    group = reading.group.take(segment)
-    for name in _SECTIONS:
-        told[:, _COLUMN[f"regimen:in_{name}"]] = group == GROUPS.index(name)
-    np.maximum.at(out, row, told)
+            said = seen[key] = [_COLUMN[name] for name in found if name in _COLUMN]
+        rows += [of] * len(said)
+        columns += said
+    out[rows, columns] = 1
+    section = _OF_GROUP.take(reading.group.take(segment))
+    known = (section >= 0).nonzero()[0]
+    out[row.take(known), section.take(known)] = 1
     size = len(reading.first) + 1
     places = np.unique(row * size + segment)
     out[:, _COLUMN["regimen:places"]] = np.log1p(np.bincount(places // size, minlength=n))
