@@ -37,7 +37,8 @@ def listed(
     suggested, by default the model's. pinned: bool (rows of the table,), those that are listed and suggested whatever their
     confidence."""
     ranker, system = engine.ranker, engine.system
-    score = ranker.score(table.x)
+    products = ranker.products(table.x)
+    score = ranker.summed(products)
     confidence = ranker.confidence(score)
     best = np.lexsort((table.code, -score))
     if pinned is None:
@@ -50,6 +51,7 @@ def listed(
     evidence = _evidence(reading, engine, hits, table, best, config.evidence_per_suggestion)
     release, site, codes = system.release_on(day), system.site_codes, table.code.take(best).tolist()
     rows = zip(
+        range(len(best)),
         best.tolist(),
         codes,
         system.codes_of(codes),
@@ -57,26 +59,27 @@ def listed(
         table.concept.take(best).tolist(),
         confidence.take(best).tolist(),
         score.take(best).tolist(),
-        ranker.whys(table.x.take(best, 0)),
         strict=True,
     )
+    whys = ranker.whys(products.take(best, 0))
     # a bare laboratory value never suggests (I.A.19, III.B)
     said = {concept for concept, places in evidence.items() if any(e.basis == "text" for e in places)}
     return [
-        Suggestion(
-            system=system.name,
-            release=site.get(number, release) if site else release,
-            code=code,
-            display=title or code,
-            confidence=sure,
-            suggested=(sure >= bar and concept in said) or (pinned is not None and bool(pinned[row])),
-            score=value,
-            intercept=ranker.intercept,
-            why=why,
-            evidence=evidence[concept],
-            undocumented=table.undocumented(row) if engine.axes is not None else (),
+        Suggestion.told_later(
+            system.name,
+            site.get(number, release) if site else release,
+            code,
+            title or code,
+            sure,
+            (sure >= bar and concept in said) or (pinned is not None and bool(pinned[row])),
+            value,
+            ranker.intercept,
+            whys,
+            place,
+            evidence[concept],
+            table.undocumented(row) if engine.axes is not None else (),
         )
-        for row, number, code, title, concept, sure, value, why in rows
+        for place, row, number, code, title, concept, sure, value in rows
     ]
 
 

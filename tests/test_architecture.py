@@ -83,6 +83,7 @@ ORDER = [
     "axes",
     "judged",
     "features",
+    "contributions",
     "rank",
     "charges",
     "charge_scoring",
