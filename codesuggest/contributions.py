@@ -33,7 +33,7 @@ class Contributions(Sequence[Mapping[str, float]]):
     def __init__(self, features: npt.NDArray[np.int64], products: npt.NDArray[np.float64]) -> None:
         """features: int (k,), places in `FEATURES`, ascending, of the columns of products (n, k)."""
         flat = products.ravel()
-        at = flat.nonzero()[0]
+        at = (flat != 0).nonzero()[0]
         self._size = len(products)
         self._held: _Found | _Sorted = features, at.astype(np.int32), flat.take(at)
 

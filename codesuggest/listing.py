@@ -54,8 +54,7 @@ def listed(
         range(len(best)),
         best.tolist(),
         codes,
-        system.codes_of(codes),
-        system.titles_on(codes, day),
+        system.named_on(codes, day),
         table.concept.take(best).tolist(),
         confidence.take(best).tolist(),
         score.take(best).tolist(),
@@ -79,7 +78,7 @@ def listed(
             evidence[concept],
             table.undocumented(row) if engine.axes is not None else (),
         )
-        for place, row, number, code, title, concept, sure, value in rows
+        for place, row, number, (code, title), concept, sure, value in rows
     ]
 
 

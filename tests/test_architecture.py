@@ -38,6 +38,7 @@ ORDER = [
     "pipes.results",
     "codes",
     "codes.titles",
+    "codes.ranges",
     "codes.system",
     "codes.site",
     "codes.licence",
