@@ -116,7 +116,7 @@ def check_codes(
 
 def _may_speak(s: Suggestion) -> bool:
     """Whether a rule may have a word about a code that is merely listed, as of few: as of a witness, or of a bare result."""
-    return s.confidence >= tabular.DOCUMENTED or any(e.basis == "result" for e in s.evidence[:1])
+    return s.confidence >= tabular.DOCUMENTED or s.places.bare()
 
 
 def _suggested(s: Suggestion, table: CodeSystem | None, *, chosen: bool | None = None) -> Line:

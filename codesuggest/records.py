@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import starmap
 from json.encoder import encode_basestring_ascii as _string
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
@@ -95,11 +96,45 @@ class Evidence:
         }
 
     def to_json(self) -> str:
-        return (
-            f'{{"start":{self.start},"end":{self.end},"section":{_string_or_null(self.section)},'
-            f'"assertion":{_string(self.assertion)},"term":{_string(self.term)},"basis":{_string(self.basis)},'
-            f'"cue":{self.cue.to_json() if self.cue else "null"}}}'
-        )
+        return _evidence_json(self.start, self.end, self.section, self.assertion, self.term, self.basis, self.cue)
+
+
+#: The fields of an `Evidence`.
+EvidenceRow = tuple[int, int, str | None, str, str, str, Cue | None]
+
+
+def _evidence_json(
+    start: int, end: int, section: str | None, assertion: str, term: str, basis: str, cue: Cue | None
+) -> str:
+    return (
+        f'{{"start":{start},"end":{end},"section":{_string_or_null(section)},"assertion":{_string(assertion)},'
+        f'"term":{_string(term)},"basis":{_string(basis)},"cue":{cue.to_json() if cue else "null"}}}'
+    )
+
+
+class Places:
+    """The evidence of a suggestion, which all codes of its concept share: rows, until somebody reads the records."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, held: list[EvidenceRow] | tuple[Evidence, ...]) -> None:
+        self._held = held
+
+    def records(self) -> tuple[Evidence, ...]:
+        held = self._held
+        if isinstance(held, list):
+            held = self._held = tuple(starmap(Evidence, held))
+        return held
+
+    def bare(self) -> bool:
+        """Whether the first of them is a bare laboratory value."""
+        held = self._held
+        return bool(held) and (held[0][5] if isinstance(held, list) else held[0].basis) == "result"
+
+    def to_json(self) -> str:
+        held = self._held
+        own = starmap(_evidence_json, held) if isinstance(held, list) else map(Evidence.to_json, held)
+        return f"[{','.join(own)}]"
 
 
 class Whys(Protocol):
@@ -111,21 +146,24 @@ class Whys(Protocol):
 
 
 class _ToldLater:
-    """A record without `why` until somebody asks for it, as few do: it is a row of `_whys`."""
+    """A suggestion without `why` and `evidence` until somebody asks for them, as few do."""
 
-    __slots__ = ("_row", "_whys")
+    __slots__ = ("_places", "_row", "_whys")
     if TYPE_CHECKING:
+        _places: Places
         _row: int
         _whys: Whys | None
     else:  # to mypy it would allow every attribute
 
         def __getattr__(self, name: str) -> Any:
-            if name != "why":
+            if name == "evidence":
+                object.__setattr__(self, name, self._places.records())
+            elif name != "why":
                 raise AttributeError(f"a {type(self).__name__} has no {name}", name=name, obj=self)
-            if (whys := self._whys) is not None:
-                object.__setattr__(self, "why", whys[self._row])
+            elif (whys := self._whys) is not None:
+                object.__setattr__(self, name, whys[self._row])
                 object.__setattr__(self, "_whys", None)  # last: another thread may ask at the same time
-            return object.__getattribute__(self, "why")
+            return object.__getattribute__(self, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +196,10 @@ class Suggestion(_ToldLater):
         intercept: float,
         whys: Whys,
         row: int,
-        evidence: tuple[Evidence, ...],
+        places: Places,
         undocumented: tuple[str, ...],
     ) -> Suggestion:
-        """The same with `why=whys[row]`, which is asked for when somebody reads it. A note has 50 of them and more."""
+        """The same with `why=whys[row]` and `evidence=places.records()`, made when somebody reads them. A note has 50 and more."""
         made, put = object.__new__(cls), object.__setattr__
         put(made, "system", system)
         put(made, "release", release)
@@ -173,9 +211,15 @@ class Suggestion(_ToldLater):
         put(made, "intercept", intercept)
         put(made, "_whys", whys)
         put(made, "_row", row)
-        put(made, "evidence", evidence)
+        put(made, "_places", places)
         put(made, "undocumented", undocumented)
         return made
+
+    @property
+    def places(self) -> Places:
+        """Its evidence, to be asked without making it."""
+        held: Places | None = getattr(self, "_places", None)
+        return Places(self.evidence) if held is None else held
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -201,7 +245,7 @@ class Suggestion(_ToldLater):
             f'"display":{_string(self.display)},"confidence":{_number(self.confidence)},'
             f'"suggested":{"true" if self.suggested else "false"},"score":{_number(self.score)},'
             f'"intercept":{_number(self.intercept)},'
-            f'"why":{why},"evidence":[{",".join([e.to_json() for e in self.evidence])}]{more}}}'
+            f'"why":{why},"evidence":{self.places.to_json()}{more}}}'
         )
 
 

@@ -91,6 +91,7 @@ ORDER = [
     "engine",
     "site_words",
     "listing",
+    "withheld",
     "specificity",
     "rules",
     "rules.said",

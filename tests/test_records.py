@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from codesuggest.contributions import Contributions
 from codesuggest.features import FEATURES
-from codesuggest.records import ASSERTIONS, Caution, Cue, Evidence, Finding, NoteResult, Suggestion, Withheld
+from codesuggest.records import ASSERTIONS, Caution, Cue, Evidence, Finding, NoteResult, Places, Suggestion, Withheld
 
 #: Contributions of a first and of a second code to their scores.
 WHYS = np.array([[0.0, 1.5, -2.0], [0.25, 0.0, 1 / 3]])
@@ -26,23 +26,15 @@ PLAIN = Suggestion(
 )  # fmt: skip
 
 
+def places() -> Places:
+    return Places([(3, 11, "assessment", "affirmed", "knee OA", "text", None)])
+
+
 def told_later(row: int = 0) -> Suggestion:
     """As `PLAIN`, before anybody asked why."""
     p, whys = PLAIN, Contributions(np.arange(3), WHYS)
-    return Suggestion.told_later(
-        p.system,
-        p.release,
-        p.code,
-        p.display,
-        p.confidence,
-        p.suggested,
-        p.score,
-        p.intercept,
-        whys,
-        row,
-        p.evidence,
-        (),
-    )
+    told = p.system, p.release, p.code, p.display, p.confidence, p.suggested, p.score, p.intercept
+    return Suggestion.told_later(*told, whys, row, places(), ())
 
 
 @pytest.mark.parametrize(
@@ -75,9 +67,8 @@ def test_a_why_is_made_once_and_stays() -> None:
 def test_threads_that_ask_at_once_are_all_answered() -> None:
     made = [told_later() for _ in range(400)]
     with ThreadPoolExecutor(8) as pool:
-        told = [list(pool.map(lambda s: s.why, made)) for _ in range(2)]
-        told += zip(*pool.map(lambda s: (s.why, s.why), made), strict=True)
-    assert all(why == PLAIN.why for each in told for why in each)
+        told = [pool.submit(lambda one: (one.why, one.evidence), one) for one in made for _ in range(4)]
+    assert all(asked.result() == (PLAIN.why, PLAIN.evidence) for asked in told)
 
 
 def test_a_suggestion_has_nothing_else_and_stays_as_it_is() -> None:
@@ -88,6 +79,17 @@ def test_a_suggestion_has_nothing_else_and_stays_as_it_is() -> None:
         one.why = {}  # type: ignore[misc]
     with pytest.raises(TypeError, match="unhashable"):
         hash(one)
+
+
+def test_evidence_is_made_once_for_all_that_share_it() -> None:
+    held = places()
+    assert not held.bare() and Places(PLAIN.evidence).records() is PLAIN.evidence
+    assert held.to_json() == Places(PLAIN.evidence).to_json()
+    assert held.records() == PLAIN.evidence and held.records() is held.records()
+    assert Places([(0, 3, None, "affirmed", "low potassium", "result", None)]).bare() and not Places(()).bare()
+    one = told_later()
+    assert one.places is one.places and one.places.records() is one.evidence
+    assert PLAIN.places.records() is PLAIN.evidence
 
 
 # ---- JSON

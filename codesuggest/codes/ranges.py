@@ -25,7 +25,9 @@ class NoteRanges:
         self._of_kind: dict[str, dict[int, list[_Run]]] = {}
         self._over: dict[tuple[str, int], list[_Run]] = {}
 
-    def named(self, kind: str, indices: Iterable[int], among: Iterable[int] | None = None) -> list[tuple[int, int, int]]:
+    def named(
+        self, kind: str, indices: Iterable[int], among: Iterable[int] | None = None
+    ) -> list[tuple[int, int, int]]:
         """(i, j, note) for each note of a kind over code `i` that names code `j`, sorted; see `CodeSystem.named_in_notes`."""
         owners = sorted(set(indices))
         wanted = owners if among is None else sorted(set(among))
