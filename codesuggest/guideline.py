@@ -74,7 +74,12 @@ def check(
     12 suggested codes take about 1 ms; the first call, which reads the tables of rules, 30 ms.
     """
     encounter = _encounter(setting, service_date, document_type, age, sex)
-    lines = [_suggested(s, systems.get(s.system)) for s in suggestions if s.suggested or _may_speak(s)]
+    # of what is merely listed the rules look at witnesses of what the note documents, and at what rests on a bare result
+    results = said is None or said.has_results
+    heard = [
+        s for s in suggestions if s.suggested or s.confidence >= tabular.DOCUMENTED or (results and s.places.bare())
+    ]
+    lines = [_suggested(s, systems.get(s.system)) for s in heard]
     return findings(Case(lines, encounter, ("note",), said, edits))
 
 
@@ -112,11 +117,6 @@ def check_codes(
     rest = [_suggested(s, systems.get(s.system), chosen=False) for key, s in of_note.items() if key not in claimed]
     scopes = ["claim", *(["order"] if ordered else []), *(["note"] if listed is not None else [])]
     return findings(Case([*lines, *rest], encounter, scopes, said, edits))
-
-
-def _may_speak(s: Suggestion) -> bool:
-    """Whether a rule may have a word about a code that is merely listed, as of few: as of a witness, or of a bare result."""
-    return s.confidence >= tabular.DOCUMENTED or s.places.bare()
 
 
 def _suggested(s: Suggestion, table: CodeSystem | None, *, chosen: bool | None = None) -> Line:

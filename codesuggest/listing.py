@@ -6,7 +6,7 @@ encounter) rest on the same matches and share their evidence.
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,7 @@ def listed(
         table.concept.take(best).tolist(),
         confidence.take(best).tolist(),
         score.take(best).tolist(),
+        table.undocumented(best) if engine.axes is not None else repeat((), len(best)),
         strict=True,
     )
     whys = ranker.whys(products.take(best, 0))
@@ -80,9 +81,9 @@ def listed(
             whys,
             n,
             places[concept],
-            table.undocumented(row) if engine.axes is not None else (),
+            left_open,
         )
-        for n, row, number, (code, title), concept, sure, value in rows
+        for n, row, number, (code, title), concept, sure, value, left_open in rows
     ]
     return suggestions, spans
 
@@ -122,7 +123,7 @@ def _places(
 ) -> tuple[dict[int, Places], set[int], Spans]:
     """By concept of the rows the places it rests on: the best first, none inside another, at most `most`. Then the concepts that
     words speak for, not only laboratory values; and the spans of all places."""
-    wanted, concepts = np.unique(table.concept.take(rows)), engine.concepts
+    wanted, concepts = np.array(sorted({*table.concept.take(rows).tolist()}), np.int32), engine.concepts
     own, slot = evidence_hits(table, hits, concepts.term_concept, wanted)
     start, end = reading.words.start.take(hits.first.take(own)), reading.words.end.take(hits.last.take(own))
     taken: list[list[tuple[int, int]]] = [[] for _ in range(len(wanted))]
