@@ -121,11 +121,7 @@ def _foreign(text: str, language: str) -> Caution | None:
     of_word, names = _function_words()
     if language not in names:
         return None
-    looked_at = " ".join(_stretches(text))
-    if looked_at.isascii():  # the same in half of the time
-        words = looked_at.encode("ascii").translate(_SMALL_LETTERS).decode("ascii").split()
-    else:
-        words = _LETTERS.findall(looked_at.lower())
+    words = _words(" ".join(_stretches(text)))
     counts = Counter(chain.from_iterable(filter(None, map(of_word.get, words))))
     own = counts.pop(language, 0)
     other = max(counts, key=lambda name: (counts[name], name), default="")
@@ -136,6 +132,13 @@ def _foreign(text: str, language: str) -> Caution | None:
     return Caution(
         "language", f"reads like {names[other]}; the model knows {names[language]}", round(ahead, 3), FOREIGN
     )
+
+
+def _words(text: str) -> list[str]:
+    """Runs of letters, made small."""
+    if text.isascii():  # the same in half of the time
+        return text.encode("ascii").translate(_SMALL_LETTERS).decode("ascii").split()
+    return _LETTERS.findall(text.lower())
 
 
 def _stretches(text: str) -> Sequence[str]:
