@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -176,9 +177,12 @@ class Table:
     witness: Ints
     company: Company | None = None
 
-    def undocumented(self, row: int) -> tuple[str, ...]:
-        """Axes of an ICD-10-PCS code whose value the note does not tell, () in any other system."""
-        return tuple(axis for axis in pcs.OPEN if self.x[row, COLUMN[f"axis:{axis}_open"]])
+    def undocumented(self, rows: Ints) -> list[tuple[str, ...]]:
+        """Of each row the axes of an ICD-10-PCS code whose value the note does not tell, () in any other system."""
+        return [tuple(compress(pcs.OPEN, told)) for told in self.x[rows[:, None], _LEFT_OPEN].tolist()]
+
+
+_LEFT_OPEN = [COLUMN[f"axis:{axis}_open"] for axis in pcs.OPEN]
 
 
 def features(

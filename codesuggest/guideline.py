@@ -74,7 +74,12 @@ def check(
     12 suggested codes take about 1 ms; the first call, which reads the tables of rules, 30 ms.
     """
     encounter = _encounter(setting, service_date, document_type, age, sex)
-    lines = [_suggested(s, systems.get(s.system)) for s in suggestions]
+    # of what is merely listed the rules look at witnesses of what the note documents, and at what rests on a bare result
+    results = said is None or said.has_results
+    heard = [
+        s for s in suggestions if s.suggested or s.confidence >= tabular.DOCUMENTED or (results and s.places.bare())
+    ]
+    lines = [_suggested(s, systems.get(s.system)) for s in heard]
     return findings(Case(lines, encounter, ("note",), said, edits))
 
 

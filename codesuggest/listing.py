@@ -6,6 +6,7 @@ encounter) rest on the same matches and share their evidence.
 
 from __future__ import annotations
 
+from itertools import accumulate, repeat
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from codesuggest.config import SuggestConfig
 from codesuggest.engine import Engine
 from codesuggest.features import Table
 from codesuggest.note import Reading
-from codesuggest.records import ASSERTIONS, Evidence, Suggestion
+from codesuggest.records import ASSERTIONS, Places, Suggestion
 from codesuggest.retrieve import Hits
 
 Ints = npt.NDArray[Any]
+#: Starts and ends of stretches of a text, code points, end exclusive, int (n,) both.
+Spans = tuple[Ints, Ints]
 
 
 def listed(
@@ -32,12 +35,15 @@ def listed(
     limit: int,
     threshold: float | None,
     pinned: npt.NDArray[np.bool_] | None = None,
-) -> list[Suggestion]:
-    """The `limit` best candidates, best first, ties by code. threshold: confidence in [0, 1] from which one counts as
-    suggested, by default the model's. pinned: bool (rows of the table,), those that are listed and suggested whatever their
-    confidence."""
+) -> tuple[list[Suggestion], Spans]:
+    """The `limit` best candidates, best first, ties by code; and the spans of all of their evidence.
+
+    threshold: confidence in [0, 1] from which one counts as suggested, by default the model's. pinned: bool (rows of the table,),
+    those that are listed and suggested whatever their confidence.
+    """
     ranker, system = engine.ranker, engine.system
-    score = ranker.score(table.x)
+    products = ranker.products(table.x)
+    score = ranker.summed(products)
     confidence = ranker.confidence(score)
     best = np.lexsort((table.code, -score))
     if pinned is None:
@@ -47,37 +53,39 @@ def listed(
         held = pinned[best]
         best = best[held | (np.cumsum(~held) <= limit - held.sum())][:limit]
     bar = ranker.threshold if threshold is None else threshold
-    evidence = _evidence(reading, engine, hits, table, best, config.evidence_per_suggestion)
+    places, said, spans = _places(reading, engine, hits, table, best, config.evidence_per_suggestion)
     release, site, codes = system.release_on(day), system.site_codes, table.code.take(best).tolist()
     rows = zip(
+        range(len(best)),
         best.tolist(),
         codes,
-        system.codes_of(codes),
-        system.titles_on(codes, day),
+        system.named_on(codes, day),
         table.concept.take(best).tolist(),
         confidence.take(best).tolist(),
         score.take(best).tolist(),
-        ranker.whys(table.x.take(best, 0)),
+        table.undocumented(best) if engine.axes is not None else repeat((), len(best)),
         strict=True,
     )
-    # a bare laboratory value never suggests (I.A.19, III.B)
-    said = {concept for concept, places in evidence.items() if any(e.basis == "text" for e in places)}
-    return [
-        Suggestion(
-            system=system.name,
-            release=site.get(number, release) if site else release,
-            code=code,
-            display=title or code,
-            confidence=sure,
-            suggested=(sure >= bar and concept in said) or (pinned is not None and bool(pinned[row])),
-            score=value,
-            intercept=ranker.intercept,
-            why=why,
-            evidence=evidence[concept],
-            undocumented=table.undocumented(row) if engine.axes is not None else (),
+    whys = ranker.whys(products.take(best, 0))
+    suggestions = [
+        Suggestion.told_later(
+            system.name,
+            site.get(number, release) if site else release,
+            code,
+            title or code,
+            sure,
+            # a bare laboratory value never suggests (I.A.19, III.B)
+            (sure >= bar and concept in said) or (pinned is not None and bool(pinned[row])),
+            value,
+            ranker.intercept,
+            whys,
+            n,
+            places[concept],
+            left_open,
         )
-        for row, number, code, title, concept, sure, value, why in rows
+        for n, row, number, (code, title), concept, sure, value, left_open in rows
     ]
+    return suggestions, spans
 
 
 def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> tuple[Ints, Ints]:
@@ -110,49 +118,42 @@ def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> t
     return own.take(order), slot.take(order)
 
 
-def _evidence(
+def _places(
     reading: Reading, engine: Engine, hits: Hits, table: Table, rows: Ints, most: int
-) -> dict[int, tuple[Evidence, ...]]:
-    """By concept of the rows the places it rests on: the best first, none inside another, at most `most`."""
-    wanted, concepts = np.unique(table.concept.take(rows)), engine.concepts
+) -> tuple[dict[int, Places], set[int], Spans]:
+    """By concept of the rows the places it rests on: the best first, none inside another, at most `most`. Then the concepts that
+    words speak for, not only laboratory values; and the spans of all places."""
+    wanted, concepts = np.array(sorted({*table.concept.take(rows).tolist()}), np.int32), engine.concepts
     own, slot = evidence_hits(table, hits, concepts.term_concept, wanted)
-    segment = hits.segment.take(own)
-    spans = zip(
-        slot.tolist(),
-        reading.words.start.take(hits.first.take(own)).tolist(),
-        reading.words.end.take(hits.last.take(own)).tolist(),
-        strict=True,
-    )
+    start, end = reading.words.start.take(hits.first.take(own)), reading.words.end.take(hits.last.take(own))
     taken: list[list[tuple[int, int]]] = [[] for _ in range(len(wanted))]
     kept = []
-    for n, (number, a, b) in enumerate(spans):
+    for n, (number, a, b) in enumerate(zip(slot.tolist(), start.tolist(), end.tolist(), strict=True)):
         places = taken[number]
         if len(places) < most:
-            for start, end in places:
-                if a < end and start < b:
+            for first, last in places:
+                if a < last and first < b:
                     break
             else:
                 places.append((a, b))
                 kept.append(n)
     at = np.array(kept, np.int64)
-    own, slot, segment = own.take(at), slot.take(at), segment.take(at)
-    # those kept of a concept stand in the order of its spans
-    pairs = [span for places in taken for span in places]
-    columns = (slot, segment, reading.status.take(segment), reading.derived.take(segment), reading.cue.take(segment))
-    terms = concepts.texts(hits.term.take(own))
-    found: list[list[Evidence]] = [[] for _ in range(len(wanted))]
-    for (a, b), term, number, part, status, derived, cue in zip(
-        pairs, terms, *(column.tolist() for column in columns), strict=True
-    ):
-        found[number].append(
-            Evidence(
-                start=a,
-                end=b,
-                section=reading.section[part],
-                assertion=ASSERTIONS[status],
-                term=term,
-                basis="result" if derived else "text",
-                cue=reading.cues[cue] if cue >= 0 else None,
-            )
+    own, start, end = own.take(at), start.take(at), end.take(at)
+    segment = hits.segment.take(own)
+    derived, cues = reading.derived.take(segment), (*reading.cues, None)
+    made = list(
+        zip(
+            start.tolist(),
+            end.tolist(),
+            map(reading.section.__getitem__, segment.tolist()),
+            map(ASSERTIONS.__getitem__, reading.status.take(segment).tolist()),
+            concepts.texts(hits.term.take(own)),
+            map(("text", "result").__getitem__, derived.tolist()),
+            map(cues.__getitem__, reading.cue.take(segment).tolist()),  # -1 for none
+            strict=True,
         )
-    return {concept: tuple(places) for concept, places in zip(wanted.tolist(), found, strict=True)}
+    )
+    # those kept of a concept stand together
+    stop = list(accumulate(map(len, taken)))
+    shared = {c: Places(made[b - len(own) : b]) for c, own, b in zip(wanted.tolist(), taken, stop, strict=True)}
+    return shared, set(wanted.take(slot.take(at)).compress(~derived).tolist()), (start, end)

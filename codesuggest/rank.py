@@ -6,14 +6,13 @@ confidence = piecewise-linear map of the score through stored knots, increasing,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from codesuggest.company import COMPANY_FEATURES
+from codesuggest.contributions import Contributions
 from codesuggest.features import COLUMN, FEATURES, Table
 from codesuggest.retrieve import Hits
 
@@ -149,49 +148,33 @@ class Ranker:
         rivals(table, hits, _linear(table.x, self.first, self.first_intercept))
 
     def score(self, x: Floats) -> npt.NDArray[np.float64]:
-        return _linear(x, self.weights, self.intercept)
+        return self.summed(self.products(x))
 
     def confidence(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.asarray(np.interp(score, self.knots_score, self.knots_confidence))
 
-    def whys(self, x: Floats) -> list[Mapping[str, float]]:
-        """Contributions of each candidate (n, F), largest first; with the intercept they sum to its score."""
-        used = self.weights.nonzero()[0]
-        parts = x.take(used, 1).astype(np.float64)
-        parts *= self.weights.take(used)
-        flat = parts.ravel()
-        at = flat.nonzero()[0]
-        value, (row, column) = flat.take(at), np.divmod(at, max(1, len(used)))
-        order = _by_size(row, value)
-        names, values = _NAMES.take(used.take(column.take(order))).tolist(), value.take(order).tolist()
-        ends = row.searchsorted(np.arange(len(x) + 1)).tolist()
-        return [dict(zip(names[a:b], values[a:b], strict=True)) for a, b in pairwise(ends)]
+    def products(self, x: Floats) -> npt.NDArray[np.float64]:
+        """What each feature with a weight adds to the score of candidates (n, F): float64 (n, features with a weight)."""
+        return _products(x, self.weights)
 
+    def summed(self, products: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The score of the candidates of some `products`."""
+        return np.asarray(self.intercept + products.sum(1))
 
-_NAMES = np.array(FEATURES, object)
-_ROW_BITS = 20
-
-
-def _by_size(row: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Order by row and, within one, by size, the largest first; equal ones as they stand. row: ascending."""
-    if len(row) and int(row[-1]) < 1 << _ROW_BITS - 1:
-        # one whole number to sort by is quicker than two columns: the bits of a positive float ascend with it. The last bits have
-        # no room: two that are alike but for them are looked at again.
-        falling = np.abs(value).view(np.int64) >> _ROW_BITS
-        key = row << (63 - _ROW_BITS)
-        key -= falling
-        order = key.argsort()
-        key = key.take(order)
-        if not (key[1:] == key[:-1]).any():
-            return order
-    return np.lexsort((-np.abs(value), row))
+    def whys(self, products: npt.NDArray[np.float64]) -> Contributions:
+        """Contributions to the score of the candidates of some `products`."""
+        return Contributions(self.weights.nonzero()[0], products)
 
 
 def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> npt.NDArray[np.float64]:
-    # not a BLAS product, whose order of summation depends on threads and shape; over the features with a weight only, so
-    # that a feature a model does not know moves no bit of its scores
+    # not a BLAS product, whose order of summation depends on threads and shape
+    return np.asarray(intercept + _products(x, weights).sum(1))
+
+
+def _products(x: Floats, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    # over the features with a weight only, so that a feature a model does not know moves no bit of its scores
     used = weights.nonzero()[0]
     # in rows, as `x[:, used]` is not: the order of summation follows the layout, and `take` needs half of the time
     parts = x.take(used, 1).astype(np.float64)
     parts *= weights.take(used)
-    return np.asarray(intercept + parts.sum(1))
+    return parts

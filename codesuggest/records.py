@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import starmap
+from json.encoder import encode_basestring_ascii as _string
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Protocol
 
 SCHEMA = 1  #: version of the JSON contract; keys are added, never renamed
 
@@ -29,6 +32,18 @@ WITHHELD_REASONS = (
 )
 
 
+# ensure_ascii keeps lone surrogates of a damaged note writable, and the line one line
+_written = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+def _string_or_null(value: str | None) -> str:
+    return "null" if value is None else _string(value)
+
+
+def _number(value: float) -> str:
+    return repr(value) if type(value) is float and isfinite(value) else _written(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Cue:
     """The words that decided an assertion."""
@@ -40,6 +55,9 @@ class Cue:
 
     def to_dict(self) -> dict[str, Any]:
         return {"start": self.start, "end": self.end, "status": self.status, "rule": self.rule}
+
+    def to_json(self) -> str:
+        return f'{{"start":{self.start},"end":{self.end},"status":{_string(self.status)},"rule":{_string(self.rule)}}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +95,79 @@ class Evidence:
             "cue": self.cue.to_dict() if self.cue else None,
         }
 
+    def to_json(self) -> str:
+        return _evidence_json(self.start, self.end, self.section, self.assertion, self.term, self.basis, self.cue)
+
+
+#: The fields of an `Evidence`.
+EvidenceRow = tuple[int, int, str | None, str, str, str, Cue | None]
+
+
+def _evidence_json(
+    start: int, end: int, section: str | None, assertion: str, term: str, basis: str, cue: Cue | None
+) -> str:
+    return (
+        f'{{"start":{start},"end":{end},"section":{_string_or_null(section)},"assertion":{_string(assertion)},'
+        f'"term":{_string(term)},"basis":{_string(basis)},"cue":{cue.to_json() if cue else "null"}}}'
+    )
+
+
+class Places:
+    """The evidence of a suggestion, which all codes of its concept share: rows, until somebody reads the records."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, held: list[EvidenceRow] | tuple[Evidence, ...]) -> None:
+        self._held = held
+
+    def records(self) -> tuple[Evidence, ...]:
+        held = self._held
+        if isinstance(held, list):
+            held = self._held = tuple(starmap(Evidence, held))
+        return held
+
+    def bare(self) -> bool:
+        """Whether the first of them is a bare laboratory value."""
+        held = self._held
+        return bool(held) and (held[0][5] if isinstance(held, list) else held[0].basis) == "result"
+
+    def to_json(self) -> str:
+        held = self._held
+        own = starmap(_evidence_json, held) if isinstance(held, list) else map(Evidence.to_json, held)
+        return f"[{','.join(own)}]"
+
+
+class Whys(Protocol):
+    """The contributions of the suggestions of a note, by row (`contributions.Contributions`)."""
+
+    def __getitem__(self, row: int, /) -> Mapping[str, float]: ...
+
+    def written(self, row: int) -> str: ...  # as JSON
+
+
+class _ToldLater:
+    """A suggestion without `why` and `evidence` until somebody asks for them, as few do."""
+
+    __slots__ = ("_places", "_row", "_whys")
+    if TYPE_CHECKING:
+        _places: Places
+        _row: int
+        _whys: Whys | None
+    else:  # to mypy it would allow every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "evidence":
+                object.__setattr__(self, name, self._places.records())
+            elif name != "why":
+                raise AttributeError(f"a {type(self).__name__} has no {name}", name=name, obj=self)
+            elif (whys := self._whys) is not None:
+                object.__setattr__(self, name, whys[self._row])
+                object.__setattr__(self, "_whys", None)  # last: another thread may ask at the same time
+            return object.__getattribute__(self, name)
+
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(_ToldLater):
     """One code for one note. `intercept` plus the sum of the values of `why` is `score`."""
 
     system: str
@@ -95,6 +183,44 @@ class Suggestion:
     #: of ICD-10-PCS: axes whose value the note does not tell ("side", "approach", "device", "qualifier")
     undocumented: tuple[str, ...] = ()
 
+    @classmethod
+    def told_later(
+        cls,
+        system: str,
+        release: str,
+        code: str,
+        display: str,
+        confidence: float,
+        suggested: bool,
+        score: float,
+        intercept: float,
+        whys: Whys,
+        row: int,
+        places: Places,
+        undocumented: tuple[str, ...],
+    ) -> Suggestion:
+        """The same with `why=whys[row]` and `evidence=places.records()`, made when somebody reads them. A note has 50 and more."""
+        made, put = object.__new__(cls), object.__setattr__
+        put(made, "system", system)
+        put(made, "release", release)
+        put(made, "code", code)
+        put(made, "display", display)
+        put(made, "confidence", confidence)
+        put(made, "suggested", suggested)
+        put(made, "score", score)
+        put(made, "intercept", intercept)
+        put(made, "_whys", whys)
+        put(made, "_row", row)
+        put(made, "_places", places)
+        put(made, "undocumented", undocumented)
+        return made
+
+    @property
+    def places(self) -> Places:
+        """Its evidence, to be asked without making it."""
+        held: Places | None = getattr(self, "_places", None)
+        return Places(self.evidence) if held is None else held
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "system": self.system,
@@ -109,6 +235,18 @@ class Suggestion:
             "evidence": [e.to_dict() for e in self.evidence],
             **({"undocumented": list(self.undocumented)} if self.undocumented else {}),
         }
+
+    def to_json(self) -> str:
+        told: Whys | None = getattr(self, "_whys", None)
+        why = _written(dict(self.why)) if told is None else told.written(self._row)
+        more = f',"undocumented":{_written(self.undocumented)}' if self.undocumented else ""
+        return (
+            f'{{"system":{_string(self.system)},"release":{_string(self.release)},"code":{_string(self.code)},'
+            f'"display":{_string(self.display)},"confidence":{_number(self.confidence)},'
+            f'"suggested":{"true" if self.suggested else "false"},"score":{_number(self.score)},'
+            f'"intercept":{_number(self.intercept)},'
+            f'"why":{why},"evidence":{self.places.to_json()}{more}}}'
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +267,12 @@ class Withheld:
             "section": self.section,
             "cue": self.cue.to_dict() if self.cue else None,
         }
+
+    def to_json(self) -> str:
+        return (
+            f'{{"start":{self.start},"end":{self.end},"reason":{_string(self.reason)},'
+            f'"section":{_string_or_null(self.section)},"cue":{self.cue.to_json() if self.cue else "null"}}}'
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,20 +351,9 @@ class NoteResult:
 
     def to_dict(self, *, show_text: bool = False) -> dict[str, Any]:
         """The JSON contract of a batch line. Note text is in it only with `show_text`."""
-        out: dict[str, Any] = {
-            "schema": SCHEMA,
-            "id": self.id,
-            "model": self.model,
-            "setting": self.setting,
-            "service_date": self.service_date,
-            "document_type": self.document_type,
-            "systems": list(self.systems),
-            "suggestions": [s.to_dict() for s in self.suggestions],
-            "withheld": [w.to_dict() for w in self.withheld],
-            "findings": [f.to_dict() for f in self.findings],
-            "cautions": [c.to_dict() for c in self.cautions],
-            "error": None,
-        }
+        before, after = self._around()
+        own = [s.to_dict() for s in self.suggestions], [w.to_dict() for w in self.withheld]
+        out: dict[str, Any] = {**before, "suggestions": own[0], "withheld": own[1], **after}
         if show_text:
             out["text"] = self.text
             for row in out["suggestions"]:
@@ -228,9 +361,29 @@ class NoteResult:
                     e["text"] = (self.text or "")[e["start"] : e["end"]]
         return out
 
+    def _around(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What stands before and after the suggestions and what is withheld."""
+        before = {
+            "schema": SCHEMA,
+            "id": self.id,
+            "model": self.model,
+            "setting": self.setting,
+            "service_date": self.service_date,
+            "document_type": self.document_type,
+            "systems": list(self.systems),
+        }
+        findings, cautions = [f.to_dict() for f in self.findings], [c.to_dict() for c in self.cautions]
+        return before, {"findings": findings, "cautions": cautions, "error": None}
+
     def to_json(self, *, show_text: bool = False) -> str:
-        # ensure_ascii keeps lone surrogates of a damaged note writable, and the line one line
-        return json.dumps(self.to_dict(show_text=show_text), ensure_ascii=True, separators=(",", ":"))
+        """`to_dict` as one line of ASCII. A batch asks it of every note: suggestions and what is withheld, all but some of the
+        line, write themselves, in half of the time."""
+        if show_text:
+            return _written(self.to_dict(show_text=True))
+        before, after = self._around()
+        suggestions = ",".join([s.to_json() for s in self.suggestions])
+        withheld = ",".join([w.to_json() for w in self.withheld])
+        return f'{_written(before)[:-1]},"suggestions":[{suggestions}],"withheld":[{withheld}],{_written(after)[1:]}'
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> NoteResult:
@@ -422,7 +575,7 @@ class EncounterResult:
         }
 
     def to_json(self, *, show_text: bool = False) -> str:
-        return json.dumps(self.to_dict(show_text=show_text), ensure_ascii=True, separators=(",", ":"))
+        return _written(self.to_dict(show_text=show_text))
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> EncounterResult:

@@ -30,7 +30,8 @@ from codesuggest.errors import BatchError
 from codesuggest.note import Reading, check_text
 from codesuggest.records import NoteResult
 from codesuggest.site_words import SiteList
-from codesuggest.suggester import CodeSuggester, overlap
+from codesuggest.suggester import CodeSuggester
+from codesuggest.withheld import overlap
 
 #: Columns of the list of changes: a suggested code of one run that the other did not suggest, beside what took its words.
 CHANGES = ("id", "system", "old_code", "old_confidence", "new_code", "new_confidence", "why")

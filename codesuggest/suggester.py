@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
 
 from codesuggest import guideline, store
 from codesuggest.asked import Asked, among, by_lines, claim_lines
@@ -25,24 +20,18 @@ from codesuggest.config import SuggestConfig
 from codesuggest.encounter import encounter_result, read_pages
 from codesuggest.engine import Engine
 from codesuggest.errors import ModelFormatError, OptionError
-from codesuggest.listing import listed
+from codesuggest.listing import Spans, listed
 from codesuggest.lookup import Lookup
 from codesuggest.note import NoteReader, Reading, check_text
 from codesuggest.pipes.language import DEFAULT
 from codesuggest.pipes.language import language as spoken
 from codesuggest.pipes.phrases import WordReader
-from codesuggest.records import (
-    ClaimLine,
-    EncounterResult,
-    Finding,
-    NoteResult,
-    Suggestion,
-    Withheld,
-)
+from codesuggest.records import ClaimLine, EncounterResult, Finding, NoteResult, Suggestion
 from codesuggest.site_words import SiteList, SiteWords, fit
 from codesuggest.specificity import Specificity, query
 from codesuggest.specificity import explain as explain_axes
 from codesuggest.stages import Trace
+from codesuggest.withheld import spans_of, withheld
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -50,8 +39,6 @@ if TYPE_CHECKING:
 STARTER = "starter"
 #: Service date of a model none of whose tables is named by a day, when nobody gives one: what its codes do not depend on.
 UNDATED = "2026-04-01"
-#: Starts and ends of stretches of a text, code points, end exclusive, int (n,) both.
-Spans = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
 def starter_path() -> Path:
@@ -341,16 +328,18 @@ class CodeSuggester:
         place = asked.setting_for(reading.document_type)
         chosen = asked.systems_for(reading.document_type, self.systems)
         suggestions: list[Suggestion] = []
+        shown: list[Spans] = []
         claimed: list[Spans] = []
         for name in chosen:
             rank = self._rank_lines if by_lines(reading.document_type, name) else self._rank
             limit = asked.limit or self.config.limit
-            ranked, spans = rank(reading, self.engines[name], asked.day, place, limit, asked.threshold)
+            ranked, own, all_of_them = rank(reading, self.engines[name], asked.day, place, limit, asked.threshold)
             suggestions += ranked
-            claimed.append(spans)
+            shown.append(own)
+            claimed.append(all_of_them)
         if self.site_words is not None:
             suggestions = self.site_words.marked(suggestions)
-        withheld = self._withheld(reading, suggestions, claimed, place)
+        kept_back = withheld(reading, shown, claimed, setting=place)
         findings = self.review(reading, suggestions, place, asked)
         return NoteResult(
             model=self.name,
@@ -359,7 +348,7 @@ class CodeSuggester:
             document_type=reading.document_type,
             systems=chosen,
             suggestions=tuple(suggestions),
-            withheld=withheld,
+            withheld=kept_back,
             findings=findings,
             id=id,
             text=text,
@@ -368,8 +357,8 @@ class CodeSuggester:
 
     def _rank(
         self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
-    ) -> tuple[list[Suggestion], Spans]:
-        """The best codes of one system, with what they rest on; and the spans of all matches, listed or not."""
+    ) -> tuple[list[Suggestion], Spans, Spans]:
+        """The best codes of one system; the spans of what they rest on, and those of all matches, listed or not."""
         hits, table = engine.candidates(
             reading,
             engine.suggestible_on(day),
@@ -378,17 +367,17 @@ class CodeSuggester:
             floor=self.config.coverage_floor,
         )
         pinned = None if self.site_words is None else self.site_words.pinned(engine, reading, hits, table)
-        out = listed(
+        out, shown = listed(
             reading, engine, hits, table, self.config, day=day, limit=limit, threshold=threshold, pinned=pinned
         )
         used = table.usable.nonzero()[0]
         first, last = hits.first.take(used), hits.last.take(used)
-        return out, (reading.words.start.take(first), reading.words.end.take(last))
+        return out, shown, (reading.words.start.take(first), reading.words.end.take(last))
 
     def _rank_lines(
         self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
-    ) -> tuple[list[Suggestion], Spans]:
-        """The best codes of a list of charge lines; and the spans of the lines."""
+    ) -> tuple[list[Suggestion], Spans, Spans]:
+        """The best codes of a list of charge lines; the spans of what they rest on, and those of the lines."""
         lines = lines_of(reading.text)
         out = engine.scorer.suggest(
             lines,
@@ -398,28 +387,7 @@ class CodeSuggester:
             threshold=threshold,
             places=self.config.evidence_per_suggestion,
         )
-        return out, (np.array([line.start for line in lines], int), np.array([line.end for line in lines], int))
-
-    def _withheld(
-        self, reading: Reading, suggestions: Sequence[Suggestion], claimed: Sequence[Spans], setting: str
-    ) -> tuple[Withheld, ...]:
-        """Every phrase that no listed suggestion rests on, each with one reason."""
-        phrases = reading.phrases
-        own = np.array([p.start for p in phrases], np.int64), np.array([p.end for p in phrases], np.int64)
-        shown = {id(s.evidence): s.evidence for s in suggestions}.values()  # codes of one concept share it
-        places = [(e.start, e.end) for evidence in shown for e in evidence]
-        evident = touched(own, (np.array([a for a, _ in places], np.int64), np.array([b for _, b in places], np.int64)))
-        matched = [touched(own, spans) for spans in claimed]
-        out: dict[tuple[int, int], Withheld] = {}  # a laboratory value may be a phrase of the text and a finding
-        for n in (~evident).nonzero()[0].tolist():
-            phrase = phrases[n]
-            if (phrase.start, phrase.end) in out:
-                continue
-            reason = phrase.assertion
-            if reason == "affirmed" or (reason == "uncertain" and setting == "inpatient"):
-                reason = "ranked_low" if any(found[n] for found in matched) else "no_match"
-            out[phrase.start, phrase.end] = Withheld(phrase.start, phrase.end, reason, phrase.section, phrase.cue)
-        return tuple(out[span] for span in sorted(out))
+        return out, spans_of([e for s in out for e in s.evidence]), spans_of(lines)
 
     def suggest_encounter(
         self,
@@ -569,7 +537,7 @@ class CodeSuggester:
         for name in dict.fromkeys(line.system for line in lines if line.system in self.engines):
             table = self.tables[name]
             held = {code.code for line in lines if line.system == name and (code := table.get(line.code)) is not None}
-            ranked, _ = self._rank(reading, self.engines[name], day, setting, 100_000, None)
+            ranked, *_ = self._rank(reading, self.engines[name], day, setting, 100_000, None)
             out += [s for n, s in enumerate(ranked) if n < self.config.limit or s.code in held]
         return out
 
@@ -618,27 +586,3 @@ class CodeSuggester:
         bar = engine.ranker.threshold if asked.threshold is None else asked.threshold
         blocked = frozenset() if self.site_words is None else self.site_words.blocked_in(system)
         return Trace(engine, reading, result, hits, table, bar, asked.limit or self.config.limit, blocked)
-
-
-def touched(own: Spans, others: Spans) -> npt.NDArray[np.bool_]:
-    """Which of some stretches share a character with any of the others, bool (n,); as `overlap` for all of them together."""
-    start, end = others
-    if not len(start):
-        return np.zeros(len(own[0]), bool)
-    order = start.argsort()
-    reach = np.maximum.accumulate(end.take(order))
-    before = start.take(order).searchsorted(own[1])
-    return np.asarray((before > 0) & (reach.take(before - 1) > own[0]))
-
-
-def overlap(spans: Iterable[tuple[int, int]]) -> Callable[[int, int], bool]:
-    """A test whether [start, end) shares a character with any of the spans."""
-    ordered = sorted(set(spans))
-    starts = [a for a, _ in ordered]
-    reach = list(accumulate((b for _, b in ordered), max))
-
-    def hit(start: int, end: int) -> bool:
-        before = bisect_left(starts, end) - 1
-        return before >= 0 and reach[before] > start
-
-    return hit

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codesuggest import CodeSuggester, NoteResult, train
-from codesuggest.cautions import TrainedOn, cautions
+from codesuggest.cautions import TrainedOn, _words, cautions
 from codesuggest.coded import CodedDocument, notes_path, read_coded, read_codiesp
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import LexiconError
@@ -129,6 +132,11 @@ def test_no_note_of_the_corpus_is_called_foreign(starter: CodeSuggester) -> None
     for d in notes:
         found = cautions(starter.reader.read(d.text, d.document_type), like, language="en", found=True)
         assert found == (), d.id
+
+
+@given(st.text() | st.text(st.characters(max_codepoint=127)))
+def test_words_are_runs_of_letters(text: str) -> None:
+    assert _words(text) == re.findall(r"[^\W\d_]+", text.lower())
 
 
 def test_every_spanish_case_is(starter: CodeSuggester, DATA: Path) -> None:

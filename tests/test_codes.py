@@ -784,7 +784,11 @@ def test_named_in_notes_is_what_the_notes_cover(chosen: list[int], kind: str) ->
     system = CodeSystem.from_rows(
         rows, name="icd10cm", release="2026-01-01", groups=[GroupRow("A00-B99", "All", -1, (block,))]
     )
-    found = [(i, j, system.note_of(m)) for i, j, m in system.named_in_notes(kind, chosen)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("codesuggest.codes.ranges._MOST", 2)  # what is kept begins anew, and says the same
+        again = [system.named_in_notes(kind, chosen) for _ in range(3)]
+    assert again[0] == again[1] == again[2] == sorted(again[0])
+    found = [(i, j, system.note_of(m)) for i, j, m in again[0]]
     slow = {
         (i, j, (note.at, note.text))
         for i in chosen

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import built
+from conftest import NOTES, built
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,10 +26,11 @@ from codesuggest.codes import CodeRow, Note, Range
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import OptionError
-from codesuggest.guideline import RULES_FILE, SEVERITIES, Said, check, check_codes, read_rules
+from codesuggest.guideline import RULES_FILE, SETTINGS, SEVERITIES, Said, _suggested, check, check_codes, read_rules
 from codesuggest.note import Reading
 from codesuggest.pipes.lexicon import LexiconError
 from codesuggest.records import ASSERTIONS, ClaimLine, Evidence, Finding, Suggestion
+from codesuggest.rules.registry import Case, Encounter, findings
 from codesuggest.suggester import CodeSuggester
 
 DATA = Path(os.environ.get("CODESUGGEST_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
@@ -1097,3 +1098,19 @@ def test_a_rule_without_a_row_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rules.tsv").write_text("\n".join(x for x in lines if not x.startswith("duplicate")), encoding="utf-8")
     with pytest.raises(LexiconError, match="no row for duplicate"):
         read_rules(tmp_path / "rules.tsv")
+
+
+def test_nothing_is_missed_of_codes_that_are_merely_listed(starter: CodeSuggester) -> None:
+    """`check` leaves out what no rule may speak of; beside it the rules over all that is listed."""
+    seen = 0
+    for file in sorted(NOTES.glob("*.txt"))[::12]:
+        text = file.read_text(encoding="utf-8")
+        for setting in SETTINGS:
+            result = starter.suggest(text, setting=setting, threshold=0.3, limit=200)
+            said = Said(starter.reader.read(text), starter.reader.forms_of)
+            lines = [_suggested(s, starter.tables[s.system]) for s in result.suggestions]
+            day = int(result.service_date.replace("-", ""))
+            every = findings(Case(lines, Encounter(setting, day, result.document_type), ("note",), said))
+            assert result.findings == every
+            seen += sum(f.rule in ("result_only", "additional_documented") for f in every)
+    assert seen

@@ -79,10 +79,15 @@ def test_each_side_of_october(both: CodeSystem, code: str, before: str, after: s
         assert bool(both.valid_on(day)[i]) is both[code].valid_on(day)
 
 
-def test_titles_and_releases_by_day(both: CodeSystem) -> None:
+def test_titles_and_releases_by_day(both: CodeSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     assert both["Q10.1"].title_on(LAST_OLD) == "Ossicle wobble of the ear"
     assert both["Q10.1"].title_on("2025-10-01") == both["Q10.1"].title == "Ossicle wobble of the right ear"
     assert both["Q10.2"].title_on(LAST_OLD) == "Ossicle wobble, left"
+    for day in (LAST_OLD, "2025-10-01"):
+        rows = [*range(len(both)), 0, 1]
+        for most in (100, 100, 0, 0):  # the second time from what is kept, then it begins anew
+            monkeypatch.setattr("codesuggest.codes.system._MOST_NAMED", most)
+            assert both.named_on(rows, day) == [(both.code(i), both.title_on(i, day)) for i in rows]
     assert both.release == "2025-10-01"
     assert both.releases == ((OLD, "2024-10-01"), (NEW, "2025-10-01"))
     days = ("2019-01-01", "2024-10-01", LAST_OLD, "2025-10-01", "2026-01-01")

@@ -90,7 +90,7 @@ def test_a_ranker_that_was_taught_nothing_suggests_nothing() -> None:
     assert score.tolist() == [0, 0, 0]
     assert ranker.confidence(score).tolist() == [0.5, 0.5, 0.5]
     assert ranker.threshold == 1.0
-    assert ranker.whys(np.ones((1, len(FEATURES)), np.float32)) == [{}]
+    assert list(ranker.whys(ranker.products(np.ones((1, len(FEATURES)), np.float32)))) == [{}]
 
 
 def test_an_untaught_ranker_goes_by_words_and_its_score_is_log_odds() -> None:

@@ -13,15 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from codesuggest.asked import Asked
 from codesuggest.errors import CodeSuggestError, NotTextError, OptionError
 from codesuggest.records import WITHHELD_REASONS, ClaimLine, NoteResult
-from codesuggest.suggester import CodeSuggester, overlap, touched
+from codesuggest.suggester import CodeSuggester
 
 ROOT = Path(__file__).parent.parent
 NOTE = "CC: left knee pain\nHPI: denies chest pain. Possible gout.\nAssessment:\n- Type 2 diabetes\n- Hypertension\n"
@@ -601,18 +598,3 @@ def test_the_component_says_what_suggest_says(starter: CodeSuggester) -> None:
     with pytest.raises(OptionError):
         wrong.add_pipe("codesuggest", config={"setting": "elsewhere"})
         wrong("gout")
-
-
-SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)).map(lambda s: (s[0], s[0] + s[1])), max_size=8)
-
-
-@given(SPANS, SPANS)
-def test_stretches_that_are_touched_equal_the_slow_reference(
-    own: list[tuple[int, int]], others: list[tuple[int, int]]
-) -> None:
-    def columns(spans: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-        return np.array([a for a, _ in spans], np.int64), np.array([b for _, b in spans], np.int64)
-
-    expected = [any(a < end and start < b for a, b in others) for start, end in own]
-    assert touched(columns(own), columns(others)).tolist() == expected
-    assert [overlap(others)(start, end) for start, end in own] == expected

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -34,12 +33,12 @@ from codesuggest.codes import (
     as_day,
     checked,
     columns,
-    like_pattern,
     normalise,
     table_rows,
     texts,
     written,
 )
+from codesuggest.codes.ranges import NoteRanges
 from codesuggest.codes.titles import SIDES, names_side, words_of
 from codesuggest.errors import CodeFileError, OptionError
 
@@ -47,6 +46,9 @@ if TYPE_CHECKING:
     from codesuggest.lookup import Lookup
 
 __all__ = ["Code", "CodeRow", "CodeSystem", "Conflict", "Era", "GroupRow", "Note", "Range"]
+
+
+_MOST_NAMED = 8_000  #: codes whose code and title are kept, about 2 MB
 
 
 class Conflict(NamedTuple):
@@ -206,8 +208,8 @@ class CodeSystem:
         self.group: NDArray[np.int32] = arrays["group"]
         self.valid_from: NDArray[np.int32] = arrays["valid_from"]
         self.valid_to: NDArray[np.int32] = arrays["valid_to"]
-        self._intervals_of: dict[str, dict[int, list[tuple[int, int, int]]]] = {}
         self._places: dict[str, int] = {}
+        self._named: dict[int, tuple[str, str]] = {}
 
     # ---- making
 
@@ -331,10 +333,6 @@ class CodeSystem:
         """As written in records: "E11.22", with a dot only in the ICD systems that write one."""
         return written(self.name, self._key(i))
 
-    def codes_of(self, rows: Sequence[int] | NDArray[Any]) -> list[str]:
-        """These codes as written in records."""
-        return [written(self.name, key.decode("ascii")) for key in self.codes.take(rows).tolist()]
-
     def title(self, i: int) -> str:
         """The official title, empty where the sources have none."""
         return self._text("title", i)
@@ -443,7 +441,7 @@ class CodeSystem:
 
     # ---- history
 
-    @property
+    @cached_property
     def releases(self) -> tuple[tuple[int, str], ...]:
         """(first day, name) of the releases the table covers, oldest first; the day is 0 when a name is no date."""
         if "since_day" not in self._arrays or not len(self._arrays["since_day"]):
@@ -494,16 +492,20 @@ class CodeSystem:
 
     def title_on(self, i: int, date: dt.date | str | int) -> str:
         """The title of code `i` on the day."""
-        return self.titles_on([i], date)[0]
+        era = self._era_on(i, as_day(date))
+        return self.title(i) if era is None else era.title
 
-    def titles_on(self, codes: Iterable[int], date: dt.date | str | int) -> list[str]:
-        """The titles of these codes on the day."""
-        day = as_day(date)
-        codes = list(codes)
-        titles = texts(self._arrays["title_off"], self._arrays["title_blob"], codes)
-        for n in [n for n, i in enumerate(codes) if i in self._with_eras]:
-            titles[n] = era.title if (era := self._era_on(codes[n], day)) is not None else titles[n]
-        return titles
+    def named_on(self, rows: Sequence[int], date: dt.date | str | int) -> list[tuple[str, str]]:
+        """(code as written in records, title on the day) of these codes. Kept, for notes name the same ones again and again."""
+        if len(self._named) > _MOST_NAMED:
+            self._named = {}  # another one: a thread may be reading the old
+        known = self._named
+        if new := [i for i in rows if i not in known]:
+            titles = texts(self._arrays["title_off"], self._arrays["title_blob"], new)
+            known.update(zip(new, zip(map(self.code, new), titles, strict=True), strict=True))
+        if self._with_eras.isdisjoint(rows):
+            return [known[i] for i in rows]
+        return [(known[i][0], self.title_on(i, date)) if i in self._with_eras else known[i] for i in rows]
 
     # ---- hierarchy
 
@@ -568,27 +570,13 @@ class CodeSystem:
             raise OptionError(f"kind is {kind!r}, not one of {', '.join(NOTE_KINDS)}")
         return tuple(note for node in (self._nodes(i) if inherited else [i]) for note in self._notes_at(node, kind))
 
-    def intervals(self, kind: str) -> dict[int, list[tuple[int, int, int]]]:
+    def intervals(self, kind: str) -> Mapping[int, Sequence[tuple[int, int, int]]]:
         """Ranges of the notes of a kind as code indices: node -> (start, stop, note). Made when first asked for: 30 ms."""
-        if kind in self._intervals_of:
-            return self._intervals_of[kind]
-        a = self._arrays
-        keep = np.flatnonzero(a["note_kind"][a["range_note"]] == NOTE_KINDS.index(kind))
-        note = a["range_note"][keep].astype(np.int64)
-        start = np.searchsorted(self.codes, a["range_lo"][keep])
-        stop = np.searchsorted(self.codes, np.char.add(a["range_hi"][keep], b"\x7f"))
-        nodes = a["note_node"][note].tolist()
-        out: dict[int, list[tuple[int, int, int]]] = {}
-        for k, like in enumerate(a["range_like"][keep].tolist()):
-            runs = [(int(start[k]), int(stop[k]))]
-            if like:  # a few dozen notes: "E08-E13 with .621"
-                pattern = like_pattern(like)
-                hit = [bool(pattern.fullmatch(c)) for c in self.codes[start[k] : stop[k]].tolist()]
-                edges = np.flatnonzero(np.diff(np.concatenate(([False], hit, [False])).astype(np.int8))) + int(start[k])
-                runs = [(int(s), int(e)) for s, e in edges.reshape(-1, 2)]
-            out.setdefault(nodes[k], []).extend((s, e, int(note[k])) for s, e in runs if e > s)
-        self._intervals_of[kind] = out
-        return out
+        return self._ranges.of_kind(kind)
+
+    @cached_property
+    def _ranges(self) -> NoteRanges:
+        return NoteRanges(self._arrays, self._nodes)
 
     def named_in_notes(
         self, kind: str, indices: Iterable[int], named: Iterable[int] | None = None
@@ -596,16 +584,9 @@ class CodeSystem:
         """(i, j, note) for each note of a kind over code `i`, its ancestors, block or chapter that names code `j`.
 
         indices: the codes looked at as owners. named: and as named, by default the same; a code's note about itself counts. `kind`:
-        one of `NOTE_KINDS`. Sorted; 12 codes take 0.1 ms.
+        one of `NOTE_KINDS`. Sorted; 12 codes take 0.05 ms.
         """
-        over, owners = self.intervals(kind), sorted(set(indices))
-        wanted = owners if named is None else sorted(set(named))
-        found: set[tuple[int, int, int]] = set()
-        for i in owners:
-            for start, stop, note in (row for node in self._nodes(i) for row in over.get(node, ())):
-                at = bisect_left(wanted, start)
-                found.update((i, j, note) for j in wanted[at : bisect_left(wanted, stop, at)])
-        return sorted(found)
+        return self._ranges.named(kind, indices, named)
 
     def note_of(self, m: int) -> tuple[str, str]:
         """(code, block or chapter at which note `m` stands, its text)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class Said:
         """forms_of: brings a term to the normal forms that `reading` was made with."""
         self._reading, self.forms_of = reading, forms_of
         self.sequela = reading.sequela  #: whether a word such as "late effect" stands anywhere
+        self.has_results = bool(reading.derived.any())  #: whether a laboratory value stands for a finding
         self._asked: dict[int, set[str]] = {}
 
     @cached_property
@@ -46,31 +48,28 @@ class Said:
         return np.flatnonzero((self._reading.status == AFFIRMED) & ~self._reading.derived).tolist()
 
     @cached_property
-    def _affirmed(self) -> dict[str, list[int]]:
-        """For each form the segments that say it of the patient."""
-        out: dict[str, list[int]] = {}
-        for i in self._own:
-            for form in self._forms_in(i):
-                out.setdefault(form, []).append(i)
-        return out
+    def _anywhere(self) -> set[str]:
+        """The forms of all words, of whomever they are said."""
+        return set(chain.from_iterable(self._reading.words.forms))
 
-    def affirms(self, forms: Forms, *, not_in: Iterable[str] = ()) -> tuple[tuple[int, int], ...]:
+    def affirms(self, forms: Forms, *, not_in: Collection[str] = ()) -> tuple[tuple[int, int], ...]:
         """Where the note says all of these forms of the patient in one segment: offsets of the first of them.
 
         not_in: names of sections whose word does not count. Empty when it says them nowhere.
         """
-        if not forms or forms[0] not in self._affirmed:
+        if not forms or not self._anywhere.issuperset(forms):  # as nearly always
             return ()
-        refused = frozenset(not_in)
-        for i in self._affirmed[forms[0]]:
-            if self._reading.section[i] not in refused and self._forms_in(i).issuperset(forms):
+        for i in self._own:
+            if self._reading.section[i] not in not_in and self._forms_in(i).issuperset(forms):
                 return self._place(i, forms)
         return ()
 
-    def affirms_in(self, forms: Forms, sections: Iterable[str]) -> bool:
+    def affirms_in(self, forms: Forms, sections: Collection[str]) -> bool:
         """Whether one segment of these sections says all of the forms of the patient."""
-        wanted, section = frozenset(sections), self._reading.section
-        return bool(forms) and any(section[i] in wanted and self._forms_in(i).issuperset(forms) for i in self._own)
+        if not forms or not self._anywhere.issuperset(forms):
+            return False
+        section = self._reading.section
+        return any(section[i] in sections and self._forms_in(i).issuperset(forms) for i in self._own)
 
     def beside(self, evidence: Sequence[Evidence]) -> list[int]:
         """The segments in which these evidences stand, ascending."""

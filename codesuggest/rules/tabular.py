@@ -18,7 +18,7 @@ _DRUG_CODES = {"insulin": "Z794", "oral": "Z7984", "injectable": "Z7985"}
 #: Sections in which a drug's name does not say that the patient takes it for good.
 _NOT_LONG_TERM = ("allergies", "ed_course", "hospital_course", "labs", "results", "procedure", "family_history")
 #: A code that the library lists with less than this probability is no witness that the note documents it.
-_DOCUMENTED = 0.15
+DOCUMENTED = 0.15
 #: Nor are these: what is over, follow-up, and a body mass index, whose number no word tells.
 _NO_WITNESS = ("Z08", "Z09", "Z68", "Z85", "Z86", "Z87")
 
@@ -110,7 +110,7 @@ def _additional_documented(case: Case) -> Iterator[Hit]:
 
 
 def _may_witness(line: Line) -> bool:
-    return line.confidence >= _DOCUMENTED and line.diagnosis and not line.key.startswith(_NO_WITNESS)
+    return line.confidence >= DOCUMENTED and line.diagnosis and not line.key.startswith(_NO_WITNESS)
 
 
 def _affirmed(line: Line) -> bool:
@@ -135,18 +135,18 @@ def _long_term_drug(case: Case) -> Iterator[Hit]:
     for kind, key in _DRUG_CODES.items():
         if case.starting(key):
             continue
-        for name, sort in _drugs():
-            forms = case.said.forms_of(name) if sort == kind else ()
-            if forms and (spans := case.said.affirms(forms, not_in=_NOT_LONG_TERM)):
+        for name in _drugs()[kind]:
+            if spans := case.said.affirms(case.said.forms_of(name), not_in=_NOT_LONG_TERM):
                 yield Hit(kind, (diabetes[0],), {"code": f"{key[:3]}.{key[3:]}"}, spans)
                 break
 
 
 @lru_cache(maxsize=1)
-def _drugs() -> tuple[tuple[str, str], ...]:
-    """(name, kind). Raises LexiconError."""
+def _drugs() -> dict[str, tuple[str, ...]]:
+    """The names of each kind. Raises LexiconError."""
     rows = read_lexicon(DRUGS_FILE, ("name", "kind", "source"), unique=("name",))
-    return tuple((row["name"], row.choice("kind", _DRUG_CODES)) for row in rows)
+    named = [(row.choice("kind", _DRUG_CODES), row["name"]) for row in rows]
+    return {kind: tuple(name for sort, name in named if sort == kind) for kind in _DRUG_CODES}
 
 
 def _named(case: Case, kind: str) -> Iterator[tuple[Line, Line, str]]:

@@ -100,7 +100,7 @@ class Answers:
         document, table = held.example.document, held.example.table
         engine = replace(self.bench.taught.engine, ranker=held.ranker)
         day = document.service_date or engine.system.release
-        found = listed(
+        found, _ = listed(
             held.reading, engine, held.example.hits, table, self.bench.config, day=day, limit=limit, threshold=None
         )
         setting = document.setting or "outpatient"
