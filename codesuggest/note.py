@@ -29,7 +29,7 @@ from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.signs import SIGNS, read_signs
 from codesuggest.pipes.structure import Sentence, Structure, sentence_starts
 from codesuggest.pipes.tokens import Tokens
-from codesuggest.pipes.weeks import weeks
+from codesuggest.pipes.weeks import may_tell, weeks
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ SCREENING, IMMUNIZATION, CONTACT, NEGATIVE, NOT_DONE = (1 << i for i in range(le
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
 _HEADS = np.isin(np.arange(len(GROUPS)), _HEADLINE_GROUPS)
 #: Bits of a mark of a piece, behind one bit for each sign.
-_NAMES_A_TEST, _TELLS_A_VALUE, _NAMES_A_DRUG = (1 << len(SIGNS) + k for k in range(3))
+_NAMES_A_TEST, _TELLS_A_VALUE, _NAMES_A_DRUG, _OF_PREGNANCY = (1 << len(SIGNS) + k for k in range(4))
 #: Index in concepts.SIDES; in every language the English word stands for the side (words.tsv).
 _SIDE = {"right": 1, "left": 2, "bilateral": 3}
 
@@ -216,10 +216,12 @@ def _readable(text: str) -> tuple[str, list[str]]:
     without white space; no word has 24 of the one or 500 of the other, so the last character of such a run is read as a
     space.
     """
-    if not text.isascii():
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         text = _SURROGATE.sub("\ufffd", text)
     pieces = cut(text)
-    if max(map(len, pieces), default=0) >= 24:  # in few notes
+    if any(_LONG.search(piece) for piece in pieces if len(piece) >= 24):
         text = _LONG.sub(lambda m: m.group()[:-1] + " ", text)
         pieces = cut(text)
     return text, pieces
@@ -295,7 +297,7 @@ class NoteReader:
         told = _NAMES_A_TEST * self._results.names_a_test(piece) | _TELLS_A_VALUE * self._results.tells_a_value(piece)
         if self._effects is not None and self._effects.may_name(piece):
             told |= _NAMES_A_DRUG
-        return signs | told
+        return signs | told | _OF_PREGNANCY * may_tell(piece)
 
     def read(self, text: str, document_type: str | None = None) -> Reading:
         """What the note says. Nothing of it that may be the patient's own is kept afterwards (invariant 5).
@@ -338,11 +340,13 @@ class NoteReader:
             cut = cut.with_results(findings, forms, structure)
             more, behind = self.pieces.forms(forms)
             form, word = np.append(form, more), np.append(word, behind + np.int32(len(cut.words) - len(forms)))
-        stated = []
+        stated: list[Stated] = []
         if self._effects is not None:
             named = np.flatnonzero(pieces.mark & _NAMES_A_DRUG)
             where = zip(pieces.at[named].tolist(), pieces.at[named + 1].tolist(), strict=True)
-            stated = [*self._effects.read(text, structure.sentences, where), *weeks(text)]
+            stated = self._effects.read(text, structure.sentences, where)
+            if (pieces.mark & _OF_PREGNANCY).any():
+                stated += weeks(text)
         cut, said = cut.with_stated(stated)
         headline, rank = _headlines(cut, structure)
         side = self._side_of[form]

@@ -141,13 +141,13 @@ def _room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
 class Pieces:
     """A note in k pieces.
 
-    at: int32 (k + 1,), where each starts and the last ends, code points. mark: uint8 (k,), what `PieceReader` was told to say of
+    at: int32 (k + 1,), where each starts and the last ends, code points. mark: uint16 (k,), what `PieceReader` was told to say of
     them. tokens: without sentences. words, form, word: as `note.Reading` has them. letters: of each piece.
     """
 
     text: str
     at: Ints
-    mark: npt.NDArray[np.uint8]
+    mark: npt.NDArray[np.uint16]
     tokens: Tokens
     words: Words
     form: Ints
@@ -178,7 +178,7 @@ class PieceReader:
         listed: Container[str] = (),
     ) -> None:
         """nlp: whose tokenizer cuts, a pipeline of our own. form_ids: normal form -> its id. letters, mark: what else is to be
-        known of a piece, a mark from 0 to 63. common, listed: words that are public beside those `words` knows, lower case;
+        known of a piece, a mark of 14 bits. common, listed: words that are public beside those `words` knows, lower case;
         common ones even if several make one piece."""
         tokenizer: Any = nlp.tokenizer
         self._nlp, self._words, self._ids = nlp, words, form_ids
@@ -194,7 +194,7 @@ class PieceReader:
         self._forms: list[tuple[str, ...]] = [()]  # of each entry in `_spelt`
         self._form_entry: dict[tuple[str, ...], int] = {}
         self._letters = [""]
-        self._marks = np.zeros(1, np.uint8)
+        self._marks = np.zeros(1, np.uint16)
         self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
 
     def read(self, text: str, pieces: list[str] | None = None) -> Pieces:
@@ -222,7 +222,7 @@ class PieceReader:
             form, word = self.forms(words.forms)
         else:
             words, form, word = self._said(entries, odd, own, at)
-        return Pieces(text, at, mark >> np.uint8(_OWN), tokens, words, form, word, letters, self._letters_of)
+        return Pieces(text, at, mark >> np.uint16(_OWN), tokens, words, form, word, letters, self._letters_of)
 
     def _said(self, entries: Ints, odd: list[int], own: list[_Read], at: Ints) -> tuple[Words, Ints, Ints]:
         """The words of the pieces with their normal forms."""
@@ -330,7 +330,7 @@ class PieceReader:
         of = self._form_entry.__getitem__
         self._tokens.add([read[:3] for read in kept.values()])
         self._placed.add([(r.word_start, r.word_end, tuple(map(of, r.forms))) for r in kept.values()])
-        self._marks = np.append(self._marks, np.array([read.mark for read in kept.values()], np.uint8))
+        self._marks = np.append(self._marks, np.array([read.mark for read in kept.values()], np.uint16))
         self._letters.extend(read.letters for read in kept.values())
         # last, so that a reader of another thread finds whatever it is led to
         self._kept.update((piece, first + k) for k, piece in enumerate(kept))
