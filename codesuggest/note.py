@@ -29,7 +29,7 @@ from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.signs import SIGNS, read_signs
 from codesuggest.pipes.structure import Sentence, Structure, sentence_starts
 from codesuggest.pipes.tokens import Tokens
-from codesuggest.pipes.weeks import may_tell, weeks
+from codesuggest.pipes.weeks import WEEK_TOLD, may_tell, weeks
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
@@ -251,7 +251,9 @@ class NoteReader:
         self._results = ResultReader(self.language.folder, self.language.decimal)
         self._signs = read_signs(self.language)
         self._effects = effect_reader(self.language.folder)
-        self._any_sign = re.compile("|".join(sign.first.pattern for sign in self._signs.values()), re.IGNORECASE)
+        told = [*(sign.first for sign in self._signs.values()), WEEK_TOLD]
+        # found by the first letters of its words, hence without the boundaries before them
+        self._tells = re.compile("|".join(pattern.pattern.replace(r"|\b", "|").removeprefix(r"\b") for pattern in told))
         self._side_of = np.zeros(len(form_ids), np.int8)  # by form, index in concepts.SIDES
         for side_word, side in _SIDE.items():
             form = words.forms_of(side_word)[0]
@@ -291,13 +293,13 @@ class NoteReader:
 
     def _mark(self, piece: str) -> int:
         """What is to be known of a piece before its note is read, in bits."""
-        signs = 0
-        if self._any_sign.search(piece):
-            signs = sum(bool(self._signs[sign].first.search(piece)) << k for k, sign in enumerate(SIGNS))
-        told = _NAMES_A_TEST * self._results.names_a_test(piece) | _TELLS_A_VALUE * self._results.tells_a_value(piece)
+        mark = _NAMES_A_TEST * self._results.names_a_test(piece) | _TELLS_A_VALUE * self._results.tells_a_value(piece)
         if self._effects is not None and self._effects.may_name(piece):
-            told |= _NAMES_A_DRUG
-        return signs | told | _OF_PREGNANCY * may_tell(piece)
+            mark |= _NAMES_A_DRUG
+        if self._tells.search(piece.lower()) or not piece.isascii():
+            mark |= sum(bool(self._signs[sign].first.search(piece)) << k for k, sign in enumerate(SIGNS))
+            mark |= _OF_PREGNANCY * may_tell(piece)
+        return mark
 
     def read(self, text: str, document_type: str | None = None) -> Reading:
         """What the note says. Nothing of it that may be the patient's own is kept afterwards (invariant 5).

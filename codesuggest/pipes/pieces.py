@@ -257,16 +257,45 @@ class PieceReader:
         found: dict[str, _Read] = {}
         pieces = list(pieces)
         with self._one:
-            for piece, (start, end, lower) in zip(pieces, self._tokenized(pieces), strict=True):
+            rest = []
+            for piece in pieces:
+                read = self._plain(piece)
+                if read is None:
+                    rest.append(piece)
+                else:
+                    found[piece] = read
+            for piece, places in zip(rest, self._tokenized(rest), strict=True):
                 spans, forms = self._words.cut(piece)
-                mark = self._mark_of(piece) << _OWN
-                if len(piece) < 5 or not piece[:4].isalpha():
-                    mark |= _BEFORE * bool(_LONE.search(piece)) | _BEHIND * bool(_JOINING.match(piece))
                 word_start, word_end = tuple(a for a, _ in spans), tuple(b for _, b in spans)
-                letters = self._letters_of(piece)
-                found[piece] = _Read(start, end, lower, word_start, word_end, tuple(forms), letters, mark)
+                found[piece] = _Read(
+                    *places, word_start, word_end, tuple(forms), self._letters_of(piece), self._marked(piece)
+                )
             self._keep({p: read for p, read in found.items() if p not in self._kept and self._is_public(p, read.forms)})
         return found
+
+    def _plain(self, piece: str) -> _Read | None:
+        """White space, or a word of plain letters that no rule of the tokenizer speaks of: it is one token, as `quick.py` says, a mark
+        behind it another. None for any other piece."""
+        if piece.isspace():
+            return _Read((0,), (len(piece),), (0,), (), (), (), "", self._marked(piece))
+        text = piece.rstrip(" ")
+        word = text if text[-1] not in self._ends else text[:-1]
+        if not word.isascii() or not word.isalpha() or word in self._rules or text in self._rules:
+            return None
+        n, said = len(word), word.lower()
+        start, end, lower = (0,), (n,), (get_string_id(said),)
+        if text is not word:
+            if text[-1] == "." and not (n > 1 and said == word):
+                return None
+            start, end, lower = (0, n), (n, n + 1), (*lower, self._ends[text[-1]])
+        _, forms = self._words.cut(word)
+        return _Read(start, end, lower, (0,), (n,), tuple(forms), self._letters_of(word), self._marked(piece))
+
+    def _marked(self, piece: str) -> int:
+        mark = self._mark_of(piece) << _OWN
+        if len(piece) < 5 or not piece[:4].isalpha():
+            mark |= _BEFORE * bool(_LONE.search(piece)) | _BEHIND * bool(_JOINING.match(piece))
+        return mark
 
     def _is_public(self, piece: str, forms: tuple[tuple[str, ...], ...]) -> bool:
         """forms: of the words of the piece. A word is public that the code tables or our lists hold, or, in small letters, an
@@ -282,39 +311,26 @@ class PieceReader:
         return is_public(piece, knows, self._common)
 
     def _tokenized(self, pieces: list[str]) -> list[_Places]:
-        """Start, end and hash of the small letters of the tokens of each; the hash is 0 for white space."""
-        found: list[_Places | None] = [self._simple(piece) for piece in pieces]
-        rest = [k for k, places in enumerate(found) if places is None]
-        if not rest:
-            return [places for places in found if places is not None]
-        texts = [pieces[k].rstrip(" ") for k in rest]
+        """Start, end and hash of the small letters of the tokens of each, by the tokenizer."""
+        if not pieces:
+            return []
+        texts = [piece.rstrip(" ") for piece in pieces]
         with self._nlp.memory_zone():
             table = self._nlp.tokenizer(_BETWEEN.join(texts)).to_array([IDX, LENGTH, LOWER])
         start, end, lower = table[:, 0].tolist(), (table[:, 0] + table[:, 1]).tolist(), table[:, 2].tolist()
+        found: list[_Places] = []
         at = first = 0
-        for k, text in zip(rest, texts, strict=True):
+        for text in texts:
             last = bisect_left(start, at + len(text), first)
-            found[k] = (
-                tuple(a - at for a in start[first:last]), tuple(b - at for b in end[first:last]), tuple(lower[first:last])
-            )  # fmt: skip
+            found.append(
+                (
+                    tuple(a - at for a in start[first:last]),
+                    tuple(b - at for b in end[first:last]),
+                    tuple(lower[first:last]),
+                )
+            )
             at, first = at + len(text) + 1, last + 1
-        return [places for places in found if places is not None]
-
-    def _simple(self, piece: str) -> _Places | None:
-        """The token of white space, or of a word of plain letters that no rule speaks of: one, as `quick.py` says, and one more for
-        a mark behind it."""
-        if piece.isspace():
-            return (0,), (len(piece),), (0,)
-        text = piece.rstrip(" ")
-        word = text if text[-1] not in self._ends else text[:-1]
-        if not word.isascii() or not word.isalpha() or word in self._rules or text in self._rules:
-            return None
-        n, said = len(word), word.lower()
-        if text is word:
-            return (0,), (n,), (get_string_id(said),)
-        if text[-1] == "." and not (n > 1 and said == word):
-            return None
-        return (0, n), (n, n + 1), (get_string_id(said), self._ends[text[-1]])
+        return found
 
     def _keep(self, pieces: dict[str, _Read]) -> None:
         room = MOST - len(self._kept)

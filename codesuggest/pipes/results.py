@@ -155,7 +155,6 @@ _WORD = re.compile(r"[A-Za-z0-9%]+")
 _BLANK = re.compile(r"\s{0,24}")
 _FIGURE = re.compile(r"[0-9]")
 _JUDGEMENTS = ("pos", "neg", "reactive", "detected", "grew", "grow", "present", "large", "moderate", "small", "many")
-
 _VALUE_TOLD = re.compile("[0-9]|" + "|".join(_JUDGEMENTS))
 
 _HIGH_FLAGS = frozenset(("h", "hh", "high", "elevated", "critical high", "critically high", "\u2191", "\u2191\u2191"))
@@ -262,7 +261,7 @@ class ResultReader:
 
     def names_a_test(self, piece: str) -> bool:
         """Whether a name of a test may begin in this stretch of text between white space."""
-        return any(word.lower() in self._patterns for word in _WORD.findall(piece))
+        return not self._patterns.keys().isdisjoint(map(str.lower, _WORD.findall(piece)))
 
     def tells_a_value(self, piece: str) -> bool:
         """Whether a figure or a word such as "positive" stands in it."""

@@ -40,8 +40,8 @@ _ODD = re.compile(
     "[\u017f\u0130\u0131]"
 )  #: letters that the regexes take for an s or an i, but that stay what they are in `lower`
 #: In each match of `WEEKS` and of `_PREGNANT` is one of these, in one stretch without white space.
-_TOLD = re.compile(
-    r"pregnan|gestation|iup|intrauterine|gravida|fetal|fetus|amniotic|natal|trimester|\b(?:e?ga|fht|edd|edc)\b"
+WEEK_TOLD = re.compile(
+    r"pregnan|gestation|iup|intrauterine|gravida|fetal|fetus|amniotic|natal|trimester|\bega\b|\bga\b|\bfht\b|\bedd\b|\bedc\b"
     r"|[0-6]/7|\dw[0-6]|g[1-9]p\d",
     re.I,
 )
@@ -66,7 +66,7 @@ def may_tell_weeks(low: str) -> bool:
 
 def may_tell(piece: str) -> bool:
     """Whether a text with this stretch between white space may speak of a pregnancy's week: `weeks` finds nothing without one."""
-    return _TOLD.search(piece) is not None
+    return WEEK_TOLD.search(piece) is not None
 
 
 def _is_of_pregnancy(text: str, low: str) -> bool:
