@@ -264,8 +264,8 @@ class _Reading:
         self.opened: list[int] = []  # the parentheses open here
 
     def run(self, opening: list[int], hits: list[int]) -> tuple[list[_Scope], list[_Shield]]:
-        """(scopes, shields). opening: all words at which a cue may open a scope; hits: all that are in the plan; both in order, with
-        others perhaps. A line in which nothing opens while nothing is open is not read: three of four."""
+        """(scopes, shields). opening: all words at which a cue may open a scope; hits: all that are in the plan; both in order,
+        with others perhaps. A line in which nothing opens while nothing is open is not read: three of four."""
         bounds, line = [0, *self.words.cuts], 0
         for place in opening:
             if place < bounds[line]:

@@ -274,8 +274,8 @@ class PieceReader:
         return found
 
     def _plain(self, piece: str) -> _Read | None:
-        """White space, or a word of plain letters that no rule of the tokenizer speaks of: it is one token, as `quick.py` says, a mark
-        behind it another. None for any other piece."""
+        """White space, or a word of plain letters that no rule of the tokenizer speaks of: one token, as `quick.py` says, and one more
+        for a mark behind it. None for any other piece."""
         if piece.isspace():
             return _Read((0,), (len(piece),), (0,), (), (), (), "", self._marked(piece))
         text = piece.rstrip(" ")
@@ -283,13 +283,13 @@ class PieceReader:
         if not word.isascii() or not word.isalpha() or word in self._rules or text in self._rules:
             return None
         n, said = len(word), word.lower()
-        start, end, lower = (0,), (n,), (get_string_id(said),)
+        places: _Places = (0,), (n,), (get_string_id(said),)
         if text is not word:
             if text[-1] == "." and not (n > 1 and said == word):
                 return None
-            start, end, lower = (0, n), (n, n + 1), (*lower, self._ends[text[-1]])
+            places = (0, n), (n, n + 1), (*places[2], self._ends[text[-1]])
         _, forms = self._words.cut(word)
-        return _Read(start, end, lower, (0,), (n,), tuple(forms), self._letters_of(word), self._marked(piece))
+        return _Read(*places, (0,), (n,), tuple(forms), self._letters_of(word), self._marked(piece))
 
     def _marked(self, piece: str) -> int:
         mark = self._mark_of(piece) << _OWN
