@@ -400,17 +400,18 @@ class NoteReader:
 
     def _phrases(self, cut: _Cut, form: Ints, word: Ints, cues: tuple[Cue, ...], text: str) -> list[Phrase]:
         clinical, weak = np.zeros(len(cut.words), bool), np.zeros(len(cut.words), bool)
-        clinical[word[~self.weak[form]]] = True
-        weak[word[self.weak[form]]] = True
+        general = self.weak[form]
+        clinical[word[~general]] = True
+        weak[word[general]] = True
         live = cut.segment_of_word >= 0
         runs = phrase_runs(cut.words, clinical & live, weak & live, cut.segment_of_word, text)
         start, end = cut.words.start[runs[:, 0]].tolist(), cut.words.end[runs[:, 1]].tolist()
-        segment = cut.segment_of_word[runs[:, 0]]
-        status, cue = cut.status[segment].tolist(), cut.cue[segment].tolist()
-        return [
-            Phrase(a, b, cut.section[s], ASSERTIONS[said], cues[c] if c >= 0 else None)
-            for a, b, s, said, c in zip(start, end, segment.tolist(), status, cue, strict=True)
+        segments = cut.segment_of_word[runs[:, 0]].tolist()
+        told = [
+            (section, ASSERTIONS[said], cues[c] if c >= 0 else None)
+            for section, said, c in zip(cut.section, cut.status.tolist(), cut.cue.tolist(), strict=True)
         ]
+        return [Phrase(a, b, *told[segment]) for a, b, segment in zip(start, end, segments, strict=True)]
 
     def _says(self, words: tuple[str, ...], form: Ints, segment: Ints, n: int) -> Bools:
         """Segments that hold all of these words. bool (n,)."""
@@ -534,25 +535,25 @@ def _cut(
         none, small = np.zeros(0, np.int32), np.zeros(0, np.int8)
         return _Cut(words, np.full(n, -1, np.int32), none, none, small, small, (), none, np.zeros(0, bool), none)
     token = np.maximum(np.searchsorted(starts, words.start, side="right") - 1, 0)
-    heads = np.array([(s[0], s[1], s[4] is not None) for s in structure.sections], np.int64)
-    section = np.maximum(np.searchsorted(heads[:, 0], words.start, side="right") - 1, 0)
-    in_head = (words.start < heads[section, 1]) & (heads[section, 2] > 0)
-    sentences = np.fromiter(chain.from_iterable(structure.sentences), np.int64).reshape(-1, 2)
-    sentence = np.searchsorted(sentences[:, 0], words.start, side="right") - 1
-    live = (sentence >= 0) & ~in_head
-    live[live] = words.start[live] < sentences[sentence[live], 1]  # a list marker stands between two sentences
-    status = asserted.status[token]
     names = [s.name for s in structure.sections]
-    change = np.ones(n, bool)
-    change[1:] = (sentence[1:] != sentence[:-1]) | (status[1:] != status[:-1])
-    change[1:] |= (section[1:] != section[:-1]) | (live[1:] != live[:-1])
-    first = np.flatnonzero(change).astype(np.int32)
-    last = np.append(first[1:], n).astype(np.int32)
-    used = live[first]
-    number = np.where(used, np.cumsum(used) - 1, -1)
-    segment_of_word = number[np.cumsum(change) - 1].astype(np.int32)
-    first, last = first[used], last[used]
-    own = tuple(names[i] for i in section[first].tolist())
+    section = _last_before(words.start, [s.head_start for s in structure.sections])
+    heads_end = np.array([0 if s.name is None else s.head_end for s in structure.sections], np.int32)
+    sentence = _last_before(words.start, [s.start for s in structure.sentences])
+    sentences_end = np.array(
+        [*(s.end for s in structure.sentences), 0], np.int32
+    )  # the last stands for those before the first
+    # a list marker stands between two sentences
+    live = (words.start >= heads_end[section]) & (words.start < sentences_end[sentence])
+    status = asserted.status[token]
+    change = np.ones(n + 1, bool)
+    change[1:-1] = (sentence[1:] != sentence[:-1]) | (status[1:] != status[:-1])
+    change[1:-1] |= (section[1:] != section[:-1]) | (live[1:] != live[:-1])
+    bounds = np.flatnonzero(change).astype(np.int32)
+    used = live[bounds[:-1]]
+    number = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
+    segment_of_word = np.repeat(number, np.diff(bounds))
+    first, last = bounds[:-1][used], bounds[1:][used]
+    own = tuple([names[i] for i in section[first].tolist()])
     return _Cut(
         words,
         segment_of_word,
@@ -565,6 +566,13 @@ def _cut(
         np.zeros(len(first), bool),
         sentence[first].astype(np.int32),
     )
+
+
+def _last_before(places: Ints, starts: list[int]) -> npt.NDArray[np.int64]:
+    """Number of the last of these starts at or before each place, -1 without one; both ascend. The starts are looked for among the
+    places, which are ten times as many."""
+    first = places.searchsorted(np.array(starts, places.dtype))
+    return np.asarray(np.bincount(first, minlength=len(places))[: len(places)].cumsum() - 1)
 
 
 _start = attrgetter("start")
