@@ -80,7 +80,7 @@ class _Told:
     def by(self, text: str) -> set[int]:
         """The numbers of all that match the text, and perhaps others."""
         said = set(_FIRST.findall(text))
-        found = {number for word in said for words, number in self.whole.get(word, ()) if words <= said}
+        found = {number for word in self.whole.keys() & said for words, number in self.whole[word] if words <= said}
         return found.union(number for beginning, number in self.begun if beginning in text)
 
 

@@ -274,8 +274,8 @@ class PieceReader:
         return found
 
     def _plain(self, piece: str) -> _Read | None:
-        """White space, or a word of plain letters that no rule of the tokenizer speaks of: one token, as `quick.py` says, and one more
-        for a mark behind it. None for any other piece."""
+        """White space, or a word of plain letters that no rule of the tokenizer speaks of: one token, as `quick.py` says, and
+        another for a mark behind it. None for any other piece."""
         if piece.isspace():
             return _Read((0,), (len(piece),), (0,), (), (), (), "", self._marked(piece))
         text = piece.rstrip(" ")
