@@ -29,7 +29,7 @@ from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.signs import SIGNS, read_signs
 from codesuggest.pipes.structure import Sentence, Structure, sentence_starts
 from codesuggest.pipes.tokens import Tokens
-from codesuggest.pipes.weeks import weeks
+from codesuggest.pipes.weeks import WEEK_TOLD, may_tell, weeks
 from codesuggest.records import ASSERTIONS, Cue, Phrase
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ SCREENING, IMMUNIZATION, CONTACT, NEGATIVE, NOT_DONE = (1 << i for i in range(le
 _HEADLINE_GROUPS = tuple(GROUPS.index(g) for g in ("assessment", "plan", "reason"))
 _HEADS = np.isin(np.arange(len(GROUPS)), _HEADLINE_GROUPS)
 #: Bits of a mark of a piece, behind one bit for each sign.
-_NAMES_A_TEST, _TELLS_A_VALUE, _NAMES_A_DRUG = (1 << len(SIGNS) + k for k in range(3))
+_NAMES_A_TEST, _TELLS_A_VALUE, _NAMES_A_DRUG, _OF_PREGNANCY = (1 << len(SIGNS) + k for k in range(4))
 #: Index in concepts.SIDES; in every language the English word stands for the side (words.tsv).
 _SIDE = {"right": 1, "left": 2, "bilateral": 3}
 
@@ -216,10 +216,12 @@ def _readable(text: str) -> tuple[str, list[str]]:
     without white space; no word has 24 of the one or 500 of the other, so the last character of such a run is read as a
     space.
     """
-    if not text.isascii():
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         text = _SURROGATE.sub("\ufffd", text)
     pieces = cut(text)
-    if max(map(len, pieces), default=0) >= 24:  # in few notes
+    if any(_LONG.search(piece) for piece in pieces if len(piece) >= 24):
         text = _LONG.sub(lambda m: m.group()[:-1] + " ", text)
         pieces = cut(text)
     return text, pieces
@@ -249,7 +251,9 @@ class NoteReader:
         self._results = ResultReader(self.language.folder, self.language.decimal)
         self._signs = read_signs(self.language)
         self._effects = effect_reader(self.language.folder)
-        self._any_sign = re.compile("|".join(sign.first.pattern for sign in self._signs.values()), re.IGNORECASE)
+        told = [*(sign.first for sign in self._signs.values()), WEEK_TOLD]
+        # found by the first letters of its words, hence without the boundaries before them
+        self._tells = re.compile("|".join(pattern.pattern.replace(r"|\b", "|").removeprefix(r"\b") for pattern in told))
         self._side_of = np.zeros(len(form_ids), np.int8)  # by form, index in concepts.SIDES
         for side_word, side in _SIDE.items():
             form = words.forms_of(side_word)[0]
@@ -289,13 +293,13 @@ class NoteReader:
 
     def _mark(self, piece: str) -> int:
         """What is to be known of a piece before its note is read, in bits."""
-        signs = 0
-        if self._any_sign.search(piece):
-            signs = sum(bool(self._signs[sign].first.search(piece)) << k for k, sign in enumerate(SIGNS))
-        told = _NAMES_A_TEST * self._results.names_a_test(piece) | _TELLS_A_VALUE * self._results.tells_a_value(piece)
+        mark = _NAMES_A_TEST * self._results.names_a_test(piece) | _TELLS_A_VALUE * self._results.tells_a_value(piece)
         if self._effects is not None and self._effects.may_name(piece):
-            told |= _NAMES_A_DRUG
-        return signs | told
+            mark |= _NAMES_A_DRUG
+        if self._tells.search(piece.lower()) or not piece.isascii():
+            mark |= sum(bool(self._signs[sign].first.search(piece)) << k for k, sign in enumerate(SIGNS))
+            mark |= _OF_PREGNANCY * may_tell(piece)
+        return mark
 
     def read(self, text: str, document_type: str | None = None) -> Reading:
         """What the note says. Nothing of it that may be the patient's own is kept afterwards (invariant 5).
@@ -338,11 +342,13 @@ class NoteReader:
             cut = cut.with_results(findings, forms, structure)
             more, behind = self.pieces.forms(forms)
             form, word = np.append(form, more), np.append(word, behind + np.int32(len(cut.words) - len(forms)))
-        stated = []
+        stated: list[Stated] = []
         if self._effects is not None:
             named = np.flatnonzero(pieces.mark & _NAMES_A_DRUG)
             where = zip(pieces.at[named].tolist(), pieces.at[named + 1].tolist(), strict=True)
-            stated = [*self._effects.read(text, structure.sentences, where), *weeks(text)]
+            stated = self._effects.read(text, structure.sentences, where)
+            if (pieces.mark & _OF_PREGNANCY).any():
+                stated += weeks(text)
         cut, said = cut.with_stated(stated)
         headline, rank = _headlines(cut, structure)
         side = self._side_of[form]
@@ -394,17 +400,18 @@ class NoteReader:
 
     def _phrases(self, cut: _Cut, form: Ints, word: Ints, cues: tuple[Cue, ...], text: str) -> list[Phrase]:
         clinical, weak = np.zeros(len(cut.words), bool), np.zeros(len(cut.words), bool)
-        clinical[word[~self.weak[form]]] = True
-        weak[word[self.weak[form]]] = True
+        general = self.weak[form]
+        clinical[word[~general]] = True
+        weak[word[general]] = True
         live = cut.segment_of_word >= 0
         runs = phrase_runs(cut.words, clinical & live, weak & live, cut.segment_of_word, text)
         start, end = cut.words.start[runs[:, 0]].tolist(), cut.words.end[runs[:, 1]].tolist()
-        segment = cut.segment_of_word[runs[:, 0]]
-        status, cue = cut.status[segment].tolist(), cut.cue[segment].tolist()
-        return [
-            Phrase(a, b, cut.section[s], ASSERTIONS[said], cues[c] if c >= 0 else None)
-            for a, b, s, said, c in zip(start, end, segment.tolist(), status, cue, strict=True)
+        segments = cut.segment_of_word[runs[:, 0]].tolist()
+        told = [
+            (section, ASSERTIONS[said], cues[c] if c >= 0 else None)
+            for section, said, c in zip(cut.section, cut.status.tolist(), cut.cue.tolist(), strict=True)
         ]
+        return [Phrase(a, b, *told[segment]) for a, b, segment in zip(start, end, segments, strict=True)]
 
     def _says(self, words: tuple[str, ...], form: Ints, segment: Ints, n: int) -> Bools:
         """Segments that hold all of these words. bool (n,)."""
@@ -528,25 +535,25 @@ def _cut(
         none, small = np.zeros(0, np.int32), np.zeros(0, np.int8)
         return _Cut(words, np.full(n, -1, np.int32), none, none, small, small, (), none, np.zeros(0, bool), none)
     token = np.maximum(np.searchsorted(starts, words.start, side="right") - 1, 0)
-    heads = np.array([(s[0], s[1], s[4] is not None) for s in structure.sections], np.int64)
-    section = np.maximum(np.searchsorted(heads[:, 0], words.start, side="right") - 1, 0)
-    in_head = (words.start < heads[section, 1]) & (heads[section, 2] > 0)
-    sentences = np.fromiter(chain.from_iterable(structure.sentences), np.int64).reshape(-1, 2)
-    sentence = np.searchsorted(sentences[:, 0], words.start, side="right") - 1
-    live = (sentence >= 0) & ~in_head
-    live[live] = words.start[live] < sentences[sentence[live], 1]  # a list marker stands between two sentences
-    status = asserted.status[token]
     names = [s.name for s in structure.sections]
-    change = np.ones(n, bool)
-    change[1:] = (sentence[1:] != sentence[:-1]) | (status[1:] != status[:-1])
-    change[1:] |= (section[1:] != section[:-1]) | (live[1:] != live[:-1])
-    first = np.flatnonzero(change).astype(np.int32)
-    last = np.append(first[1:], n).astype(np.int32)
-    used = live[first]
-    number = np.where(used, np.cumsum(used) - 1, -1)
-    segment_of_word = number[np.cumsum(change) - 1].astype(np.int32)
-    first, last = first[used], last[used]
-    own = tuple(names[i] for i in section[first].tolist())
+    section = _last_before(words.start, [s.head_start for s in structure.sections])
+    heads_end = np.array([0 if s.name is None else s.head_end for s in structure.sections], np.int32)
+    sentence = _last_before(words.start, [s.start for s in structure.sentences])
+    sentences_end = np.array(
+        [*(s.end for s in structure.sentences), 0], np.int32
+    )  # the last stands for those before the first
+    # a list marker stands between two sentences
+    live = (words.start >= heads_end[section]) & (words.start < sentences_end[sentence])
+    status = asserted.status[token]
+    change = np.ones(n + 1, bool)
+    change[1:-1] = (sentence[1:] != sentence[:-1]) | (status[1:] != status[:-1])
+    change[1:-1] |= (section[1:] != section[:-1]) | (live[1:] != live[:-1])
+    bounds = np.flatnonzero(change).astype(np.int32)
+    used = live[bounds[:-1]]
+    number = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
+    segment_of_word = np.repeat(number, np.diff(bounds))
+    first, last = bounds[:-1][used], bounds[1:][used]
+    own = tuple([names[i] for i in section[first].tolist()])
     return _Cut(
         words,
         segment_of_word,
@@ -559,6 +566,13 @@ def _cut(
         np.zeros(len(first), bool),
         sentence[first].astype(np.int32),
     )
+
+
+def _last_before(places: Ints, starts: list[int]) -> npt.NDArray[np.int64]:
+    """Number of the last of these starts at or before each place, -1 without one; both ascend. The starts are looked for among the
+    places, which are ten times as many."""
+    first = places.searchsorted(np.array(starts, places.dtype))
+    return np.asarray(np.bincount(first, minlength=len(places))[: len(places)].cumsum() - 1)
 
 
 _start = attrgetter("start")

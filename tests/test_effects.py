@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from conftest import NOTES
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesuggest import CodeSuggester
@@ -86,6 +87,54 @@ def test_offsets_are_those_of_the_text(before: str, behind: str) -> None:
     text = f"{before} rash due to bactrim {behind}"
     found = {one.begin: text[one.start : one.end] for one in READER.read(text, [(0, len(text))])}
     assert found.get("T370X5", "bactrim") == "bactrim"
+
+
+class _All(dict[str, object]):
+    """Instead of an index of regexes: all of them may match anything."""
+
+    def __init__(self, many: int) -> None:
+        self.many = many
+
+    def by(self, text: str) -> set[int]:
+        return set(range(self.many))
+
+    def __missing__(self, place: str) -> _All:
+        return self
+
+
+@pytest.fixture(scope="module")
+def asks_all() -> EffectReader:
+    slow = EffectReader(ENGLISH)
+    slow._told, slow._harm = _All(len(slow._cues)), _All(len(slow._induced))  # type: ignore[assignment]
+    return slow
+
+
+CUES = [row["words"] for row in read_lexicon(ENGLISH / "effects.tsv", ("kind", "place", "words", "sure", "source"))]
+HARMS = [w for row in READER._induced for w in row.pattern.pattern[5:-3].replace(r"[\s]+", " ").split("|")]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(CUES).map(lambda cue: cue.replace("[*]", "her daily").replace("*", "ing")),
+            st.sampled_from(HARMS).map(lambda words: words.replace(r"\w*", "s").replace("\\", "")),
+            st.sampled_from(["lisinopril", "metformin", "tylenol", "bleach", "medication", "opioid", "vitamin d"]),
+            st.sampled_from(["his", "the", "20 mg", "2.5", "fr\u00f3m", "_from", "t\u00e1king", "o.d."]),
+        ),
+        max_size=12,
+    ),
+    st.lists(st.sampled_from([" ", " ", " ", "-", ", ", ". ", "\n", " (", "; "]), min_size=12, max_size=12),
+)
+def test_no_cue_is_left_out(asks_all: EffectReader, words: list[str], gaps: list[str]) -> None:
+    text = "".join(word + gap for word, gap in zip(words, gaps, strict=False))
+    assert READER.read(text, [(0, len(text))]) == asks_all.read(text, [(0, len(text))])
+
+
+def test_no_cue_is_left_out_of_our_notes(asks_all: EffectReader) -> None:
+    for note in sorted(NOTES.glob("*.txt"))[::4]:
+        text = note.read_bytes().decode("utf-8")
+        assert READER.read(text, [(0, len(text))]) == asks_all.read(text, [(0, len(text))])
 
 
 def test_every_code_of_the_lists_is_one() -> None:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import NOTES
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codesuggest.errors import NotTextError, TextTooLongError
-from codesuggest.note import GROUPS, Reading
+from codesuggest.note import _LONG, _SURROGATE, GROUPS, Reading, _last_before, _readable
+from codesuggest.pipes.pieces import cut
+from codesuggest.pipes.signs import SIGNS
+from codesuggest.pipes.weeks import may_tell
 from codesuggest.records import ASSERTIONS
 from codesuggest.suggester import CodeSuggester
 
@@ -240,3 +246,33 @@ def test_too_long_a_text_is_refused_without_showing_it(starter: CodeSuggester, m
 @pytest.mark.parametrize("text", ["", " ", "\r\n\t ", "\x00", "...", "😀", "\u200f\u200e", "\ufeff", "12345", "，。"])
 def test_a_text_without_words_reads_as_nothing(starter: CodeSuggester, text: str) -> None:
     assert starter.reader.read(text).phrases == ()
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["fever ", "a" * 23, "-" * 23, "_" * 24, "x" * 500, "x" * 501, "\ud800", "\u00e9", "\n", " ", "."]
+        )
+    )
+)
+def test_a_text_is_made_readable_as_by_two_searches_of_it(parts: list[str]) -> None:
+    text = "".join(parts)
+    slow = _LONG.sub(lambda m: m.group()[:-1] + " ", _SURROGATE.sub("\ufffd", text))
+    assert _readable(text) == (slow, cut(slow))
+
+
+@given(st.lists(st.integers(0, 30)).map(sorted), st.lists(st.integers(0, 30)).map(sorted))
+def test_the_last_start_before_a_place(places: list[int], starts: list[int]) -> None:
+    found = _last_before(np.array(places, np.int32), starts).tolist()
+    assert found == [sum(start <= place for start in starts) - 1 for place in places]
+
+
+def test_a_piece_is_marked_as_if_everything_were_asked(starter: CodeSuggester) -> None:
+    """The one search that comes first, against each sign and what tells a week."""
+    reader = starter.reader
+    told = "follow-up F/U Post-op sequelae OPEN gustilo 32w4d ga: 3/7 g2p1 EDD, prenatal vega o\u017fteo \u017ftatus".split()
+    for piece in {*told, *(p for note in sorted(NOTES.glob("*.txt"))[::9] for p in cut(note.read_text("utf-8")))}:
+        mark = reader._mark(piece)
+        for k, sign in enumerate(SIGNS):
+            assert bool(mark & 1 << k) == bool(reader._signs[sign].first.search(piece)), piece
+        assert bool(mark & 1 << len(SIGNS) + 3) == may_tell(piece), piece

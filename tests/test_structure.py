@@ -307,6 +307,44 @@ PIECES = st.sampled_from(
 NOTES = st.one_of(st.text(st.characters()), st.lists(PIECES, max_size=60).map("".join))
 
 
+class _Every(frozenset[str]):
+    def __contains__(self, word: object) -> bool:
+        return True
+
+
+EAGER = StructureReader()
+EAGER.first_words = _Every()  # looks for a heading before every dash
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "Assessment",
+                "A/P",
+                "Follow-up",
+                "Plan",
+                "the",
+                "Lungs",
+                "**Plan",
+                "Labs",
+                " - ",
+                "  ",
+                "\t",
+                ". ",
+                "...",
+                "Clear",
+                "\n",
+                "1. ",
+            ]
+        ),
+        max_size=14,
+    ).map("".join)
+)
+def test_no_heading_before_a_dash_is_passed_over(text: str) -> None:
+    assert READER.read(text) == EAGER.read(text)
+
+
 @settings(max_examples=400, deadline=None)
 @given(NOTES)
 def test_invariants_hold_for_any_string(text: str) -> None:

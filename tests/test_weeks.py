@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from codesuggest.pipes.weeks import weeks
+from codesuggest.pipes.weeks import may_tell, weeks
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,15 @@ def test_weeks(text: str, codes: list[str]) -> None:
 def test_the_latest_week_is_the_surest() -> None:
     sure = {one.begin: one.sure for one in weeks("38w1d pregnancy, seen first at 9w2d")}
     assert sure["Z3A38"] > sure["Z3A09"]
+
+
+WORDS = """pregnancy Pregnant gestation gestational age IUP intrauterine EGA GA ga: 32w4d 32 weeks wks 3/7 and 2 days g2p1
+G3P0, gravida fetal FHT edd EDC amniotic prenatal antenatal trimester at 40 of today is, (ga \u017f ge\u017ftation fet\u0131 +2 30+2
+vega gala wedding fourth""".split()
+
+
+@settings(max_examples=500)
+@given(st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from([" ", " ", "\n", "\t", ", ", "-"])), max_size=9))
+def test_without_a_stretch_that_may_tell_there_are_none(parts: list[tuple[str, str]]) -> None:
+    text = "".join(word + gap for word, gap in parts)
+    assert any(map(may_tell, text.split())) or weeks(text) == []

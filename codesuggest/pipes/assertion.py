@@ -15,7 +15,7 @@ of a note outlives the call. Linear in the number of tokens for any text; measur
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -121,6 +121,33 @@ class _Open(NamedTuple):
     hit: _Hit
 
 
+class _Filter:
+    """Finds words by the lowest 16 bits of their hashes: those that mean something alone, or before the word behind them."""
+
+    def __init__(self, alone: Iterable[int], before: Mapping[int, Iterable[int]]) -> None:
+        self._alone = np.zeros(1 << 16, dtype=bool)
+        self._alone[[word & 0xFFFF for word in alone]] = True
+        behind: dict[int, set[int]] = {}
+        for word, following in before.items():
+            behind.setdefault(word & 0xFFFF, set()).update(other & 0xFFFF for other in following)
+        # half a megabyte: many words stand before the same ones, and have one row
+        columns = {word: k for k, word in enumerate(sorted(set().union(*behind.values())), 1)}
+        rows = {group: k for k, group in enumerate(dict.fromkeys(map(frozenset, behind.values())), 1)}
+        self._row, self._column = np.zeros(1 << 16, dtype=np.int16), np.zeros(1 << 16, dtype=np.int16)
+        self._row[list(behind)] = [rows[frozenset(group)] for group in behind.values()]
+        self._column[list(columns)] = list(columns.values())
+        self._pairs = np.zeros((len(rows) + 1, len(columns) + 1), dtype=bool)
+        for group, row in rows.items():
+            self._pairs[row, [columns[word] for word in group]] = True
+
+    def __call__(self, low: NDArray[np.uint16]) -> list[int]:
+        """Places of all such words, and perhaps of others, in order. low: uint16 (m,), of each word."""
+        hit = self._alone[low]
+        hit[:-1] |= self._pairs[self._row[low[:-1]], self._column[low[1:]]]
+        places: list[int] = hit.nonzero()[0].tolist()
+        return places
+
+
 class AssertionRules:
     """The cues of one language, read and checked once; `read` may then be called from any thread.
 
@@ -136,14 +163,16 @@ class AssertionRules:
         # what a word is: a mark or -1, a rule by itself or -1, the words that may follow it in a rule
         words, none = dict.fromkeys([*marks, *self.cues.first]), State(-1, {})
         self.plan = {word: (marks.get(word, -1), *self.cues.first.get(word, none)) for word in words}
-        # a filter of one look-up a word, by the lowest 16 bits of its hash; what passes is looked up in `plan`
-        self.mask = np.zeros(1 << 16, dtype=bool)
-        self.mask[[word & 0xFFFF for word in self.plan]] = True
-        # and of these, those that mean nothing but before another word: most of them, as "with" of "consistent with"
-        self.alone = np.zeros(1 << 16, dtype=bool)
-        self.alone[[word & 0xFFFF for word, entry in self.plan.items() if entry[0] >= 0 or entry[1] >= 0]] = True
-        self.second = np.zeros(1 << 16, dtype=bool)
-        self.second[[word & 0xFFFF for entry in self.plan.values() for word in entry[2]]] = True
+        # most words of the plan mean nothing but before another word, as "consistent" of "consistent with"
+        self.hits = _Filter(
+            (word for word, (mark, rule, _) in self.plan.items() if mark >= 0 or rule >= 0),
+            {word: following for word, (_, _, following) in self.plan.items()},
+        )
+        first, opens = self.cues.first, self.cues.opens
+        self.opening = _Filter(
+            (word for word, state in first.items() if self.cues.ends_opening(state)),
+            {word: [other for other, below in state.next.items() if opens(below)] for word, state in first.items()},
+        )
 
     def __len__(self) -> int:
         return len(self.cues.rules)
@@ -161,24 +190,17 @@ class AssertionRules:
         kept = tokens.lower.nonzero()[0]
         found = tokens.lower[kept]
         ids: list[int] = found.tolist()
-        hits = self.hits(found)
-        if defaults is not None or self.cues.speaks(ids, hits):
+        low = found.astype(np.uint16)
+        opening = [i for i in self.opening(low) if self.cues.may_open(ids, i)]
+        if defaults is not None or opening:
             words = self.cues.cut(tokens, ids, kept)
-            scopes, shields = _Reading(self, words).run(hits)
+            scopes, shields = _Reading(self, words).run(opening, self.hits(low))
             if scopes:
                 cues = self._paint(words, scopes, shields, (status, cue))
             if defaults is not None:
                 _fill(words.sentences, defaults, (status, cue))
         status.flags.writeable = cue.flags.writeable = False
         return Asserted(status, cue, cues)
-
-    def hits(self, found: NDArray[np.uint64]) -> list[int]:
-        """The words, by their hashes, that may be a cue, begin one or be a mark, and perhaps others."""
-        low = found.astype(np.uint16)
-        hit = self.alone[low]
-        hit[:-1] |= self.mask[low[:-1]] & self.second[low[1:]]
-        places: list[int] = hit.nonzero()[0].tolist()
-        return places
 
     def sentence_starts(self, doc: Doc) -> list[int]:
         """Tokens at which a sentence starts: by `doc.sents` if they are set, else after . ; ? ! and at line ends."""
@@ -241,21 +263,24 @@ class _Reading:
         self.comma = self.comma_before = self.conjunction = self.also = self.also_before = 0
         self.opened: list[int] = []  # the parentheses open here
 
-    def run(self, hits: list[int]) -> tuple[list[_Scope], list[_Shield]]:
-        """(scopes, shields); `hits`: all words that are in the plan, and perhaps others, in order."""
-        openers, ids = self.rules.cues.openers, self.ids
-        start = first = 0
-        for end in self.words.cuts:
-            last = bisect_left(hits, end, first)
-            if self.open or not openers.isdisjoint(ids[start:end]):
-                self._line(start, end, hits[first:last])
-            else:
-                self.start = start
-            start, first = end, last
+    def run(self, opening: list[int], hits: list[int]) -> tuple[list[_Scope], list[_Shield]]:
+        """(scopes, shields). opening: all words at which a cue may open a scope; hits: all that are in the plan; both in order,
+        with others perhaps. A line in which nothing opens while nothing is open is not read: three of four."""
+        bounds, line = [0, *self.words.cuts], 0
+        for place in opening:
+            if place < bounds[line]:
+                continue
+            line = bisect_right(bounds, place) - 1
+            while True:
+                self.previous, self.start, self.end = bounds[max(0, line - 1)], *bounds[line : line + 2]
+                self._line(hits[bisect_left(hits, self.start) : bisect_left(hits, self.end)])
+                line += 1
+                if not self.open or line == len(self.words.cuts):
+                    break
         return self.scopes, self.shields
 
-    def _line(self, start: int, end: int, hits: list[int]) -> None:
-        self.previous, self.start, self.end = self.start, start, end
+    def _line(self, hits: list[int]) -> None:
+        start, end = self.start, self.end
         self.walls = []
         self.comma = self.comma_before = self.conjunction = self.also = self.also_before = start - 1
         self.opened.clear()

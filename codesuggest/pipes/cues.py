@@ -123,7 +123,6 @@ class CueList:
     trie      word or class symbol -> node; END -> index into `rules`; equal nodes are one
     member    word -> symbols of its classes
     first     word a row may start with -> State
-    openers   those of `first` that may start a row which opens a scope, so a text without any of them is all affirmed
     """
 
     def __init__(self, path: Path) -> None:
@@ -144,8 +143,7 @@ class CueList:
         self.whose, self.answers = self.words_of("<whose>"), self.words_of("<answer>")
         self._share(self.trie, {})
         self.first = self._states()
-        known: dict[int, bool] = {}
-        self.openers = frozenset(word for word, state in self.first.items() if self._opens(state, known))
+        self._known: dict[int, bool] = {}  # what `opens` answered, by id of the state: many words lead to one
 
     def words_of(self, name: str) -> frozenset[int]:
         """The single words of a class; empty when no row defines it."""
@@ -156,18 +154,26 @@ class CueList:
         """Whether these words name what does not go away: hypertension, but not gestational hypertension."""
         return not self.lasting.isdisjoint(said) and self.passing.isdisjoint(said)
 
-    def speaks(self, ids: Sequence[int], hits: Iterable[int]) -> bool:
-        """Whether a scope may be opened in these words. False is certain, so that such a text need not be read.
-
-        hits: the places of all words of `first`, and perhaps others.
-        """
-        for i in hits:
-            if ids[i] in self.openers:
-                rule, end = self.match(ids, i, len(ids))
-                # a longer one that opens nothing may hide a shorter one that does, should a line end within it
-                if rule >= 0 and (end > i + 1 or self.rules[rule].direction in OPENING):
-                    return True
+    def may_open(self, ids: Sequence[int], i: int) -> bool:
+        """Whether a row that opens a scope begins at word i, however long, wherever its line ends. False is certain."""
+        state = self.first.get(ids[i])
+        while state is not None:
+            if self.ends_opening(state):
+                return True
+            i += 1
+            state = state[1].get(ids[i]) if i < len(ids) else None
         return False
+
+    def ends_opening(self, state: State) -> bool:
+        """Whether a row that opens a scope ends at this state."""
+        return state.rule >= 0 and self.rules[state.rule].direction in OPENING
+
+    def opens(self, state: State) -> bool:
+        """Whether a row that opens a scope ends at this state or behind it."""
+        known = self._known
+        if id(state) not in known:
+            known[id(state)] = self.ends_opening(state) or any(map(self.opens, state.next.values()))
+        return known[id(state)]
 
     def match(self, ids: Sequence[int], i: int, end: int) -> tuple[int, int]:
         """(rule, its end) of the longest row found at word i, before `end`; (-1, i) when there is none."""
@@ -336,14 +342,6 @@ class CueList:
             return made[key]
 
         return state([self.trie]).next
-
-    def _opens(self, state: State, known: dict[int, bool]) -> bool:
-        """Whether a row that opens a scope ends at this state or behind it. known: the answers for states met already, by id:
-        many words lead to one state."""
-        if id(state) not in known:
-            here = state.rule >= 0 and self.rules[state.rule].direction in OPENING
-            known[id(state)] = here or any(self._opens(below, known) for below in state.next.values())
-        return known[id(state)]
 
 
 def _cuts(word: str) -> list[tuple[str, ...]]:

@@ -97,25 +97,24 @@ class DocumentTypeReader:
         for of, name, weight in self._by_heading:
             if name in headings:
                 scores[of] += weight
-        found = [0] * len(self._rows)
+        found: dict[int, int] = {}
         _count(self._phrases, sample, found)
         _count(self._openings, of_part(0, min(n, _OPENING)), found)
-        for k, times in enumerate(found):
-            if times:
-                for of, weight in self._rows[k]:
-                    scores[of] += min(times, _MOST) * weight
+        for k, times in sorted(found.items()):
+            for of, weight in self._rows[k]:
+                scores[of] += min(times, _MOST) * weight
         best, second = sorted(scores, reverse=True)[:2]
         return (DOCUMENT_TYPES[scores.index(best)], best - second) if best >= LEAST else (None, 0.0)
 
 
-def _count(table: tuple[_Ones, _Longer], letters: str, found: list[int]) -> None:
+def _count(table: tuple[_Ones, _Longer], letters: str, found: dict[int, int]) -> None:
     """Adds to each row how many different phrases of it stand in the text that reads so in letters."""
     ones, longer = table
     said = set(letters)
     for one in ones.keys() & said:
         for k in ones[one]:
-            found[k] += 1
+            found[k] = found.get(k, 0) + 1
     for first in longer.keys() & said:
         for last, phrase, k in longer[first]:
             if last in said and phrase in letters:
-                found[k] += 1
+                found[k] = found.get(k, 0) + 1

@@ -60,6 +60,30 @@ class _Cue(NamedTuple):
     pattern: re.Pattern[str]
 
 
+class _Told:
+    """Which of some regexes made of lists of words a text may match, by its own words: nearly always none."""
+
+    def __init__(self) -> None:
+        self.whole: dict[
+            str, list[tuple[frozenset[str], int]]
+        ] = {}  # longest word -> it and those beside it, number of the regex
+        self.begun: list[tuple[str, int]] = []  # how one begins that has no word in full
+
+    def add(self, words: str, number: int) -> None:
+        """Words that a match of the regex with this number may be."""
+        full = [word for part in words.split() if "*" not in part for word in _FIRST.findall(part)]
+        if full:
+            self.whole.setdefault(max(full, key=len), []).append((frozenset(full), number))
+        else:
+            self.begun.append((words.partition("*")[0], number))
+
+    def by(self, text: str) -> set[int]:
+        """The numbers of all that match the text, and perhaps others."""
+        said = set(_FIRST.findall(text))
+        found = {number for word in self.whole.keys() & said for words, number in self.whole[word] if words <= said}
+        return found.union(number for beginning, number in self.begun if beginning in text)
+
+
 @dataclass(frozen=True, slots=True)
 class _Induced:
     pattern: re.Pattern[str]
@@ -87,15 +111,16 @@ class EffectReader:
         rows = read_lexicon(
             folder / "effects.tsv", ("kind", "place", "words", "sure", "source"), unique=("place", "words")
         )
-        self._cues = _compiled(rows)
+        self._cues, self._told = _compiled(rows)
         self._intent = _signs(_INTENTS, rows, r"(?<!no )(?<!denies )(?<!not )(?<!non-)")
         self._reasons = _signs(REASONS, rows)
-        self._induced = [
-            _Induced(
-                re.compile(rf"\b(?:{'|'.join(map(_pattern, row.items('words')))})\b"), row.items("drugs"), row["code"]
-            )
-            for row in read_lexicon(folder / "induced.tsv", ("words", "drugs", "code", "source"), optional=("drugs",))
-        ]
+        self._induced: list[_Induced] = []
+        self._harm = _Told()
+        for row in read_lexicon(folder / "induced.tsv", ("words", "drugs", "code", "source"), optional=("drugs",)):
+            either = "|".join(map(_pattern, row.items("words")))
+            for words in row.items("words"):
+                self._harm.add(words, len(self._induced))
+            self._induced.append(_Induced(re.compile(rf"\b(?:{either})\b"), row.items("drugs"), row["code"]))
 
     def may_name(self, piece: str) -> bool:
         """Whether a name may begin in this stretch of text between white space."""
@@ -162,9 +187,12 @@ class EffectReader:
 
     def _cue(self, low: str, a: int, start: int, end: int, b: int, begin: str) -> _Cue | None:
         before, behind = low[a:start], low[end:b]
+        told = self._told["before"].by(before[before.rfind(",") + 1 :])  # no cue has a comma, nor what is behind it
+        if behind[:1] in _PARTED:
+            told |= self._told["after"].by(behind)
         poison = begin >= FIRST_POISON
         best: _Cue | None = None
-        for cue in self._cues:
+        for cue in map(self._cues.__getitem__, sorted(told)):
             if (cue.kind == "toxic") != poison and cue.kind not in ("poisoning", "none"):
                 continue
             if cue.kind == "adverse" and begin.startswith(_ABUSED):
@@ -191,7 +219,8 @@ class EffectReader:
 
     def _harms(self, low: str, a: int, b: int, start: int, end: int, begin: str, sure: float) -> Iterator[Stated]:
         around = low[a:start], low[end:b]
-        for row in self._induced:
+        told = self._harm.by(around[0]) | self._harm.by(around[1])
+        for row in map(self._induced.__getitem__, sorted(told)):
             if row.drugs and not begin.startswith(row.drugs):
                 continue
             for offset, part in zip((a, end), around, strict=True):
@@ -209,20 +238,26 @@ def _small(text: str) -> str:
 
 
 _FIRST = re.compile(r"[a-z0-9]+")
+_PARTED = ("-", " ", "\n", "(")  #: what follows a name that a cue stands behind
 
 
-def _compiled(rows: Sequence[Row]) -> list[_Cue]:
-    """One regex for all cues of a kind, place and sureness."""
+def _compiled(rows: Sequence[Row]) -> tuple[list[_Cue], dict[str, _Told]]:
+    """One regex for all cues of a kind, place and sureness; and, by place, what tells which of them to ask."""
     groups: dict[tuple[str, str, float], list[str]] = {}
     for row in rows:
         kind, place = row.choice("kind", (*KINDS, *_INTENTS, *REASONS)), row.choice("place", PLACES)
         if place in ("note", "near"):
             continue
         sure = row.number("sure") or 0.0
-        groups.setdefault((kind, place, sure), []).append(_pattern(row["words"]))
-    out = []
-    for (kind, place, sure), words in groups.items():
-        either = "|".join(words)
+        if "," in row["words"]:
+            raise row.error("a cue has no comma")
+        groups.setdefault((kind, place, sure), []).append(row["words"])
+    out: list[_Cue] = []
+    told = {"before": _Told(), "after": _Told()}
+    for (kind, place, sure), cues in groups.items():
+        for cue in cues:
+            told[place].add(cue, len(out))
+        either = "|".join(map(_pattern, cues))
         filler = rf"(?:{_WORD}){{0,{2 if kind == 'none' else 3}}}"
         between = "" if kind == "none" else rf"(?:{_WORD})?"
         if place == "before":
@@ -230,7 +265,7 @@ def _compiled(rows: Sequence[Row]) -> list[_Cue]:
         else:
             source = rf"(?:-|[ \n(]+{between})(?:{either})(?!\w)"
         out.append(_Cue(kind, place, sure, re.compile(source)))
-    return out
+    return out, told
 
 
 _INTENTS = {"accident": ACCIDENT, "self_harm": SELF_HARM, "undetermined": UNDETERMINED}

@@ -211,25 +211,26 @@ def phrase_runs(
     or weak word and holds a clinical one; between its words stands no punctuation, and at most two link words (*of
     the*). `clinical`, `weak`: bool (n,), link words are those of which neither holds but whose form list is empty.
     """
-    place = np.flatnonzero(clinical | weak)
+    usable = clinical | weak
+    place = np.flatnonzero(usable)
     if not len(place):
         return np.zeros((0, 2), np.int32)
-    # what stands between two neighbouring usable words is counted, not looked at: marks in the gaps between words, changes of
-    # group, words with a meaning of their own
+    # what parts two neighbouring usable words is counted, not looked at: marks in the gaps between words, changes of group, words
+    # with a meaning of their own
     if text.isascii():
         is_mark = _IS_ASCII_MARK[np.frombuffer(text.encode("ascii"), np.uint8)]
     else:
         letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         is_mark = _IS_MARK[np.minimum(letters, len(_IS_MARK) - 1)]
-    marks = np.append(0, np.cumsum(is_mark, dtype=np.int32))
+    marks = np.zeros(len(text) + 1, np.int32)
+    np.cumsum(is_mark, out=marks[1:])
     own = np.asarray(group)
-    broken = np.zeros(len(words), bool)
-    broken[1:] = (marks[words.start[1:]] > marks[words.end[:-1]]) | (own[1:] != own[:-1])
-    breaks = np.cumsum(broken)
-    meant = np.cumsum(np.fromiter(map(bool, words.forms), bool, len(words)) & ~(clinical | weak))
-    before, after = place[:-1], place[1:]
-    joined = (breaks[before] == breaks[after]) & (meant[before] == meant[after]) & (after - before <= 1 + _LINKS)
-    start = np.flatnonzero(np.append(True, ~joined))
-    stop = np.append(start[1:], len(place)) - 1
-    strong = np.logical_or.reduceat(clinical[place], start)
-    return np.stack([place[start], place[stop]], 1)[strong].astype(np.int32)
+    parts = np.fromiter(map(bool, words.forms), bool, len(words)) & ~usable
+    parts[1:] |= (marks[words.start[1:]] > marks[words.end[:-1]]) | (own[1:] != own[:-1])
+    parted = np.cumsum(parts, dtype=np.int32)[place]
+    begins = np.ones(len(place) + 1, bool)  # the last place: where one more would begin
+    begins[1:-1] = (parted[1:] > parted[:-1]) | (place[1:] - place[:-1] > 1 + _LINKS)
+    bounds = np.flatnonzero(begins)
+    runs = np.empty((len(bounds) - 1, 2), np.int32)
+    runs[:, 0], runs[:, 1] = place[bounds[:-1]], place[bounds[1:] - 1]
+    return runs[np.logical_or.reduceat(clinical[place], bounds[:-1])]

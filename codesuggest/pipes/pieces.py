@@ -141,13 +141,13 @@ def _room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
 class Pieces:
     """A note in k pieces.
 
-    at: int32 (k + 1,), where each starts and the last ends, code points. mark: uint8 (k,), what `PieceReader` was told to say of
+    at: int32 (k + 1,), where each starts and the last ends, code points. mark: uint16 (k,), what `PieceReader` was told to say of
     them. tokens: without sentences. words, form, word: as `note.Reading` has them. letters: of each piece.
     """
 
     text: str
     at: Ints
-    mark: npt.NDArray[np.uint8]
+    mark: npt.NDArray[np.uint16]
     tokens: Tokens
     words: Words
     form: Ints
@@ -178,7 +178,7 @@ class PieceReader:
         listed: Container[str] = (),
     ) -> None:
         """nlp: whose tokenizer cuts, a pipeline of our own. form_ids: normal form -> its id. letters, mark: what else is to be
-        known of a piece, a mark from 0 to 63. common, listed: words that are public beside those `words` knows, lower case;
+        known of a piece, a mark of 14 bits. common, listed: words that are public beside those `words` knows, lower case;
         common ones even if several make one piece."""
         tokenizer: Any = nlp.tokenizer
         self._nlp, self._words, self._ids = nlp, words, form_ids
@@ -194,7 +194,7 @@ class PieceReader:
         self._forms: list[tuple[str, ...]] = [()]  # of each entry in `_spelt`
         self._form_entry: dict[tuple[str, ...], int] = {}
         self._letters = [""]
-        self._marks = np.zeros(1, np.uint8)
+        self._marks = np.zeros(1, np.uint16)
         self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
 
     def read(self, text: str, pieces: list[str] | None = None) -> Pieces:
@@ -222,7 +222,7 @@ class PieceReader:
             form, word = self.forms(words.forms)
         else:
             words, form, word = self._said(entries, odd, own, at)
-        return Pieces(text, at, mark >> np.uint8(_OWN), tokens, words, form, word, letters, self._letters_of)
+        return Pieces(text, at, mark >> np.uint16(_OWN), tokens, words, form, word, letters, self._letters_of)
 
     def _said(self, entries: Ints, odd: list[int], own: list[_Read], at: Ints) -> tuple[Words, Ints, Ints]:
         """The words of the pieces with their normal forms."""
@@ -257,16 +257,45 @@ class PieceReader:
         found: dict[str, _Read] = {}
         pieces = list(pieces)
         with self._one:
-            for piece, (start, end, lower) in zip(pieces, self._tokenized(pieces), strict=True):
+            rest = []
+            for piece in pieces:
+                read = self._plain(piece)
+                if read is None:
+                    rest.append(piece)
+                else:
+                    found[piece] = read
+            for piece, places in zip(rest, self._tokenized(rest), strict=True):
                 spans, forms = self._words.cut(piece)
-                mark = self._mark_of(piece) << _OWN
-                if len(piece) < 5 or not piece[:4].isalpha():
-                    mark |= _BEFORE * bool(_LONE.search(piece)) | _BEHIND * bool(_JOINING.match(piece))
                 word_start, word_end = tuple(a for a, _ in spans), tuple(b for _, b in spans)
-                letters = self._letters_of(piece)
-                found[piece] = _Read(start, end, lower, word_start, word_end, tuple(forms), letters, mark)
+                found[piece] = _Read(
+                    *places, word_start, word_end, tuple(forms), self._letters_of(piece), self._marked(piece)
+                )
             self._keep({p: read for p, read in found.items() if p not in self._kept and self._is_public(p, read.forms)})
         return found
+
+    def _plain(self, piece: str) -> _Read | None:
+        """White space, or a word of plain letters that no rule of the tokenizer speaks of: one token, as `quick.py` says, and
+        another for a mark behind it. None for any other piece."""
+        if piece.isspace():
+            return _Read((0,), (len(piece),), (0,), (), (), (), "", self._marked(piece))
+        text = piece.rstrip(" ")
+        word = text if text[-1] not in self._ends else text[:-1]
+        if not word.isascii() or not word.isalpha() or word in self._rules or text in self._rules:
+            return None
+        n, said = len(word), word.lower()
+        places: _Places = (0,), (n,), (get_string_id(said),)
+        if text is not word:
+            if text[-1] == "." and not (n > 1 and said == word):
+                return None
+            places = (0, n), (n, n + 1), (*places[2], self._ends[text[-1]])
+        _, forms = self._words.cut(word)
+        return _Read(*places, (0,), (n,), tuple(forms), self._letters_of(word), self._marked(piece))
+
+    def _marked(self, piece: str) -> int:
+        mark = self._mark_of(piece) << _OWN
+        if len(piece) < 5 or not piece[:4].isalpha():
+            mark |= _BEFORE * bool(_LONE.search(piece)) | _BEHIND * bool(_JOINING.match(piece))
+        return mark
 
     def _is_public(self, piece: str, forms: tuple[tuple[str, ...], ...]) -> bool:
         """forms: of the words of the piece. A word is public that the code tables or our lists hold, or, in small letters, an
@@ -282,39 +311,26 @@ class PieceReader:
         return is_public(piece, knows, self._common)
 
     def _tokenized(self, pieces: list[str]) -> list[_Places]:
-        """Start, end and hash of the small letters of the tokens of each; the hash is 0 for white space."""
-        found: list[_Places | None] = [self._simple(piece) for piece in pieces]
-        rest = [k for k, places in enumerate(found) if places is None]
-        if not rest:
-            return [places for places in found if places is not None]
-        texts = [pieces[k].rstrip(" ") for k in rest]
+        """Start, end and hash of the small letters of the tokens of each, by the tokenizer."""
+        if not pieces:
+            return []
+        texts = [piece.rstrip(" ") for piece in pieces]
         with self._nlp.memory_zone():
             table = self._nlp.tokenizer(_BETWEEN.join(texts)).to_array([IDX, LENGTH, LOWER])
         start, end, lower = table[:, 0].tolist(), (table[:, 0] + table[:, 1]).tolist(), table[:, 2].tolist()
+        found: list[_Places] = []
         at = first = 0
-        for k, text in zip(rest, texts, strict=True):
+        for text in texts:
             last = bisect_left(start, at + len(text), first)
-            found[k] = (
-                tuple(a - at for a in start[first:last]), tuple(b - at for b in end[first:last]), tuple(lower[first:last])
-            )  # fmt: skip
+            found.append(
+                (
+                    tuple(a - at for a in start[first:last]),
+                    tuple(b - at for b in end[first:last]),
+                    tuple(lower[first:last]),
+                )
+            )
             at, first = at + len(text) + 1, last + 1
-        return [places for places in found if places is not None]
-
-    def _simple(self, piece: str) -> _Places | None:
-        """The token of white space, or of a word of plain letters that no rule speaks of: one, as `quick.py` says, and one more for
-        a mark behind it."""
-        if piece.isspace():
-            return (0,), (len(piece),), (0,)
-        text = piece.rstrip(" ")
-        word = text if text[-1] not in self._ends else text[:-1]
-        if not word.isascii() or not word.isalpha() or word in self._rules or text in self._rules:
-            return None
-        n, said = len(word), word.lower()
-        if text is word:
-            return (0,), (n,), (get_string_id(said),)
-        if text[-1] == "." and not (n > 1 and said == word):
-            return None
-        return (0, n), (n, n + 1), (get_string_id(said), self._ends[text[-1]])
+        return found
 
     def _keep(self, pieces: dict[str, _Read]) -> None:
         room = MOST - len(self._kept)
@@ -330,7 +346,7 @@ class PieceReader:
         of = self._form_entry.__getitem__
         self._tokens.add([read[:3] for read in kept.values()])
         self._placed.add([(r.word_start, r.word_end, tuple(map(of, r.forms))) for r in kept.values()])
-        self._marks = np.append(self._marks, np.array([read.mark for read in kept.values()], np.uint8))
+        self._marks = np.append(self._marks, np.array([read.mark for read in kept.values()], np.uint16))
         self._letters.extend(read.letters for read in kept.values())
         # last, so that a reader of another thread finds whatever it is led to
         self._kept.update((piece, first + k) for k, piece in enumerate(kept))

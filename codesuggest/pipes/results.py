@@ -151,11 +151,12 @@ _URINALYSIS = re.compile(r"\b(?:UA|U/A|(?i:urinalysis|urine|dipstick))\b")
 _OTHER_FLUID = re.compile(
     r"\b(?:CSF|(?i:cerebrospinal|dialysate|(?:pleural|ascitic|peritoneal|synovial|joint|amniotic|spinal) fluid))\b"
 )
+#: One of these is in each match, in small letters; none has an i or s, which others stand for where case does not count.
+_FLUIDS = ("flu", "cerebro", "csf", "aly")
 _WORD = re.compile(r"[A-Za-z0-9%]+")
 _BLANK = re.compile(r"\s{0,24}")
 _FIGURE = re.compile(r"[0-9]")
 _JUDGEMENTS = ("pos", "neg", "reactive", "detected", "grew", "grow", "present", "large", "moderate", "small", "many")
-
 _VALUE_TOLD = re.compile("[0-9]|" + "|".join(_JUDGEMENTS))
 
 _HIGH_FLAGS = frozenset(("h", "hh", "high", "elevated", "critical high", "critically high", "\u2191", "\u2191\u2191"))
@@ -262,7 +263,7 @@ class ResultReader:
 
     def names_a_test(self, piece: str) -> bool:
         """Whether a name of a test may begin in this stretch of text between white space."""
-        return any(word.lower() in self._patterns for word in _WORD.findall(piece))
+        return not self._patterns.keys().isdisjoint(map(str.lower, _WORD.findall(piece)))
 
     def tells_a_value(self, piece: str) -> bool:
         """Whether a figure or a word such as "positive" stands in it."""
@@ -289,9 +290,9 @@ class ResultReader:
         return tuple(results)
 
     def _sentence(self, text: str, start: int, end: int, drugs: bool) -> Iterator[Result]:
-        urinalysis, fluid = _URINALYSIS.search(text, start, end), _OTHER_FLUID.search(text, start, end)
+        urinalysis, low = _URINALYSIS.search(text, start, end), text[start:end].lower()
         urine_from = urinalysis.end() if urinalysis else end
-        if fluid is not None:
+        if any(word in low for word in _FLUIDS) and (fluid := _OTHER_FLUID.search(text, start, end)) is not None:
             end = fluid.start()  # the limits are those of blood
         done = start
         for word in _WORD.finditer(text, start, end):
@@ -303,7 +304,7 @@ class ResultReader:
             if before.isalnum() or before in "_/'" or (before == "-" and at - 1 > start):
                 continue
             name = pattern.match(text, at, end)
-            if name is None or _NO_RESULT_BEFORE.search(text, max(start, at - 48), at):
+            if name is None:
                 continue
             key = _fold(name[0])
             analytes = self._names.get(key) or self._names.get(key.casefold(), ())
@@ -314,9 +315,10 @@ class ResultReader:
                 continue
             if "potassium" in analytes and _VITAMIN.search(text, max(start, at - 10), at):
                 continue
-            for result in self._after(text, at, name.end(), start, end, analytes, drugs):
-                yield result
-                done = max(done, result.end)
+            results = list(self._after(text, at, name.end(), start, end, analytes, drugs))
+            if results and not _NO_RESULT_BEFORE.search(text, max(start, at - 48), at):
+                yield from results
+                done = max(done, *(result.end for result in results))
 
     def _after(
         self, text: str, at: int, name_end: int, start: int, end: int, analytes: tuple[str, ...], drugs: bool

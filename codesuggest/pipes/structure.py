@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -151,6 +152,7 @@ class StructureReader:
             folder / "sections.tsv", ("kind", "name", "inside", "heads", "source"), optional=("inside",)
         ):
             self._add_row(row)
+        self.first_words = frozenset(re.split("[ /]", key)[0] for key in self.heads)
         self.last_words = frozenset(key.rsplit(None, 1)[-1].rsplit("/", 1)[-1] for key in self.heads)
         self.types = DocumentTypeReader(folder / "document_types.tsv")
 
@@ -207,19 +209,27 @@ class _Cutter:
     def __init__(self, reader: StructureReader, text: str) -> None:
         self.reader, self.text = reader, text
         self.raw = text.splitlines(keepends=True)
-        self.capitals = in_capitals(text)
         # "P: 80" is a pulse; single letters are headings only beside others of S, O, A, P.
-        starts = {raw.lstrip()[:2] for raw in self.raw}
-        self.soap = len(starts & {"S:", "O:", "A:", "P:"}) >= 3
+        soap = [letter for letter in ("S:", "O:", "A:", "P:") if letter in text]
+        self.soap = len(soap) >= 3 and len({raw.lstrip()[:2] for raw in self.raw}.intersection(soap)) >= 3
         self.done: list[_Part] = []
         self.current: str | None = None  # name of the open section
         self.current_upper = False  # its heading is in capitals
         self.filled = False  # it has content already
 
+    @cached_property
+    def capitals(self) -> bool:
+        return in_capitals(self.text)
+
     def parts(self) -> list[_Part]:
         text, done, start, after_blank = self.text, self.done, 0, True
         for n, raw in enumerate(self.raw):
             end = start + len(raw.rstrip(_TERMINATORS))
+            if end == start:
+                done.append(_Part(start, end, end, "blank"))
+                after_blank = True
+                start += len(raw)
+                continue
             body = skip(text, start, end)
             body, kind, number, hashes = read_marker(text, body, end)
             if kind == "blank":
@@ -272,11 +282,16 @@ class _Cutter:
                 if (len(content) == 2 and not content.isupper()) or (content.islower() and self._ends_prose()):
                     return None
                 return body + len(content), found.opens(self.current, True) if found else None
-        if not item and (dash := _DASH.match(text, body, limit)) is not None:
+        if not item and self._may_begin_head(body, limit) and (dash := _DASH.match(text, body, limit)) is not None:
             found = reader.look_up(dash[1]) if dash[1][0].isupper() and len(dash[1]) > 3 else None
             if found is not None and (name := found.opens(self.current, False)) is not None:
                 return dash.end(), name
         return None
+
+    def _may_begin_head(self, body: int, limit: int) -> bool:
+        """Whether the first word of a line is that of a listed heading, or may be."""
+        first = self.text[body:limit].split(None, 1)[0]
+        return first.lower() in self.reader.first_words or not (first.isascii() and first.isalpha())
 
     def _ends_prose(self) -> bool:
         """Whether the line above is long and unfinished, so that a lone word below it is its last."""

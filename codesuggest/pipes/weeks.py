@@ -47,6 +47,12 @@ _PARITY = re.compile(r"g[1-9]p\d")
 _ODD = re.compile(
     "[\u017f\u0130\u0131]"
 )  #: letters that the regexes take for an s or an i, but that stay what they are in `lower`
+#: In each match of `WEEKS` and of `_PREGNANT` is one of these, in one stretch without white space.
+WEEK_TOLD = re.compile(
+    r"pregnan|gestation|iup|intrauterine|gravida|fetal|fetus|amniotic|natal|trimester|\bega\b|\bga\b|\bfht\b|\bedd\b|\bedc\b"
+    r"|[0-6]/7|\dw[0-6]|g[1-9]p\d",
+    re.I,
+)
 FIRST, LAST = 8, 42  #: weeks with a code of their own
 
 
@@ -64,6 +70,11 @@ def may_tell_weeks(low: str) -> bool:
         or ("/7" in low and _SEVENTHS.search(low) is not None)
         or _DAYS.search(low) is not None
     )
+
+
+def may_tell(piece: str) -> bool:
+    """Whether a text with this stretch between white space may speak of a pregnancy's week: `weeks` finds nothing without one."""
+    return WEEK_TOLD.search(piece) is not None
 
 
 def _is_of_pregnancy(text: str, low: str) -> bool:
