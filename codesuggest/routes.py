@@ -124,7 +124,14 @@ def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Route
     opened[at] = (
         (looked_for & (status == HYPOTHETICAL) & told)
         # the encounter is for the test: one in a list of results was done on the way to something else
-        | ((route == NEGATIVE) & (status == NEGATED) & told & named & whole & _ENCOUNTER.take(reading.group.take(segment)))
+        | (
+            (route == NEGATIVE)
+            & (status == NEGATED)
+            & told
+            & named
+            & whole
+            & _ENCOUNTER.take(reading.group.take(segment))
+        )
         # "smokers in the home" says of somebody else what the patient is exposed to
         | ((route == CONTACT) & others & (told | ((status == OTHER_PERSON) & ~named & whole)))
     )
