@@ -298,7 +298,8 @@ class TermIndex:
         `said.word`."""
         count = self.size.take(term)
         row = np.arange(len(term)).repeat(count)
-        form = self.forms.take(np.arange(len(row)) + (self.indptr.take(term) - (count.cumsum() - count)).take(row))
+        begin = np.asarray(self.indptr.take(term) - (count.cumsum() - count), np.int64)
+        form = self.forms.take(np.arange(len(row)) + begin.take(row))
         at = said.first_place(seg.take(row), form)
         here = (at < len(said.word) - 1).nonzero()[0]
         return row.take(here), form.take(here), at.take(here)
