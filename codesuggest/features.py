@@ -469,9 +469,9 @@ def _who_provided_it(sheet: _Sheet, drug: Bools) -> None:
     judged, p = sheet.judged, sheet.plain
     words, hits = judged.reading.words, judged.hits
     care = read_care(judged.reading.text)
-    near = care.near(words.start[hits.first[p]], words.end[hits.last[p]])
+    near = care.near(words.start.take(hits.first.take(p)), words.end.take(hits.last.take(p)))
     first = COLUMN[CARE_FEATURES[0]]
-    own = care_features(near, sheet.row, judged.strength[p], drug[sheet.concept])
+    own = care_features(near, sheet.row, judged.strength.take(p), drug.take(sheet.concept))
     sheet.x[:, first : first + len(CARE_FEATURES)] = own
 
 
