@@ -88,8 +88,8 @@ def read_care(text: str) -> Care:
 
 @dataclass(frozen=True, slots=True)
 class _Phrases:
-    """The list. begins: the first four letters of every phrase. alone: words that are a phrase, and its kind. longer: by their first
-    two words those of several, the rest of each and its kind, longest first. stems: by four letters those that end in any letters.
+    """The list. begins: the first four letters of every phrase. alone: words that are a phrase, and its kind. longer: by their
+    first two words those of several, the rest of each and its kind, longest first. stems: by four letters those that end in any.
     """
 
     begins: frozenset[str]

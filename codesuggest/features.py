@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest import axes as pcs
-from codesuggest.acts import COLUMNS as ACT_COLUMNS
 from codesuggest.care import CARE_FEATURES, care_features, read_care
 from codesuggest.company import COMPANY_FEATURES, IMPLIED_FEATURES, NOBODY, Company, implied_features
 from codesuggest.concepts import KINDS, SIDES, Concepts
@@ -122,8 +121,7 @@ FEATURES: tuple[str, ...] = (
     "learned:term_in_headline",
     "learned:term_and_match",
     "learned:operation_prior",
-    *pcs.COLUMNS,
-    *ACT_COLUMNS,
+    *pcs.FILLED,
     *(f"mentions:{name}" for name in ("document", *OF_POLICY)),
     # of the mention dictionary (`marked.py`)
     *(f"marked:{name}" for name in MARKED),
@@ -532,7 +530,7 @@ def _codes(
     # without a bilateral code both sides are coded (I.B.13, FY2026)
     beside[:, 1:3] = np.maximum(beside[:, 1:3], (beside[:, BILATERAL] * ~has_both)[:, None])
     if axes is not None:
-        alone = beside.max(1) == 0
+        alone = beside @ np.ones(len(SIDES), np.float32) == 0
         beside[alone] = pcs.side_of_note(reading)
     both = (beside[:, 1] > 0) & (beside[:, 2] > 0)
     cell = row * len(SIDES) + side
@@ -547,14 +545,15 @@ def _codes(
     keep = allowed.take(code) & (fits if claimed is None else fits | np.isin(code, claimed.code))
     kept = keep.nonzero()[0]
     row, code, side, extension = row.take(kept), code.take(kept), side.take(kept), extension.take(kept)
-    columns: dict[str, Floats] = {}
     if axes is not None:
-        keep, columns = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard[row] & (side > 0))
-        columns["side:lesser"] = pcs.lesser_side(beside + site, row, side)
-        row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
+        keep, own = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard.take(row) & (side > 0))
+        own[:, pcs.LESSER_SIDE] = pcs.lesser_side(beside + site, row, side)
+        kept = keep.nonzero()[0]
+        row, code, side, extension = row.take(kept), code.take(kept), side.take(kept), extension.take(kept)
     x = sheet.x.take(row, 0)
-    for name, values in columns.items():
-        x[:, COLUMN[name]] = values[keep]
+    if axes is not None:
+        first = COLUMN[pcs.FILLED[0]]
+        x[:, first : first + len(pcs.FILLED)] = own.take(kept, 0)
 
     def put(name: str, values: Any) -> None:
         x[:, COLUMN[name]] = values

@@ -92,7 +92,8 @@ class Judged:
         usable = (usable & ~way.stray) | way.open
         usable &= (held >= least) | ((strength >= 0.5) & (least <= LEAST))
         if axes is not None:
-            usable &= pcs.names_operation(axes, reading, hits)
+            asked = usable.nonzero()[0]
+            usable[asked] = pcs.names_operation(axes, reading, hits, asked)
         if drug.any():
             reach = hits.last - hits.first
             usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (reach < WINDOW))
