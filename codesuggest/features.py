@@ -52,6 +52,14 @@ OF_POLICY = (
     "match:best",
     "against:historical_only",
 )
+_ENCOUNTERS = (
+    "encounter:initial",
+    "encounter:initial_in_follow_up",
+    "encounter:subsequent",
+    "encounter:subsequent_in_follow_up",
+    "encounter:sequela",
+    "encounter:other",
+)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 FEATURES: tuple[str, ...] = (
     *(f"match:{g}" for g in GROUPS),
@@ -89,12 +97,7 @@ FEATURES: tuple[str, ...] = (
     "side:unspecified",
     "side:unspecified_though_said",
     "side:bilateral",
-    "encounter:initial",
-    "encounter:initial_in_follow_up",
-    "encounter:subsequent",
-    "encounter:subsequent_in_follow_up",
-    "encounter:sequela",
-    "encounter:other",
+    *_ENCOUNTERS,
     "code:other",
     "code:unspecified",
     "code:length",
@@ -143,6 +146,19 @@ FEATURES: tuple[str, ...] = (
     *PLACE_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
+
+
+def _encounters(follow_up: float) -> Floats:
+    """The values of _ENCOUNTERS by seventh character, float32 (256, 6) (I.C.19.a, FY2026). follow_up: 1 where the note is of one."""
+    character = np.arange(256)
+    initial = (character >= ord("A")) & (character <= ord("C"))
+    later = (character >= ord("D")) & (character < ord("S"))
+    other = (character > 0) & (character < ord("A"))
+    columns = (initial, initial * follow_up, later, later * follow_up, character == ord("S"), other)
+    return np.stack(columns, 1).astype(np.float32)
+
+
+_ENCOUNTER = tuple(_encounters(follow_up) for follow_up in (0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -572,14 +588,8 @@ def _codes(
         put("side:unspecified_though_said", most.take(row) * open_side)
         put("side:bilateral", side == BILATERAL)
     if extension.any():
-        initial = (extension >= ord("A")) & (extension <= ord("C"))  # I.C.19.a, FY2026
-        later = (extension >= ord("D")) & (extension < ord("S"))
-        put("encounter:initial", initial)
-        put("encounter:initial_in_follow_up", initial * float(reading.follow_up))
-        put("encounter:subsequent", later)
-        put("encounter:subsequent_in_follow_up", later * float(reading.follow_up))
-        put("encounter:sequela", extension == ord("S"))
-        put("encounter:other", (extension > 0) & (extension < ord("A")))
+        at = COLUMN["encounter:initial"]
+        x[:, at : at + len(_ENCOUNTERS)] = _ENCOUNTER[int(reading.follow_up)].take(extension, 0)
     if (
         static.trimester is not None
         and (part := static.trimester.take(code)).any()

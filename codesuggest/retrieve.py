@@ -82,9 +82,7 @@ def longest(hits: Hits, chosen: Ints) -> tuple[Floats, Floats]:
     over &= first.take(other) <= last.take(one)
     most = np.zeros(len(hit))
     if len(one):
-        most = np.maximum.reduceat(
-            np.where(over, words.take(other), np.float32(0)), (stop - start).cumsum() - (stop - start)
-        )
+        most = np.maximum.reduceat(words.take(other) * over, (stop - start).cumsum() - (stop - start))
     share = words / np.maximum(most, np.float32(1e-6))
     out = np.empty((2, len(hit)), np.float32)
     out[0, order], out[1, order] = (most - words) / 3, share
@@ -145,12 +143,15 @@ class TermIndex:
         shape = (len(self.indptr) - 1, len(self.idf))
         return sparse.csr_array((weight, self.forms, self.indptr), shape=shape).T.tocsr()
 
-    def holding(self, marked: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """(t,): terms with a form that is marked (not 0). marked: (V,). Kept for the array last asked about."""
-        kept: tuple[object, npt.NDArray[np.bool_]] | None = self.__dict__.get("_holding")
+    def holding(self, marked: npt.NDArray[Any]) -> tuple[Ints, Ints, Ints]:
+        """CSR of term -> its forms that are marked (not 0): how many (t,), where they begin (t,), and forms. marked: (V,). Kept for
+        the array last asked about."""
+        kept: tuple[object, tuple[Ints, Ints, Ints]] | None = self.__dict__.get("_holding")
         if kept is None or kept[0] is not marked:
-            found = np.append(marked[self.forms] != 0, False)
-            kept = marked, np.logical_or.reduceat(found, self.indptr[:-1]) if len(self) else np.zeros(0, bool)
+            at = marked.take(self.forms).nonzero()[0]
+            row = np.arange(len(self), dtype=np.int32).repeat(self.size).take(at)
+            count = np.bincount(row, minlength=len(self)).astype(np.int32)
+            kept = marked, (count, (count.cumsum() - count).astype(np.int32), self.forms.take(at))
             self.__dict__["_holding"] = kept
         return kept[1]
 

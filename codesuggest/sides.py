@@ -55,6 +55,10 @@ def sides_beside(reading: Reading, hits: Hits, chosen: Ints, strength: Floats, r
     out = np.zeros((n, len(SIDES)), np.float32)
     if not len(reading.side_word) or not len(chosen):
         return out
+    sided = np.zeros(len(reading.first) + 1, bool)  # the last is that of words outside every segment
+    sided[reading.segment_of_word.take(reading.side_word)] = True
+    near = sided.take(hits.segment.take(chosen)).nonzero()[0]
+    chosen, strength, row = chosen.take(near), strength.take(near), row.take(near)
     first, last, segment = hits.first.take(chosen), hits.last.take(chosen), hits.segment.take(chosen)
     # the side words next to the match, two before and two behind, in rows of four
     at = reading.side_word.searchsorted(first)[:, None] + _STEPS
