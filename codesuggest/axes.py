@@ -367,7 +367,7 @@ def side_of_note(reading: Reading) -> Floats:
 
 
 def _rests(axes: Axes, reading: Reading, idf: Floats, rest: Ints) -> Floats:
-    """Share of the words of each of these devices and qualifiers that the note says of the patient, 0 for the plain: float32 (n,)."""
+    """Share of the words of each of these devices and qualifiers that the note says of the patient, float32 (n,); 0: plain."""
     out = np.zeros(len(rest), np.float32)
     told = rest.nonzero()[0]
     rest = rest.take(told)

@@ -149,7 +149,7 @@ COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
 
 def _encounters(follow_up: float) -> Floats:
-    """The values of _ENCOUNTERS by seventh character, float32 (256, 6) (I.C.19.a, FY2026). follow_up: 1 where the note is of one."""
+    """The values of _ENCOUNTERS by seventh character (I.C.19.a, FY2026), float32 (256, 6). follow_up: 1 if the note is of one."""
     character = np.arange(256)
     initial = (character >= ord("A")) & (character <= ord("C"))
     later = (character >= ord("D")) & (character < ord("S"))
@@ -588,8 +588,7 @@ def _codes(
         put("side:unspecified_though_said", most.take(row) * open_side)
         put("side:bilateral", side == BILATERAL)
     if extension.any():
-        at = COLUMN["encounter:initial"]
-        x[:, at : at + len(_ENCOUNTERS)] = _ENCOUNTER[int(reading.follow_up)].take(extension, 0)
+        x[:, COLUMN[_ENCOUNTERS[0]] :][:, : len(_ENCOUNTERS)] = _ENCOUNTER[int(reading.follow_up)].take(extension, 0)
     if (
         static.trimester is not None
         and (part := static.trimester.take(code)).any()
