@@ -18,6 +18,7 @@ from codesuggest.features import COLUMN, FEATURES, Table
 from codesuggest.retrieve import Hits, ragged
 
 Floats = npt.NDArray[np.float32]
+Longs = npt.NDArray[np.int64]
 
 
 RIVALS = 100  #: a candidate is held only against so many that rank best
@@ -41,6 +42,11 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     weight = np.zeros(len(top) + 1)  # the last is that of nobody
     np.minimum.accumulate(probability.take(top), out=weight[:-1])
     segment, first, last = (a.take(table.lead) for a in (hits.segment, hits.first, hits.last))
+
+    def overlap(one: Longs, two: Longs) -> npt.NDArray[np.bool_]:
+        """Whether these rows and those beside them claim the same words, if in one segment."""
+        return np.asarray((first.take(one) <= last.take(two)) & (last.take(one) >= first.take(two)))
+
     # only those of one segment can claim the same words: of each row the better ranked beside it, the best of them first
     beside = segment.take(top).argsort(kind="stable")
     held = top.take(beside)
@@ -49,9 +55,7 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     row, rival = ragged(groups.searchsorted(segment, side="right") - begin)
     rival += begin.take(row)
     other, rival = held.take(rival), beside.take(rival)
-    better = rival < place.take(row)
-    better &= first.take(row) <= last.take(other)
-    better &= last.take(row) >= first.take(other)
+    better = (rival < place.take(row)) & overlap(row, other)
     at = better.nonzero()[0][::-1]  # written last, the best stays
     row, rival, other = row.take(at), rival.take(at), other.take(at)
     alike = table.category.take(row) == table.category.take(other)

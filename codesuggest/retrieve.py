@@ -11,7 +11,7 @@ One sparse product scores all segments of a note against all terms; no approxima
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import pairwise
@@ -113,6 +113,89 @@ def among(keys: npt.NDArray[Any], held: npt.NDArray[Any]) -> npt.NDArray[np.bool
     return np.asarray(held.take(held.searchsorted(keys), mode="clip") == keys)
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a block of segments holds, in the order that a search goes through it.
+
+    first_segment: number of the block's first. segments: how many it has. word: int32 (m + 1,), the words of each pair (segment,
+    form), pair by pair and in order; one more for what is not said. times: int32 (m + 1,), at the first word of a pair how many
+    it has, 0 at the end. pair_form, pair_segment: int32. column: int32 (V,), column of a form in `table`, 0 for a form not
+    said. table: int32 (segments, columns), place in `word` of the first word of a pair, m if it is not said. Look-ups in it
+    take a fifth of a binary search's time.
+    """
+
+    first_segment: int
+    segments: int
+    word: Ints
+    times: Ints
+    pair_form: Ints
+    pair_segment: Ints
+    column: Ints
+    table: Ints
+
+    @classmethod
+    def blocks(cls, form: Ints, word: Ints, segment_of_word: Ints, n_segments: int, n_forms: int) -> Iterator[Said]:
+        """form, word: int32 (m,), the form ids of the note and the word each belongs to, sorted by word (an abbreviation
+        gives several forms at one word). segment_of_word: int32 (n_words,), -1 for words outside every segment."""
+        segment = segment_of_word.take(word)
+        kept = ((form >= 0) & (segment >= 0)).nonzero()[0]
+        form, word, segment = form.take(kept), word.take(kept), segment.take(kept)
+        # as one whole number, which numpy sorts several times as fast as columns; ten million characters and forms of half a
+        # million do not fill it
+        pair = segment.astype(np.int64) * n_forms + form
+        order = (pair * (len(segment_of_word) + 1) + word).argsort()
+        word, pair = word.take(order), pair.take(order)
+        bounds = [0, len(pair)]
+        if n_segments > BLOCK:
+            bounds = pair.searchsorted(np.arange(0, n_segments + BLOCK, BLOCK) * n_forms).tolist()
+        for n, (a, b) in enumerate(pairwise(bounds)):
+            yield cls._of(pair[a:b], word[a:b], BLOCK * n, n_forms)
+
+    @classmethod
+    def _of(cls, pair: npt.NDArray[np.int64], word: Ints, first_segment: int, n_forms: int) -> Said:
+        """pair: int64 (m,), segment * n_forms + form of each word, ascending; word ascends within a pair."""
+        m = len(pair)
+        fresh = np.ones(m, bool)
+        np.not_equal(pair[1:], pair[:-1], out=fresh[1:])
+        start = fresh.nonzero()[0]
+        times = np.zeros(m + 1, np.int32)
+        times[start[:-1]] = start[1:] - start[:-1]
+        times[start[-1:]] = m - start[-1:]
+        segment, form = np.divmod(pair.take(start), n_forms)
+        pair_segment, pair_form = (segment - first_segment).astype(np.int32), form.astype(np.int32)
+        segments = int(pair_segment[-1]) + 1 if m else 0
+        said = np.zeros(n_forms, bool)
+        said[pair_form] = True
+        used = said.nonzero()[0]
+        column = np.zeros(n_forms, np.int32)
+        column[used] = np.arange(1, len(used) + 1)
+        table = np.full((segments, len(used) + 1), m, np.int32)
+        table[pair_segment, column.take(pair_form)] = start
+        return cls(
+            first_segment, segments, np.concatenate((word, _NO_WORD)), times, pair_form, pair_segment, column, table
+        )
+
+    def first_place(self, segment: Longs, form: Ints) -> Ints:
+        """Place in `word` of the first word of each pair, the last place if it is not said."""
+        return np.asarray(self.table.ravel().take(segment * self.table.shape[1] + self.column.take(form)))
+
+    def nearest(self, at: Ints, anchor: Ints) -> Ints:
+        """Of the words of each pair whose first stands at `at`, the one nearest to the anchor, the left one on a tie."""
+        count = self.times.take(at)
+        starts = count.cumsum() - count
+        place = (at - starts).repeat(count)
+        place += np.arange(len(place))
+        word = self.word.take(place)
+        distance = np.abs(word - anchor.repeat(count)).astype(np.int64)
+        distance <<= 32
+        distance |= word
+        best = np.minimum.reduceat(distance, starts) if len(at) else distance
+        return (best & 0xFFFFFFFF).astype(np.int32)
+
+
+_NO_WORD = np.zeros(1, np.int32)
+
+
 class TermIndex:
     """Arrays of the index; made by `build`, or given back what `arrays` gave out.
 
@@ -204,33 +287,27 @@ class TermIndex:
     ) -> Hits:
         """Best terms of every segment.
 
-        form, word: int32 (m,), the form ids of the note and the word each belongs to, sorted by word (an abbreviation
-        gives several forms at one word). segment_of_word: int32 (n_words,), -1 for words outside every segment. weak:
-        bool (V,), forms too general to carry a match: one that rests on them alone counts only if it is the whole term
+        form, word, segment_of_word: as in `Said.blocks`. The others: as in `search_in`.
+        """
+        said = Said.blocks(form, word, segment_of_word, n_segments, len(self.idf))
+        return self.search_in(said, weak=weak, top=top, floor=floor)
+
+    def search_in(
+        self, said: Iterable[Said], *, weak: npt.NDArray[np.bool_], top: int = 30, floor: float = 0.45
+    ) -> Hits:
+        """Best terms of every segment of what a note says.
+
+        weak: bool (V,), forms too general to carry a match: one that rests on them alone counts only if it is the whole term
         and more than one word. At most `top` terms a segment, by coverage * sqrt(matched weight), ties by term id;
         coverage >= `floor`.
         """
-        segment = segment_of_word.take(word)
-        kept = ((form >= 0) & (segment >= 0)).nonzero()[0]
-        form, word, segment = form.take(kept), word.take(kept), segment.take(kept)
-        # as one whole number, which numpy sorts several times as fast as columns; ten million characters and forms of half a
-        # million do not fill it
-        pair = segment.astype(np.int64) * len(self.idf) + form
-        order = (pair * (len(segment_of_word) + 1) + word).argsort()
-        form, word, segment, pair = form.take(order), word.take(order), segment.take(order), pair.take(order)
-        bounds = [0, len(form)]
-        if n_segments > BLOCK:
-            bounds = segment.searchsorted(np.arange(0, n_segments + BLOCK, BLOCK)).tolist()
-        parts = []
-        for n, (a, b) in enumerate(pairwise(bounds)):
-            said = _Said.of(pair[a:b], word[a:b], BLOCK * n, len(self.idf))
-            parts.append(self._hits(said, BLOCK * n, weak, top, floor))
+        parts = [self._hits(block, weak, top, floor) for block in said]
         if len(parts) == 1:
             return parts[0]
         columns = ((getattr(part, f.name) for part in parts) for f in fields(Hits))
         return Hits(*(np.concatenate(list(column)) for column in columns))
 
-    def _hits(self, said: _Said, first_segment: int, weak: npt.NDArray[np.bool_], top: int, floor: float) -> Hits:
+    def _hits(self, said: Said, weak: npt.NDArray[np.bool_], top: int, floor: float) -> Hits:
         seg, term = self._promising(said, floor)
         if not len(term):
             return Hits.none()
@@ -252,7 +329,7 @@ class TermIndex:
         compact = np.minimum(1.0, matched / np.maximum(1, last - first + 1)).astype(np.float32)
         return Hits(
             term.take(which).astype(np.int32),
-            (seg + first_segment).astype(np.int32),
+            (seg + said.first_segment).astype(np.int32),
             coverage.take(which),
             np.minimum(cosine, np.float32(1)),
             first,
@@ -261,7 +338,7 @@ class TermIndex:
             matched.astype(np.int32),
         )
 
-    def _promising(self, said: _Said, floor: float) -> tuple[Longs, Longs]:
+    def _promising(self, said: Said, floor: float) -> tuple[Longs, Longs]:
         """Segment and term, ascending, of all pairs whose coverage may be `floor` or more, by the forms that decide about it."""
         from scipy.sparse import _sparsetools
 
@@ -294,7 +371,7 @@ class TermIndex:
             kept = self.__dict__["_deciding_at"] = _Deciding.of(self, floor)
         return kept
 
-    def _found(self, said: _Said, seg: Longs, term: Longs) -> tuple[Longs, Ints, Ints]:
+    def _found(self, said: Said, seg: Longs, term: Longs) -> tuple[Longs, Ints, Ints]:
         """The forms of the terms that their segments hold, in order: row of the pair (ascending), form, and its first place in
         `said.word`."""
         count = self.size.take(term)
@@ -328,7 +405,7 @@ class TermIndex:
         rank -= (count.cumsum() - count).repeat(count)
         kept[own.take(order.compress(rank >= top))] = False
 
-    def _closest(self, said: _Said, form: Ints, at: Ints, matched: Longs) -> tuple[Ints, Ints]:
+    def _closest(self, said: Said, form: Ints, at: Ints, matched: Longs) -> tuple[Ints, Ints]:
         """First and last word of the closest occurrence of each of h hits, int32 (h,).
 
         form, at: the forms found of each hit, one hit after the other, and their places in `said.word`; matched: (h,), how many.
@@ -397,64 +474,6 @@ class _Deciding:
 
 
 _ROUNDING = 1e-4  #: in coverage
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What a block of segments holds.
-
-    word: int32 (m + 1,), the words of each pair (segment, form), pair by pair and in order; one more for what is not said.
-    times: int32 (m + 1,), at the first word of a pair how many it has, 0 at the end. pair_form, pair_segment: int32.
-    column: int32 (V,), column of a form in `table`, 0 for a form not said. table: int32 (segments, columns), place in
-    `word` of the first word of a pair, m if it is not said. Look-ups in it take a fifth of a binary search's time.
-    """
-
-    segments: int
-    word: Ints
-    times: Ints
-    pair_form: Ints
-    pair_segment: Ints
-    column: Ints
-    table: Ints
-
-    @classmethod
-    def of(cls, pair: npt.NDArray[np.int64], word: Ints, first_segment: int, n_forms: int) -> _Said:
-        """pair: int64 (m,), segment * n_forms + form of each word, ascending; word ascends within a pair."""
-        m = len(pair)
-        fresh = np.ones(m, bool)
-        np.not_equal(pair[1:], pair[:-1], out=fresh[1:])
-        start = fresh.nonzero()[0]
-        times = np.zeros(m + 1, np.int32)
-        times[start[:-1]] = start[1:] - start[:-1]
-        times[start[-1:]] = m - start[-1:]
-        segment, form = np.divmod(pair.take(start), n_forms)
-        pair_segment, pair_form = (segment - first_segment).astype(np.int32), form.astype(np.int32)
-        segments = int(pair_segment[-1]) + 1 if m else 0
-        said = np.zeros(n_forms, bool)
-        said[pair_form] = True
-        used = said.nonzero()[0]
-        column = np.zeros(n_forms, np.int32)
-        column[used] = np.arange(1, len(used) + 1)
-        table = np.full((segments, len(used) + 1), m, np.int32)
-        table[pair_segment, column.take(pair_form)] = start
-        return cls(segments, np.append(word, np.int32(0)), times, pair_form, pair_segment, column, table)
-
-    def first_place(self, segment: Longs, form: Ints) -> Ints:
-        """Place in `word` of the first word of each pair, the last place if it is not said."""
-        return np.asarray(self.table.ravel().take(segment * self.table.shape[1] + self.column.take(form)))
-
-    def nearest(self, at: Ints, anchor: Ints) -> Ints:
-        """Of the words of each pair whose first stands at `at`, the one nearest to the anchor, the left one on a tie."""
-        count = self.times.take(at)
-        starts = count.cumsum() - count
-        place = (at - starts).repeat(count)
-        place += np.arange(len(place))
-        word = self.word.take(place)
-        distance = np.abs(word - anchor.repeat(count)).astype(np.int64)
-        distance <<= 32
-        distance |= word
-        best = np.minimum.reduceat(distance, starts) if len(at) else distance
-        return (best & 0xFFFFFFFF).astype(np.int32)
 
 
 def _identity(forms: tuple[str, ...]) -> tuple[str, ...]:
