@@ -377,13 +377,12 @@ def _rests(axes: Axes, reading: Reading, idf: Floats, rest: Ints) -> Floats:
     one, at = ragged(count)
     at += start_of.take(one)
     form = axes.rest_form.take(at)
-    weight = idf.take(form) ** 2
-
-    def total(values: Floats) -> Floats:
-        summed = np.add.reduceat(np.append(values, np.float32(0)), start) if len(start) else values
-        return np.where(count > 0, summed, 0)
-
-    out[told] = total(weight * reading.known.take(form)) / np.maximum(total(weight), 1e-6)
+    weights = np.zeros((2, len(form) + 1), np.float32)  # all and said; the last is that of a rest without words at the end
+    weights[0, :-1] = idf.take(form) ** 2
+    np.multiply(weights[0, :-1], reading.known.take(form), out=weights[1, :-1])
+    if len(told):
+        whole, said = np.add.reduceat(weights, start, axis=1)
+        out[told] = np.where(count > 0, said / np.maximum(whole, 1e-6), 0)
     return out
 
 
