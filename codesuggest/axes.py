@@ -377,7 +377,9 @@ def _rests(axes: Axes, reading: Reading, idf: Floats, rest: Ints) -> Floats:
     one, at = ragged(count)
     at += start_of.take(one)
     form = axes.rest_form.take(at)
-    weights = np.zeros((2, len(form) + 1), np.float32)  # all and said; the last is that of a rest without words at the end
+    weights = np.zeros(
+        (2, len(form) + 1), np.float32
+    )  # all and said; the last is that of a rest without words at the end
     weights[0, :-1] = idf.take(form) ** 2
     np.multiply(weights[0, :-1], reading.known.take(form), out=weights[1, :-1])
     if len(told):

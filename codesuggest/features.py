@@ -26,6 +26,7 @@ from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
 from codesuggest.retrieve import Hits, TermIndex, distinct, longest, ragged
+from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
 from codesuggest.trimesters import NONE, OPEN, trimester_of
@@ -51,14 +52,6 @@ OF_POLICY = (
     "full:none",
     "match:best",
     "against:historical_only",
-)
-_ENCOUNTERS = (
-    "encounter:initial",
-    "encounter:initial_in_follow_up",
-    "encounter:subsequent",
-    "encounter:subsequent_in_follow_up",
-    "encounter:sequela",
-    "encounter:other",
 )
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 FEATURES: tuple[str, ...] = (
@@ -97,7 +90,7 @@ FEATURES: tuple[str, ...] = (
     "side:unspecified",
     "side:unspecified_though_said",
     "side:bilateral",
-    *_ENCOUNTERS,
+    *ENCOUNTER_FEATURES,
     "code:other",
     "code:unspecified",
     "code:length",
@@ -146,19 +139,6 @@ FEATURES: tuple[str, ...] = (
     *PLACE_FEATURES,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
-
-
-def _encounters(follow_up: float) -> Floats:
-    """The values of _ENCOUNTERS by seventh character (I.C.19.a, FY2026), float32 (256, 6). follow_up: 1 if the note is of one."""
-    character = np.arange(256)
-    initial = (character >= ord("A")) & (character <= ord("C"))
-    later = (character >= ord("D")) & (character < ord("S"))
-    other = (character > 0) & (character < ord("A"))
-    columns = (initial, initial * follow_up, later, later * follow_up, character == ord("S"), other)
-    return np.stack(columns, 1).astype(np.float32)
-
-
-_ENCOUNTER = tuple(_encounters(follow_up) for follow_up in (0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,16 +241,11 @@ class _Sheet:
 
     @classmethod
     def of(cls, judged: Judged, index: TermIndex, static: Static) -> _Sheet:
-        """The MAX_CONCEPTS candidates that promise most: strength, weight of the term, everyday concepts first."""
+        """The MAX_CONCEPTS candidates that promise most."""
         use = judged.usable.nonzero()[0]
         concept, slot = _numbered(judged.concept.take(use), len(judged.concepts.route))
-        promise = judged.strength.take(use) * np.log1p(index.mass.take(judged.hits.term.take(use)))
-        promise = promise * np.where(judged.dominated.take(use), 0.5, 1.0)
-        promise += 0.3 * judged.concepts.common.take(concept).take(slot) * judged.full.take(use)
-        trust = judged.trust.take(use)
-        promise = np.where(trust > 0, 5 * trust, promise)
         if len(concept) > MAX_CONCEPTS:
-            most = _max_by(slot, promise, len(concept))
+            most = _max_by(slot, _promise(judged, index, use, concept, slot), len(concept))
             kept = np.sort(np.lexsort((concept, -most))[:MAX_CONCEPTS])
             place = np.full(len(concept), -1)
             place[kept] = np.arange(MAX_CONCEPTS)
@@ -278,8 +253,9 @@ class _Sheet:
             use, slot, concept = use[slot >= 0], slot[slot >= 0], concept[kept]
         own_words = (~(judged.drug | judged.dominated)).take(use)
         plain = use.compress(own_words)
-        witness = np.full((len(concept), 3), NOBODY)
-        if static.company is not None:
+        if static.company is None:
+            witness = np.full((len(concept), 3), NOBODY)
+        else:
             said = plain.compress((judged.full & (judged.status != HISTORICAL)).take(plain))
             own, first = concept, static.first.take(judged.concept.take(said))
             concept, witness = static.company.joined(own, static.concept, said, first, judged.worth.take(said))
@@ -324,6 +300,15 @@ class _Sheet:
         return ahead
 
 
+def _promise(judged: Judged, index: TermIndex, use: Ints, concept: Ints, slot: Ints) -> npt.NDArray[Any]:
+    """What each usable hit promises for its candidate: strength, weight of the term, everyday concepts first; float (u,)."""
+    promise = judged.strength.take(use) * np.log1p(index.mass.take(judged.hits.term.take(use)))
+    promise = promise * np.where(judged.dominated.take(use), 0.5, 1.0)
+    promise += 0.3 * judged.concepts.common.take(concept).take(slot) * judged.full.take(use)
+    trust = judged.trust.take(use)
+    return np.where(trust > 0, 5 * trust, promise)
+
+
 def _numbered(values: Ints, size: int) -> tuple[Ints, Ints]:
     """Different values in 0..size-1, ascending, and for each value the place of its like among them: as `np.unique`."""
     there = np.zeros(size, bool)
@@ -345,6 +330,7 @@ def _best_of(row: Ints, values: Floats, n: int) -> Ints:
     return out
 
 
+_EACH_GROUP = np.ones(len(GROUPS))
 _OF_PRESENT = np.array([0.6, 1.0])  #: how much a match of the past counts, and any other
 
 
@@ -381,7 +367,7 @@ def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
     size = max(1, len(reading.status))
     places = distinct((sheet.row * size + segment).compress(full))
     sheet.put("match:repeated", np.log1p(np.bincount(places // size, minlength=n)))
-    sheet.put("match:sections", (said > 0) @ np.ones(len(GROUPS)) / 3)
+    sheet.put("match:sections", (said > 0) @ _EACH_GROUP / 3)
 
 
 def _which_kind_of_term(sheet: _Sheet) -> None:
@@ -588,7 +574,9 @@ def _codes(
         put("side:unspecified_though_said", most.take(row) * open_side)
         put("side:bilateral", side == BILATERAL)
     if extension.any():
-        x[:, COLUMN[_ENCOUNTERS[0]] :][:, : len(_ENCOUNTERS)] = _ENCOUNTER[int(reading.follow_up)].take(extension, 0)
+        x[:, COLUMN[ENCOUNTER_FEATURES[0]] :][:, : len(ENCOUNTER_FEATURES)] = encounter_features(
+            extension, reading.follow_up
+        )
     if (
         static.trimester is not None
         and (part := static.trimester.take(code)).any()
@@ -622,8 +610,9 @@ def _codes(
         x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(
             row, 0
         )
-    put("note:segments", np.log1p(len(reading.first)) / 3)
-    put("note:headlines", np.log1p(int(reading.headline.sum())))
+    segments, headlines = np.log1p([len(reading.first), int(np.count_nonzero(reading.headline))]).tolist()
+    put("note:segments", segments / 3)
+    put("note:headlines", headlines)
     return Table(
         code=code.astype(np.int32),
         concept=ids.take(row).astype(np.int32),

@@ -42,7 +42,8 @@ def site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, weight: Flo
         near[here] = False
         if len(said):
             out[:, side] += np.bincount(row.take(said), weight.take(said), minlength=n) ** 2
-    return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-9), np.float32)
+    right, left, both = out.T[1:4]  # no word says any other
+    return np.asarray(out / np.maximum(right + left + both, 1e-9)[:, None], np.float32)
 
 
 #: How near a match stands to a side word, by the number of words from one to the other.

@@ -69,6 +69,7 @@ ORDER = [
     "facts",
     "company",
     "trimesters",
+    "seventh",
     "mentions",
     "profiles",
     "writing",
