@@ -25,16 +25,16 @@ def columns(row: Ints, term: Ints, segment: Ints, first: Ints, last: Ints, n: in
 
     row, term, segment, first, last: (a,), of each step told the operation, the term, its segment and its words.
     """
+    if not len(row):
+        return {name: np.zeros(n, np.float32) for name in COLUMNS}
     steps = _distinct(row, term, n)
-    own = np.zeros(n, np.float64)
-    if len(row):
-        spans, claim = np.unique(np.stack([segment, first, last], 1), axis=0, return_inverse=True)
-        claim = claim.reshape(-1)
-        pairs = np.unique(claim.astype(np.int64) * n + row)
-        claims = np.bincount(pairs // n, minlength=len(spans))
-        best = np.zeros((n, int(segment.max()) + 1))
-        np.maximum.at(best, (row, segment), 1 / claims[claim])
-        own = best.sum(1)
+    spans, claim = np.unique(np.stack([segment, first, last], 1), axis=0, return_inverse=True)
+    claim = claim.reshape(-1)
+    pairs = np.unique(claim.astype(np.int64) * n + row)
+    claims = np.bincount(pairs // n, minlength=len(spans))
+    best = np.zeros((n, int(segment.max()) + 1))
+    np.maximum.at(best, (row, segment), 1 / claims[claim])
+    own = best.sum(1)
     values = {
         "act:steps": np.log1p(steps) / 2,
         "act:own": np.log1p(own),

@@ -22,7 +22,7 @@ from codesuggest.note import AFFIRMED, GROUPS, HISTORICAL, Reading
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.procedures import ALPHABET as _ALPHABET
 from codesuggest.procedures import APPROACHES, Axes
-from codesuggest.retrieve import Hits, among, ragged
+from codesuggest.retrieve import Hits, among, distinct, ragged
 
 Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -59,6 +59,9 @@ COLUMNS = (
     "operation:wording_in_report",
     "side:lesser",
 )
+FILLED = (*COLUMNS, *acts.COLUMNS)
+_AT = {name: place for place, name in enumerate(FILLED)}
+LESSER_SIDE = _AT["side:lesser"]  #: the one of them that `lesser_side` fills in
 #: Weight of an approach said in the sentence of the operation, where procedures are told, and elsewhere in the note.
 OPEN = ("side", "approach", "device", "qualifier")  #: axes that may be left open, columns "axis:..._open"
 _NEAR, _TOLD, _ANYWHERE = 1.0, 0.4, 0.15
@@ -68,6 +71,10 @@ _OF_SIDE = np.isin(
 _LISTS = ("procedure",)  # sections that name what was done; the description tells how
 #: Body systems whose operations hold the inspection of another (B3.11a, ICD-10-PCS guidelines FY2026).
 _INSPECTED = {"W": "DFGTUVW7", "T": "TUV", "D": "DFW", "F": "DFW", "R": "RLM", "S": "SLM", "C": "C9", "9": "9C"}
+#: The same by place in the alphabet, the last for none: bool, of each body system those whose operations look at it.
+_LOOKED_AT = np.array(
+    [[bool(c) and c in _INSPECTED.get(system, system) for c in (*_ALPHABET, "")] for system in (*_ALPHABET, "")]
+)
 _COMPONENTS = Path(__file__).parent / "rules" / "components.tsv"
 REPORT = "operative_report"  #: type of document in which one operation or few are told at length
 _J = 18
@@ -98,8 +105,8 @@ class Spoken:
 
 def choose(
     axes: Axes, reading: Reading, idf: Floats, spoken: Spoken, row: Ints, code: Ints, side: Ints, side_open: Bools
-) -> tuple[Bools, dict[str, Floats]]:
-    """Which members to keep, and the columns of all.
+) -> tuple[Bools, Floats]:
+    """Which members to keep, and the `FILLED` columns of all, float32 (n, len(FILLED)).
 
     row, code, side: (n,), candidate operation (ascending), position of the member code, its side. side_open: bool (n,).
     """
@@ -114,7 +121,10 @@ def choose(
     said = np.where(has, heard[row, at], 0)
     rival = np.where(offered, heard, 0).take(row, 0)
     rival[np.arange(len(row)), at] = 0
-    other = np.where(has, rival.max(1, initial=0), 0)
+    other = np.zeros(len(row), np.float32)
+    for approach in rival.T:  # numpy takes many times as long along rows of seven
+        np.maximum(other, approach, out=other)
+    other = np.where(has, other, 0)
     plain = rest == 0
     rest_share = _rests(axes, reading, idf, rest)
     told, untold = np.where(plain, 0, rest_share), np.where(plain, 0, 1 - rest_share)
@@ -155,12 +165,20 @@ def choose(
         "axis:side_open": side_open,
     }
     open_rest = ~plain & (rest_share < _SAID)
-    columns["axis:approach_open"] = has & (said == 0) & ~fixed[:, 0] & (offered.sum(1).take(row) > 1)
+    columns["axis:approach_open"] = has & (said == 0) & ~fixed[:, 0] & (_count(offered).take(row) > 1)
     columns["axis:device_open"] = open_rest & (letter[:, _SIXTH] != _Z) & ~fixed[:, 1] & _varies(row, letter, _SIXTH)
     columns["axis:qualifier_open"] = (
         open_rest & (letter[:, _SEVENTH] != _Z) & ~fixed[:, 2] & _varies(row, letter, _SEVENTH)
     )
-    return keep, {name: np.asarray(values, np.float32) for name, values in columns.items()}
+    out = np.zeros((len(row), len(FILLED)), np.float32)
+    for name, values in columns.items():
+        out[:, _AT[name]] = values
+    return keep, out
+
+
+def _count(rows: Bools) -> npt.NDArray[np.float64]:
+    """How many of each row: numpy takes many times as long to count along rows of a few."""
+    return np.asarray(rows @ np.ones(rows.shape[1]))
 
 
 def lists(reading: Reading) -> Bools:
@@ -188,12 +206,12 @@ def told_only(reading: Reading) -> Reading:
     return replace(reading, segment_of_word=kept, known=known)
 
 
-def names_operation(axes: Axes, reading: Reading, hits: Hits) -> Bools:
-    """Which matches hold the word that names the operation: "lower leg" alone is no MRI of it. bool, shape of the hits."""
-    verb = axes.term_verb.take(hits.term).astype(np.int64)
+def names_operation(axes: Axes, reading: Reading, hits: Hits, chosen: Ints) -> Bools:
+    """Which of these matches hold the word that names the operation: "lower leg" alone is no MRI of it. bool, shape of `chosen`."""
+    verb = axes.term_verb.take(hits.term.take(chosen)).astype(np.int64)
     size = np.int64(len(reading.known))
     said = reading.segment_of_word.take(reading.word) * size + reading.form
-    return np.asarray((verb < 0) | among(hits.segment * size + verb, said))
+    return np.asarray((verb < 0) | among(hits.segment.take(chosen) * size + verb, said))
 
 
 def _wording(axes: Axes, spoken: Spoken, row: Ints, code: Ints) -> tuple[Floats, Floats, Bools]:
@@ -298,8 +316,9 @@ def _integral(letter: npt.NDArray[np.uint8], row: Ints, spoken: Spoken, reading:
     inspection: Bools = np.asarray(surgical & (letter[:, 2] == _J))
     if not inspection.any():
         return inspection
-    other = {_ALPHABET[i] for i in set(letter[surgical & ~inspection & named.take(row), 1].tolist())}
-    covered = np.array([bool(other & set(_INSPECTED.get(c, c))) for c in _ALPHABET] + [False])
+    other = np.zeros(len(_ALPHABET) + 1, bool)
+    other[letter[surgical & ~inspection & named.take(row), 1]] = True
+    covered = _LOOKED_AT @ other
     return np.asarray(inspection & covered.take(letter[:, 1]))
 
 
@@ -341,27 +360,32 @@ def side_of_note(reading: Reading) -> Floats:
     there = segment >= 0
     where = _OF_SIDE.take(reading.group[segment])
     there &= (where | (segment < 3)) & (reading.status[segment] == AFFIRMED)
-    said = np.unique(reading.side[there])
+    said = distinct(reading.side[there])
     if len(said) == 1:
         out[said[0]] = 0.3
     return out
 
 
 def _rests(axes: Axes, reading: Reading, idf: Floats, rest: Ints) -> Floats:
-    """Share of the words of each of these devices and qualifiers that the note says of the patient: float32 (n,)."""
+    """Share of the words of each of these devices and qualifiers that the note says of the patient, float32 (n,); 0: plain."""
+    out = np.zeros(len(rest), np.float32)
+    told = rest.nonzero()[0]
+    rest = rest.take(told)
     start_of = axes.rest_indptr.take(rest)
     count = axes.rest_indptr.take(rest + 1) - start_of
     start = count.cumsum() - count
     one, at = ragged(count)
     at += start_of.take(one)
     form = axes.rest_form.take(at)
-    weight = idf.take(form) ** 2
-
-    def total(values: Floats) -> Floats:
-        summed = np.add.reduceat(np.append(values, np.float32(0)), start) if len(start) else values
-        return np.where(count > 0, summed, 0)
-
-    return np.asarray(total(weight * reading.known.take(form)) / np.maximum(total(weight), 1e-6), np.float32)
+    weights = np.zeros(
+        (2, len(form) + 1), np.float32
+    )  # all and said; the last is that of a rest without words at the end
+    weights[0, :-1] = idf.take(form) ** 2
+    np.multiply(weights[0, :-1], reading.known.take(form), out=weights[1, :-1])
+    if len(told):
+        whole, said = np.add.reduceat(weights, start, axis=1)
+        out[told] = np.where(count > 0, said / np.maximum(whole, 1e-6), 0)
+    return out
 
 
 def _varies(row: Ints, letter: npt.NDArray[np.uint8], axis: int) -> Bools:

@@ -8,8 +8,9 @@ ranker sees which kinds of cue (pipes/en/care.tsv) stand in the same clause as t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,13 @@ CUES = ("given", "place", "route", "order", "sig", "home", "refused", "past", "p
 _OF_LIST = CUES[:9]
 FOR = tuple(map(CUES.index, ("given", "place", "route", "order", "clock", "headed")))
 AGAINST = tuple(map(CUES.index, ("sig", "home", "refused", "past", "plan")))
+_IS_FOR, _IS_AGAINST = (np.isin(np.arange(len(CUES)), kinds).astype(np.float64) for kinds in (FOR, AGAINST))
 #: What the features are called; the last of each says: something for, nothing against.
 CARE_FEATURES = tuple(f"care:{what}_{cue}" for what in ("drug", "item") for cue in (*CUES, "provided"))
 REACH = 90  #: characters from a match within which a cue of its clause is heard
 
-_WORD = re.compile(r"[^\W_][\w'’-]*")
-_BREAK = re.compile(r"[.;](?=\s|$)|\n")
+_WORD = re.compile(r"([^\W_][\w'’-]*)")
+_BREAK = re.compile(r"[.;\n](?:(?<=\n)|(?=\s|$))")
 _CLOCK = re.compile(r"^[ \t]*(?:[-*•][ \t]*)?(?:[01]\d|2[0-3]):?[0-5]\d\b", re.MULTILINE)
 _HEAD = re.compile(r"^[^\n]{0,60}:[ \t]*(?=\r?$)", re.MULTILINE)
 #: J729-J730 are contraceptives that are placed: no dose, no route.
@@ -63,11 +65,8 @@ class Care:
         near = same & (gap <= REACH)
         spoken = (self.kind == CUES.index("headed"))[None, :]  # those cover the lines they head
         within = (self.start[None, :] <= start[:, None]) & (start[:, None] < self.end[None, :])
-        near = np.asarray((spoken & within) | (~spoken & near))
-        for k in range(len(CUES)):
-            own = self.kind == k
-            if own.any():
-                out[:, k] = near[:, own].any(1)
+        span, cue = ((spoken & within) | (~spoken & near)).nonzero()
+        out[span, self.kind.take(cue)] = True
         return out
 
 
@@ -87,45 +86,65 @@ def read_care(text: str) -> Care:
     return Care(columns[:, 0].astype(np.int8), columns[:, 1], columns[:, 2], breaks)
 
 
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """The list. begins: the first four letters of every phrase. alone: words that are a phrase, and its kind. longer: by their
+    first two words those of several, the rest of each and its kind, longest first. stems: by four letters those that end in any.
+    """
+
+    begins: frozenset[str]
+    alone: dict[str, int]
+    longer: dict[tuple[str, str], list[tuple[list[str], int]]]
+    stems: dict[str, list[tuple[str, int]]]
+
+    def at(self, words: list[str], i: int) -> tuple[int, int]:
+        """Kind of the longest phrase that begins with this word, -1 if none does, and how many words it has."""
+        word = words[i]
+        for rest, kind in self.longer.get((word, words[i + 1]), ()) if i + 1 < len(words) else ():
+            if words[i + 2 : i + 2 + len(rest)] == rest:
+                return kind, 2 + len(rest)
+        if word in self.alone:
+            return self.alone[word], 1
+        for stem, kind in self.stems.get(word[:4], ()):
+            if word.startswith(stem):
+                return kind, 1
+        return -1, 1
+
+
 @lru_cache(maxsize=1)
-def _phrases() -> tuple[dict[str, list[tuple[tuple[str, ...], int]]], dict[str, list[tuple[str, int]]]]:
-    """Phrases of the list by their first word, longest first; and, by four letters, those that end in any letters."""
-    whole: dict[str, list[tuple[tuple[str, ...], int]]] = {}
-    open_: dict[str, list[tuple[str, int]]] = {}
+def _phrases() -> _Phrases:
+    out = _Phrases(frozenset(), {}, {}, {})
+    begins = set()
     for row in read_lexicon(ENGLISH / "care.tsv", ("phrase", "kind", "source"), unique=("phrase",)):
-        kind, words = _OF_LIST.index(row.choice("kind", _OF_LIST)), tuple(row["phrase"].split())
-        if words[-1].endswith("*"):
-            open_.setdefault(words[0][:4], []).append((words[0][:-1], kind))
+        kind, (first, *rest) = _OF_LIST.index(row.choice("kind", _OF_LIST)), row["phrase"].split()
+        begins.add(first[:4])
+        if rest:
+            out.longer.setdefault((first, rest[0]), []).append((rest[1:], kind))
+        elif first.endswith("*"):
+            out.stems.setdefault(first[:4], []).append((first[:-1], kind))
         else:
-            whole.setdefault(words[0], []).append((words, kind))
-    for own in whole.values():
+            out.alone[first] = kind
+    for own in out.longer.values():
         own.sort(key=lambda row: (-len(row[0]), row))
-    return whole, open_
+    return replace(out, begins=frozenset(begins))
 
 
 def _said(text: str) -> list[tuple[int, int, int]]:
     """(kind, start, end) of the phrases of the list; of two that begin together the longer, so "not given" is not "given"."""
-    whole, open_ = _phrases()
+    phrases = _phrases()
     low = text.lower()
     if len(low) != len(text):  # a capital of two small letters would move what follows
         low = text
-    places = [m.span() for m in _WORD.finditer(low)]
-    words = [low[a:b] for a, b in places]
+    parts = _WORD.split(low)  # what is between words, and words
+    words, ends = parts[1::2], list(accumulate(map(len, parts)))
+    may_begin = {word for word in set(words) if word[:4] in phrases.begins}
     out, skip = [], 0
-    for i in [i for i, word in enumerate(words) if word in whole or word[:4] in open_]:
+    for i in [i for i, word in enumerate(words) if word in may_begin]:
         if i < skip:
             continue
-        word = words[i]
-        known, stems = whole.get(word), open_.get(word[:4])
-        size, kind = 1, -1
-        for phrase, of in known or ():
-            if len(phrase) == 1 or tuple(words[i : i + len(phrase)]) == phrase:
-                size, kind = len(phrase), of
-                break
-        else:
-            kind = next((of for stem, of in stems or () if word.startswith(stem)), -1)
+        kind, size = phrases.at(words, i)
         if kind >= 0:
-            out.append((kind, places[i][0], places[i + size - 1][1]))
+            out.append((kind, ends[2 * i], ends[2 * (i + size) - 1]))
             skip = i + size
     return out
 
@@ -140,16 +159,16 @@ def care_features(near: Bools, row: Ints, strength: npt.NDArray[np.float32], dru
     out = np.zeros((n, len(CARE_FEATURES)), np.float32)
     if not len(row):
         return out
-    against: Bools = np.asarray(near[:, AGAINST].any(1))
-    provided = np.asarray(near[:, FOR].any(1) & ~against)
-    promise = near[:, FOR].sum(1) + near[:, CUES.index("dose")] - 2.0 * near[:, AGAINST].sum(1)
-    value = 10 * np.round(strength, 1) + np.clip(promise, -6, 6) / 2
-    order = np.lexsort((np.arange(len(row)), -value, row))
-    held = row[order]
-    lead = order[np.r_[True, held[1:] != held[:-1]]]
-    at = row[lead]
-    base = np.where(drug[at], 0, kinds + 1)
-    for k in range(kinds):
-        out[at, base + k] = near[lead, k]
-    out[at, base + kinds] = provided[lead]
+    said_for, against = near @ _IS_FOR, near @ _IS_AGAINST
+    promise = said_for + near[:, CUES.index("dose")] - 2.0 * against
+    value = 10 * np.round(strength, 1) + np.minimum(np.maximum(promise, -6), 6) / 2
+    order = np.lexsort((-value, row))  # stable: of equal ones the first
+    held = row.take(order)
+    fresh = np.ones(len(order), bool)
+    np.not_equal(held[1:], held[:-1], out=fresh[1:])
+    lead = order.compress(fresh)
+    at = row.take(lead)
+    columns = np.arange(kinds + 1) + ((kinds + 1) * ~drug.take(at))[:, None]
+    out[at[:, None], columns[:, :kinds]] = near.take(lead, 0)
+    out[at, columns[:, kinds]] = ((said_for > 0) & (against == 0)).take(lead)
     return out

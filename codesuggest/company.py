@@ -20,6 +20,7 @@ import numpy.typing as npt
 from codesuggest.apart import Apart
 from codesuggest.codes.system import CodeSystem
 from codesuggest.facts import implied, pairs, symptoms
+from codesuggest.retrieve import ragged
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
@@ -72,7 +73,9 @@ class Company:
             if row.code in system
         ]
         indptr, groups = _groups_of_codes(system, list(number))
-        table, sums = np.array(rows, np.int32).reshape(-1, 4), np.array(adds_up, np.int32).reshape(-1, 5)
+        # by column, and as numpy counts places: no copy of what is looked up in every note
+        table = np.asfortranarray(np.array(rows, np.intp).reshape(-1, 4))
+        sums = np.asfortranarray(np.array(adds_up, np.intp).reshape(-1, 5))
         return cls(
             indptr, groups, len(number), table[:, 0], table[:, 1], table[:, 2:], sums[:, 0], sums[:, 1:4], sums[:, 4],
             Apart.of(system),
@@ -82,10 +85,11 @@ class Company:
         """(row of `code`, group) pairs of these codes."""
         start = self.group_indptr.take(code)
         count = self.group_indptr.take(code + 1) - start
-        row = np.arange(len(code)).repeat(count)
-        at = (start - (count.cumsum() - count)).repeat(count)
-        at += np.arange(len(at))
-        return row, self.group.take(at)
+        own = count.nonzero()[0]  # few codes are in any group
+        part, offset = ragged(count.take(own))
+        row = own.take(part)
+        offset += start.take(row)
+        return row, self.group.take(offset)
 
     def adds_up(self, code: Ints, worth: Floats) -> tuple[Ints, Ints]:
         """Codes that the diagnoses said add up to: (q,) codes, and (q, 3) the place in `code` of the best witness of each part,
@@ -94,11 +98,12 @@ class Company:
         code, worth: (m,), codes that are said and how well. A code that several rows lead to comes from the first of them.
         """
         row, group = self._groups(code)
-        heard = np.zeros(self.n_groups + 1, bool)  # the last place is that of NOBODY
+        heard = np.zeros(self.n_groups + 1, bool)
         heard[group] = True
-        fired = (heard.take(self.parts, mode="wrap") | (self.parts == NOBODY)).all(1) & ~heard.take(
-            self.unless, mode="wrap"
-        )
+        fired = ~heard.take(self.unless)
+        heard[NOBODY] = True  # the last place is that of a part that a row does not ask for
+        for part in self.parts.T:
+            fired &= heard.take(part)
         if not fired.any():
             return self.target[:0], np.zeros((0, 3), np.int64)
         best = np.full(self.n_groups + 1, NOBODY, np.int64)
@@ -129,16 +134,17 @@ class Company:
         strength = np.zeros(self.n_groups + 1, np.float32)
         np.maximum.at(strength, group, probability.take(row))
         # the last place is that of a part that a row does not ask for, which is there, or of nobody who speaks against it
-        free = strength.take(self.unless, mode="wrap") < 0.5
+        free = strength.take(self.unless) < 0.5
         strength[NOBODY] = 1
         kinds = len(COMPANY_FEATURES)
         against = np.zeros(self.n_groups * kinds, np.float32)
-        first, second = (strength.take(column, mode="wrap") for column in self.row_needs.T)
+        first, second = (strength.take(column) for column in self.row_needs.T)
         np.maximum.at(against, self.row_first * kinds + self.row_kind, np.minimum(first, second))
         cell = (row * kinds)[:, None] + np.arange(kinds)
         np.maximum.at(out.reshape(-1), cell.reshape(-1), against.reshape(-1, kinds).take(group, 0).reshape(-1))
         if len(code):
-            sums = strength.take(self.parts, mode="wrap").min(1) * free
+            one, two, three = (strength.take(part) for part in self.parts.T)
+            sums = np.minimum(np.minimum(one, two), three) * free
             order = code.argsort()
             at = order.take(code.take(order).searchsorted(self.target), mode="clip")
             known = (code.take(at) == self.target).nonzero()[0]

@@ -33,7 +33,7 @@ from codesuggest.note import Reading
 from codesuggest.procedures import Axes
 from codesuggest.profiles import Profiles
 from codesuggest.rank import Ranker
-from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.retrieve import Hits, Said, TermIndex
 from codesuggest.routes import implied
 from codesuggest.stated import with_stated
 from codesuggest.static import Static
@@ -73,16 +73,14 @@ class Engine:
 
     def hits(self, reading: Reading, *, top: int, floor: float) -> Hits:
         """The terms a note may say."""
-        form, word = reading.form, reading.word
+        said = None
         if self.static.route is not None and (self.spoken is None or self.profiles is None):
             more, place = implied(reading)
             if len(more):
-                form, word = np.append(form, more), np.append(word, place)
-        found = self.index.search(
-            form,
-            word,
-            reading.segment_of_word,
-            len(reading.first),
+                form, word = np.append(reading.form, more), np.append(reading.word, place)
+                said = Said.blocks(form, word, reading.segment_of_word, len(reading.first), len(self.index.idf))
+        found = self.index.search_in(
+            said or reading.said(),
             weak=reading.weak,
             top=top if self.axes is None else WIDER * top,
             floor=floor if self.axes is None else max(floor, LEAST_OPERATION),

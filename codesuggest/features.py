@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest import axes as pcs
-from codesuggest.acts import COLUMNS as ACT_COLUMNS
 from codesuggest.care import CARE_FEATURES, care_features, read_care
 from codesuggest.company import COMPANY_FEATURES, IMPLIED_FEATURES, NOBODY, Company, implied_features
 from codesuggest.concepts import KINDS, SIDES, Concepts
@@ -28,7 +27,8 @@ from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
 from codesuggest.regimen import REGIMEN_FEATURES, regimen_features
-from codesuggest.retrieve import Hits, TermIndex, longest, ragged
+from codesuggest.retrieve import Hits, TermIndex, distinct, longest, ragged
+from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
 from codesuggest.trimesters import NONE, OPEN, trimester_of
@@ -93,12 +93,7 @@ FEATURES: tuple[str, ...] = (
     "side:unspecified",
     "side:unspecified_though_said",
     "side:bilateral",
-    "encounter:initial",
-    "encounter:initial_in_follow_up",
-    "encounter:subsequent",
-    "encounter:subsequent_in_follow_up",
-    "encounter:sequela",
-    "encounter:other",
+    *ENCOUNTER_FEATURES,
     "code:other",
     "code:unspecified",
     "code:length",
@@ -125,8 +120,7 @@ FEATURES: tuple[str, ...] = (
     "learned:term_in_headline",
     "learned:term_and_match",
     "learned:operation_prior",
-    *pcs.COLUMNS,
-    *ACT_COLUMNS,
+    *pcs.FILLED,
     *(f"mentions:{name}" for name in ("document", *OF_POLICY)),
     # of the mention dictionary (`marked.py`)
     *(f"marked:{name}" for name in MARKED),
@@ -262,16 +256,11 @@ class _Sheet:
 
     @classmethod
     def of(cls, judged: Judged, index: TermIndex, static: Static) -> _Sheet:
-        """The MAX_CONCEPTS candidates that promise most: strength, weight of the term, everyday concepts first."""
+        """The MAX_CONCEPTS candidates that promise most."""
         use = judged.usable.nonzero()[0]
         concept, slot = _numbered(judged.concept.take(use), len(judged.concepts.route))
-        promise = judged.strength.take(use) * np.log1p(index.mass.take(judged.hits.term.take(use)))
-        promise = promise * np.where(judged.dominated.take(use), 0.5, 1.0)
-        promise += 0.3 * judged.concepts.common.take(concept).take(slot) * judged.full.take(use)
-        trust = judged.trust.take(use)
-        promise = np.where(trust > 0, 5 * trust, promise)
         if len(concept) > MAX_CONCEPTS:
-            most = _max_by(slot, promise, len(concept))
+            most = _max_by(slot, _promise(judged, index, use, concept, slot), len(concept))
             kept = np.sort(np.lexsort((concept, -most))[:MAX_CONCEPTS])
             place = np.full(len(concept), -1)
             place[kept] = np.arange(MAX_CONCEPTS)
@@ -279,8 +268,9 @@ class _Sheet:
             use, slot, concept = use[slot >= 0], slot[slot >= 0], concept[kept]
         own_words = (~(judged.drug | judged.dominated)).take(use)
         plain = use.compress(own_words)
-        witness = np.full((len(concept), 3), NOBODY)
-        if static.company is not None:
+        if static.company is None:
+            witness = np.full((len(concept), 3), NOBODY)
+        else:
             said = plain.compress((judged.full & (judged.status != HISTORICAL)).take(plain))
             own, first = concept, static.first.take(judged.concept.take(said))
             concept, witness = static.company.joined(own, static.concept, said, first, judged.worth.take(said))
@@ -325,6 +315,15 @@ class _Sheet:
         return ahead
 
 
+def _promise(judged: Judged, index: TermIndex, use: Ints, concept: Ints, slot: Ints) -> npt.NDArray[Any]:
+    """What each usable hit promises for its candidate: strength, weight of the term, everyday concepts first; float (u,)."""
+    promise = judged.strength.take(use) * np.log1p(index.mass.take(judged.hits.term.take(use)))
+    promise = promise * np.where(judged.dominated.take(use), 0.5, 1.0)
+    promise += 0.3 * judged.concepts.common.take(concept).take(slot) * judged.full.take(use)
+    trust = judged.trust.take(use)
+    return np.where(trust > 0, 5 * trust, promise)
+
+
 def _numbered(values: Ints, size: int) -> tuple[Ints, Ints]:
     """Different values in 0..size-1, ascending, and for each value the place of its like among them: as `np.unique`."""
     there = np.zeros(size, bool)
@@ -346,13 +345,17 @@ def _best_of(row: Ints, values: Floats, n: int) -> Ints:
     return out
 
 
+_EACH_GROUP = np.ones(len(GROUPS))
+_OF_PRESENT = np.array([0.6, 1.0])  #: how much a match of the past counts, and any other
+
+
 def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
     judged, p, n = sheet.judged, sheet.plain, len(sheet.concept)
     reading, hits = judged.reading, judged.hits
     strength, full, segment = judged.strength.take(p), judged.full.take(p), hits.segment.take(p)
     first, last = hits.first.take(p), hits.last.take(p)
     present = judged.status.take(p) != HISTORICAL
-    hinge = np.maximum(0, 2 * strength - 1) * np.where(present, 1.0, 0.6)
+    hinge = np.maximum(0, 2 * strength - 1) * _OF_PRESENT.take(present)
     cell = sheet.row * len(GROUPS) + reading.group.take(segment)
     sheet.x[:, : len(GROUPS)] = _max_by(cell, hinge, n * len(GROUPS)).reshape(n, -1)
     said = _max_by(cell, full & present, n * len(GROUPS)).reshape(n, -1)
@@ -377,9 +380,9 @@ def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
         }
     )
     size = max(1, len(reading.status))
-    places = np.unique((sheet.row * size + segment).compress(full))
+    places = distinct((sheet.row * size + segment).compress(full))
     sheet.put("match:repeated", np.log1p(np.bincount(places // size, minlength=n)))
-    sheet.put("match:sections", (said > 0).sum(1) / 3)
+    sheet.put("match:sections", (said > 0) @ _EACH_GROUP / 3)
 
 
 def _which_kind_of_term(sheet: _Sheet) -> None:
@@ -415,13 +418,15 @@ def _whether_it_is_taken(sheet: _Sheet) -> None:
 def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     judged, p, best, n = sheet.judged, sheet.plain, sheet.best, len(sheet.concept)
     hits, strength = judged.hits, judged.strength
-    row = sheet.concept.searchsorted(judged.concept)
-    known = sheet.concept.take(row, mode="clip") == judged.concept
-    known &= ~(judged.drug | judged.opened)
+    own_words = ~(judged.drug | judged.opened)
 
     def strongest(status: int) -> Floats:
-        chosen = (known & (judged.status == status)).nonzero()[0]
-        return _max_by(row.take(chosen), strength.take(chosen), n)
+        """Largest strength of each candidate's hits of a status that is no evidence."""
+        chosen = (own_words & (judged.status == status)).nonzero()[0]
+        concept = judged.concept.take(chosen)
+        row = sheet.concept.searchsorted(concept)
+        known = sheet.concept.take(row, mode="clip") == concept
+        return _max_by(row.compress(known), strength.take(chosen).compress(known), n)
 
     negative = strongest(NEGATED)
     sheet.put("against:negated", negative)
@@ -477,7 +482,7 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     forms = index.forms.take(index.indptr.take(safe).take(row) + offset)
     held = index.weight.take(forms)
     said = np.bincount(row, held * judged.reading.affirmed_form(forms), minlength=n)
-    sheet.put("match:title_in_note", np.where(title >= 0, said / mass, 0))
+    sheet.put("match:title_in_note", said / mass * (title >= 0))
     sheet.put("against:rival_title", sheet.leads(sheet.x[:, COLUMN["match:title_in_note"]]))
     sheet.put("code:words", np.minimum(count, 12) / 12)
     sheet.x[np.arange(n), COLUMN["chapter:A"] + sheet.letter] = 1
@@ -495,9 +500,9 @@ def _who_provided_it(sheet: _Sheet, drug: Bools) -> None:
     judged, p = sheet.judged, sheet.plain
     words, hits = judged.reading.words, judged.hits
     care = read_care(judged.reading.text)
-    near = care.near(words.start[hits.first[p]], words.end[hits.last[p]])
+    near = care.near(words.start.take(hits.first.take(p)), words.end.take(hits.last.take(p)))
     first = COLUMN[CARE_FEATURES[0]]
-    own = care_features(near, sheet.row, judged.strength[p], drug[sheet.concept])
+    own = care_features(near, sheet.row, judged.strength.take(p), drug.take(sheet.concept))
     sheet.x[:, first : first + len(CARE_FEATURES)] = own
 
 
@@ -556,9 +561,9 @@ def _codes(
     has_both = np.zeros(len(ids), bool)
     has_both[row.compress(side == BILATERAL)] = True
     # without a bilateral code both sides are coded (I.B.13, FY2026)
-    beside[:, 1:3] = np.maximum(beside[:, 1:3], np.where(has_both, 0, beside[:, BILATERAL])[:, None])
+    beside[:, 1:3] = np.maximum(beside[:, 1:3], (beside[:, BILATERAL] * ~has_both)[:, None])
     if axes is not None:
-        alone = beside.max(1) == 0
+        alone = beside @ np.ones(len(SIDES), np.float32) == 0
         beside[alone] = pcs.side_of_note(reading)
     both = (beside[:, 1] > 0) & (beside[:, 2] > 0)
     cell = row * len(SIDES) + side
@@ -573,14 +578,15 @@ def _codes(
     keep = allowed.take(code) & (fits if claimed is None else fits | np.isin(code, claimed.code))
     kept = keep.nonzero()[0]
     row, code, side, extension = row.take(kept), code.take(kept), side.take(kept), extension.take(kept)
-    columns: dict[str, Floats] = {}
     if axes is not None:
-        keep, columns = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard[row] & (side > 0))
-        columns["side:lesser"] = pcs.lesser_side(beside + site, row, side)
-        row, code, side, extension = row[keep], code[keep], side[keep], extension[keep]
+        keep, own = pcs.choose(axes, reading, index.idf, _spoken(sheet), row, code, side, ~heard.take(row) & (side > 0))
+        own[:, pcs.LESSER_SIDE] = pcs.lesser_side(beside + site, row, side)
+        kept = keep.nonzero()[0]
+        row, code, side, extension = row.take(kept), code.take(kept), side.take(kept), extension.take(kept)
     x = sheet.x.take(row, 0)
-    for name, values in columns.items():
-        x[:, COLUMN[name]] = values[keep]
+    if axes is not None:
+        first = COLUMN[pcs.FILLED[0]]
+        x[:, first : first + len(pcs.FILLED)] = own.take(kept, 0)
 
     def put(name: str, values: Any) -> None:
         x[:, COLUMN[name]] = values
@@ -588,23 +594,20 @@ def _codes(
     if side.any():
         sided, open_side, cell = (side > 0) & (side < UNSPECIFIED), side == UNSPECIFIED, row * len(SIDES) + side
         local, spoken = beside.reshape(-1).take(cell), site.reshape(-1).take(cell)
-        most = beside[:, 1:4].max(1) + site[:, 1:4].max(1)
-        put("side:local", np.where(sided, local, 0))
-        put("side:other_local", np.where(sided, beside[:, 1:4].sum(1).take(row) - local, 0))
-        put("side:site", np.where(sided, spoken, 0))
-        put("side:other_site", np.where(sided, site.sum(1).take(row) - spoken, 0))
+        # column by column: numpy takes many times as long along rows of three or five
+        (right, left, bilateral), (of_right, of_left, of_both) = beside.T[1:4], site.T[1:4]
+        most = np.maximum(np.maximum(right, left), bilateral) + np.maximum(np.maximum(of_right, of_left), of_both)
+        put("side:local", local * sided)
+        put("side:other_local", ((right + left + bilateral).take(row) - local) * sided)
+        put("side:site", spoken * sided)
+        put("side:other_site", ((of_right + of_left + of_both).take(row) - spoken) * sided)
         put("side:unspecified", open_side)
-        put("side:unspecified_though_said", np.where(open_side, most.take(row), 0))
+        put("side:unspecified_though_said", most.take(row) * open_side)
         put("side:bilateral", side == BILATERAL)
     if extension.any():
-        initial = (extension >= ord("A")) & (extension <= ord("C"))  # I.C.19.a, FY2026
-        later = (extension >= ord("D")) & (extension < ord("S"))
-        put("encounter:initial", initial)
-        put("encounter:initial_in_follow_up", initial * float(reading.follow_up))
-        put("encounter:subsequent", later)
-        put("encounter:subsequent_in_follow_up", later * float(reading.follow_up))
-        put("encounter:sequela", extension == ord("S"))
-        put("encounter:other", (extension > 0) & (extension < ord("A")))
+        x[:, COLUMN[ENCOUNTER_FEATURES[0]] :][:, : len(ENCOUNTER_FEATURES)] = encounter_features(
+            extension, reading.follow_up
+        )
     if (
         static.trimester is not None
         and (part := static.trimester.take(code)).any()
@@ -638,8 +641,9 @@ def _codes(
         x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(
             row, 0
         )
-    put("note:segments", np.log1p(len(reading.first)) / 3)
-    put("note:headlines", np.log1p(int(reading.headline.sum())))
+    segments, headlines = np.log1p([len(reading.first), int(np.count_nonzero(reading.headline))]).tolist()
+    put("note:segments", segments / 3)
+    put("note:headlines", headlines)
     return Table(
         code=code.astype(np.int32),
         concept=ids.take(row).astype(np.int32),

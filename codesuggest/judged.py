@@ -80,7 +80,8 @@ class Judged:
         held = hits.coverage + way.meant
         coverage = held + said
         strength = (coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32, copy=False)
-        strength = np.where(past > 0, np.minimum(strength, LEAST), strength)
+        at = past.nonzero()[0]
+        strength[at] = np.minimum(strength.take(at), LEAST)
         full = (coverage >= FULL) & (hits.compact >= TIGHT)
         # "ORIF of the closed left distal radius fracture": a line that names has few words to confuse
         if axes is not None:
@@ -92,14 +93,17 @@ class Judged:
         usable = (usable & ~way.stray) | way.open
         usable &= (held >= least) | ((strength >= 0.5) & (least <= LEAST))
         if axes is not None:
-            usable &= pcs.names_operation(axes, reading, hits)
+            asked = usable.nonzero()[0]
+            usable[asked] = pcs.names_operation(axes, reading, hits, asked)
         if drug.any():
             reach = hits.last - hits.first
             usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (reach < WINDOW))
             usable &= ~act | ((hits.coverage >= FULL) & (reach < ACT_WINDOW))
         dominated = np.zeros(len(hits), bool)
         dominated[_inside(hits, concept, (full & (own | way.open) & ~drug).nonzero()[0], drug)] = True
-        worth = np.where(learned, trusted, strength - 0.3 * dominated + 0.15 * (group == ASSESSMENT)).astype(np.float32)
+        worth = (strength - 0.3 * dominated + 0.15 * (group == ASSESSMENT)).astype(np.float32)
+        at = learned.nonzero()[0]
+        worth[at] = trusted.take(at)
         return cls(
             reading, hits, concepts, concept, kind, status, strength, full, usable, drug, dominated, worth, trusted, unsaid,
             way.open & ~own,

@@ -82,11 +82,12 @@ class Learned:
             return None
         table = self._table_for(reading.ids)
         chosen = table.found(*_said(reading))
-        first, count = self.gram_indptr[chosen], self.gram_indptr[chosen + 1] - self.gram_indptr[chosen]
+        first = self.gram_indptr.take(chosen)
+        count = self.gram_indptr.take(chosen + 1) - first
         at = (first - (count.cumsum() - count)).repeat(count)
         at += np.arange(len(at))
         out = np.zeros(len(self.code_prior), np.float32)
-        np.maximum.at(out, self.gram_code[at], self.gram_weight[at])
+        np.maximum.at(out, self.gram_code.take(at), self.gram_weight.take(at))
         return out
 
     def _table_for(self, ids: Mapping[str, int]) -> _Grams:
@@ -129,7 +130,7 @@ class _Grams:
 
     def found(self, form: Ints, run: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The n-grams in runs of forms, some of them more than once. form, run: (m,), in order; the run each form is of."""
-        one = self.own[form]
+        one = self.own.take(form)
         # a form of no n-gram is a 0: before others it leaves a shorter one, which is said too, and behind them none
         two = one[:-1] * self.base
         two += one[1:]
@@ -138,8 +139,9 @@ class _Grams:
         three += two[1:]
         three *= run[2:] == run[:-2]
         keys = np.concatenate((one, two, three))
+        keys.sort()  # what is looked up in order is found in a third of the time
         at = self.key.searchsorted(keys)
-        return np.asarray(self.place[at[self.key[at] == keys]])
+        return np.asarray(self.place.take(at.compress(self.key.take(at) == keys)))
 
 
 def _said(reading: Reading) -> tuple[Ints, npt.NDArray[np.int64]]:
@@ -147,12 +149,12 @@ def _said(reading: Reading) -> tuple[Ints, npt.NDArray[np.int64]]:
     segment, known = reading.segment_of_word, reading.in_vocabulary
     patient = np.zeros(len(reading.status) + 1, bool)  # the last is that of the words outside every segment
     np.logical_or(reading.status == AFFIRMED, reading.status == HISTORICAL, out=patient[:-1])
-    own = patient[segment]
+    own = patient.take(segment)
     fresh = own & ~known
     fresh[1:] |= segment[1:] != segment[:-1]
     own &= known
-    kept = own[reading.word]
-    return reading.form[kept], fresh.cumsum()[reading.word[kept]]
+    kept = own.take(reading.word).nonzero()[0]
+    return reading.form.take(kept), fresh.cumsum().take(reading.word.take(kept))
 
 
 def grams(reading: Reading) -> list[str]:

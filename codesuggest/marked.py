@@ -155,15 +155,7 @@ def _csr(rows: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
 
 def find(index: TermIndex, reading: Reading) -> Hits:
     """Where a note says the phrases of an index, whatever it asserts of them: within one segment and `WINDOW` words."""
-    hits = index.search(
-        reading.form,
-        reading.word,
-        reading.segment_of_word,
-        len(reading.first),
-        weak=np.zeros(len(index.idf), bool),
-        top=len(index) + 1,
-        floor=0.999,
-    )
+    hits = index.search_in(reading.said(), weak=np.zeros(len(index.idf), bool), top=len(index) + 1, floor=0.999)
     near = hits.last - hits.first < WINDOW
     return Hits(*(getattr(hits, name)[near] for name in Hits.__dataclass_fields__))
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from operator import attrgetter
 from threading import RLock
@@ -31,6 +31,7 @@ from codesuggest.pipes.structure import Sentence, Structure, sentence_starts
 from codesuggest.pipes.tokens import Tokens
 from codesuggest.pipes.weeks import WEEK_TOLD, may_tell, weeks
 from codesuggest.records import ASSERTIONS, Cue, Phrase
+from codesuggest.retrieve import BLOCK, Said
 
 if TYPE_CHECKING:
     from spacy.language import Language as Pipeline
@@ -109,7 +110,7 @@ _NAMES_A_TEST, _TELLS_A_VALUE, _NAMES_A_DRUG, _OF_PREGNANCY = (1 << len(SIGNS) +
 _SIDE = {"right": 1, "left": 2, "bilateral": 3}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """A note as the ranker sees it.
 
@@ -160,6 +161,17 @@ class Reading:
     #: What is said of a drug's effect or of the week of a pregnancy: beginning of the codes, the word it stands at (one behind
     #: the note's own), how surely.
     stated: tuple[tuple[str, int, float], ...] = ()
+
+    def said(self) -> Iterable[Said]:
+        """What a search goes through, block by block. Kept for the next code system if it is one block only: a block is large."""
+        return self._said if len(self.first) <= BLOCK else self._blocks()
+
+    @cached_property
+    def _said(self) -> tuple[Said, ...]:
+        return tuple(self._blocks())
+
+    def _blocks(self) -> Iterator[Said]:
+        return Said.blocks(self.form, self.word, self.segment_of_word, len(self.first), len(self.known))
 
     def affirmed_form(self, forms: Ints) -> Bools:
         """Which of these forms the note says of the patient, anywhere. bool, shape of `forms`."""

@@ -21,15 +21,14 @@ def unsaid(reading: Reading, hits: Hits, index: TermIndex) -> tuple[Floats, Floa
     "history" where the segment tells of the past; share in those that it does not say at all; and of these in words of the past
     and of relatives."""
     said, missing, past = (np.zeros(len(hits), np.float32) for _ in range(3))
-    part = ((hits.coverage < FULL) & index.holding(reading.qualifies).take(hits.term)).nonzero()[0]
-    term = hits.term.take(part)
-    row, offset = ragged(index.size.take(term))
-    form = index.forms.take(index.indptr.take(term).take(row) + offset)
-    kind = reading.qualifies.take(form)
-    here = kind.nonzero()[0]
-    if not len(here):
+    count, begin, forms = index.holding(reading.qualifies)
+    count = count.take(hits.term)
+    part = (count * (hits.coverage < FULL)).nonzero()[0]
+    if not len(part):
         return said, missing, past
-    row, form, kind = part.take(row.take(here)), form.take(here), kind.take(here)
+    row, offset = ragged(count.take(part))
+    form = forms.take(begin.take(hits.term.take(part)).take(row) + offset)
+    row, kind = part.take(row), reading.qualifies.take(form)
     spoken = reading.qualifies.take(reading.form).nonzero()[0]
     segment, word_form = reading.segment_of_word.take(reading.word.take(spoken)), reading.form.take(spoken)
     n, where = np.int64(len(index.idf)), hits.segment.take(row)

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from codesuggest.company import COMPANY_FEATURES
 from codesuggest.contributions import Contributions
 from codesuggest.features import COLUMN, FEATURES, Table
-from codesuggest.retrieve import Hits
+from codesuggest.retrieve import Hits, ragged
 
 Floats = npt.NDArray[np.float32]
+Longs = npt.NDArray[np.int64]
 
 
 RIVALS = 100  #: a candidate is held only against so many that rank best
@@ -38,17 +39,33 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     top = order[:RIVALS]
     # the better ranked, the heavier: so the first that claims the same is the largest of all
     probability = 1 / (1 + np.exp(-np.minimum(np.maximum(score, -30), 30)))
-    weight = np.minimum.accumulate(probability.take(top))
+    weight = np.zeros(len(top) + 1)  # the last is that of nobody
+    np.minimum.accumulate(probability.take(top), out=weight[:-1])
     segment, first, last = (a.take(table.lead) for a in (hits.segment, hits.first, hits.last))
-    words = segment[:, None] == segment.take(top)
-    words &= first[:, None] <= last.take(top)
-    words &= last[:, None] >= first.take(top)
-    category = table.category[:, None] == table.category.take(top)
-    category &= words
-    for name, same in (("same_words", words), ("same_words_and_category", category)):
-        rival = same.argmax(1)  # the best that claims the same: better than the candidate itself, or none is
-        there = same[np.arange(n), rival] & (rival < place)
-        table.x[:, COLUMN[f"rival:{name}"]] = np.where(there, weight.take(rival), 0)
+
+    def overlap(one: Longs, two: Longs) -> npt.NDArray[np.bool_]:
+        """Whether these rows and those beside them claim the same words, if in one segment."""
+        return np.asarray((first.take(one) <= last.take(two)) & (last.take(one) >= first.take(two)))
+
+    # only those of one segment can claim the same words: of each row the better ranked beside it, the best of them first
+    beside = segment.take(top).argsort(kind="stable")
+    held = top.take(beside)
+    groups = segment.take(held)
+    begin = groups.searchsorted(segment)
+    row, rival = ragged(groups.searchsorted(segment, side="right") - begin)
+    rival += begin.take(row)
+    other, rival = held.take(rival), beside.take(rival)
+    better = (rival < place.take(row)) & overlap(row, other)
+    at = better.nonzero()[0][::-1]  # written last, the best stays
+    row, rival, other = row.take(at), rival.take(at), other.take(at)
+    alike = table.category.take(row) == table.category.take(other)
+    for name, of, who in (
+        ("same_words", row, rival),
+        ("same_words_and_category", row.compress(alike), rival.compress(alike)),
+    ):
+        best = np.full(n, len(top))
+        best[of] = who
+        table.x[:, COLUMN[f"rival:{name}"]] = weight.take(best)
     # sorted by concept, and categories are few: the first of each is found without holding all against all
     concept = np.zeros(n, np.int64)
     np.cumsum(table.concept[1:] != table.concept[:-1], out=concept[1:])
@@ -56,8 +73,8 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
         best = np.empty(int(group.max()) + 1, np.int64)
         best[group.take(order[::-1])] = np.arange(n - 1, -1, -1)  # the best of a group is written last
         rival = best.take(group)
-        there = rival < np.minimum(place, len(top))
-        table.x[:, COLUMN[f"rival:{name}"]] = np.where(there, weight.take(rival, mode="clip"), 0)
+        rival[rival >= place] = len(top)
+        table.x[:, COLUMN[f"rival:{name}"]] = weight.take(rival, mode="clip")
     table.x[:, COLUMN["rival:place"]] = np.log1p(place)
     if table.company is not None:
         start = COLUMN[COMPANY_FEATURES[0]]

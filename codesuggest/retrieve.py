@@ -11,7 +11,7 @@ One sparse product scores all segments of a note against all terms; no approxima
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import pairwise
@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float32]
 
 FULL = 0.995  #: coverage from which a term counts as wholly said
 Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
 
 BLOCK = 1024  #: segments searched at once: what a long document matches is large before it is thinned
 TERM_BITS = 22  #: a segment of a block, a positive float and a term are numbers of 10 + 31 + 22 bits
@@ -81,9 +82,7 @@ def longest(hits: Hits, chosen: Ints) -> tuple[Floats, Floats]:
     over &= first.take(other) <= last.take(one)
     most = np.zeros(len(hit))
     if len(one):
-        most = np.maximum.reduceat(
-            np.where(over, words.take(other), np.float32(0)), (stop - start).cumsum() - (stop - start)
-        )
+        most = np.maximum.reduceat(words.take(other) * over, (stop - start).cumsum() - (stop - start))
     share = words / np.maximum(most, np.float32(1e-6))
     out = np.empty((2, len(hit)), np.float32)
     out[0, order], out[1, order] = (most - words) / 3, share
@@ -94,8 +93,16 @@ def ragged(count: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     """Row and offset within the row of each element of rows of these lengths."""
     row = np.arange(len(count)).repeat(count)
     offset = np.arange(len(row))
-    offset -= (count.cumsum() - count).repeat(count)
+    offset -= (count.cumsum() - count).take(row)
     return row, offset
+
+
+def distinct(keys: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Different keys, ascending. As `np.unique`, in a tenth of its time for a few hundred whole numbers."""
+    keys = np.sort(keys)
+    fresh = np.ones(len(keys), bool)
+    np.not_equal(keys[1:], keys[:-1], out=fresh[1:])
+    return keys.compress(fresh)
 
 
 def among(keys: npt.NDArray[Any], held: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -104,6 +111,89 @@ def among(keys: npt.NDArray[Any], held: npt.NDArray[Any]) -> npt.NDArray[np.bool
         return np.zeros(len(keys), bool)
     held = np.sort(held)
     return np.asarray(held.take(held.searchsorted(keys), mode="clip") == keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a block of segments holds, in the order that a search goes through it.
+
+    first_segment: number of the block's first. segments: how many it has. word: int32 (m + 1,), the words of each pair (segment,
+    form), pair by pair and in order; one more for what is not said. times: int32 (m + 1,), at the first word of a pair how many
+    it has, 0 at the end. pair_form, pair_segment: int32. column: int32 (V,), column of a form in `table`, 0 for a form not
+    said. table: int32 (segments, columns), place in `word` of the first word of a pair, m if it is not said. Look-ups in it
+    take a fifth of a binary search's time.
+    """
+
+    first_segment: int
+    segments: int
+    word: Ints
+    times: Ints
+    pair_form: Ints
+    pair_segment: Ints
+    column: Ints
+    table: Ints
+
+    @classmethod
+    def blocks(cls, form: Ints, word: Ints, segment_of_word: Ints, n_segments: int, n_forms: int) -> Iterator[Said]:
+        """form, word: int32 (m,), the form ids of the note and the word each belongs to, sorted by word (an abbreviation
+        gives several forms at one word). segment_of_word: int32 (n_words,), -1 for words outside every segment."""
+        segment = segment_of_word.take(word)
+        kept = ((form >= 0) & (segment >= 0)).nonzero()[0]
+        form, word, segment = form.take(kept), word.take(kept), segment.take(kept)
+        # as one whole number, which numpy sorts several times as fast as columns; ten million characters and forms of half a
+        # million do not fill it
+        pair = segment.astype(np.int64) * n_forms + form
+        order = (pair * (len(segment_of_word) + 1) + word).argsort()
+        word, pair = word.take(order), pair.take(order)
+        bounds = [0, len(pair)]
+        if n_segments > BLOCK:
+            bounds = pair.searchsorted(np.arange(0, n_segments + BLOCK, BLOCK) * n_forms).tolist()
+        for n, (a, b) in enumerate(pairwise(bounds)):
+            yield cls._of(pair[a:b], word[a:b], BLOCK * n, n_forms)
+
+    @classmethod
+    def _of(cls, pair: npt.NDArray[np.int64], word: Ints, first_segment: int, n_forms: int) -> Said:
+        """pair: int64 (m,), segment * n_forms + form of each word, ascending; word ascends within a pair."""
+        m = len(pair)
+        fresh = np.ones(m, bool)
+        np.not_equal(pair[1:], pair[:-1], out=fresh[1:])
+        start = fresh.nonzero()[0]
+        times = np.zeros(m + 1, np.int32)
+        times[start[:-1]] = start[1:] - start[:-1]
+        times[start[-1:]] = m - start[-1:]
+        segment, form = np.divmod(pair.take(start), n_forms)
+        pair_segment, pair_form = (segment - first_segment).astype(np.int32), form.astype(np.int32)
+        segments = int(pair_segment[-1]) + 1 if m else 0
+        said = np.zeros(n_forms, bool)
+        said[pair_form] = True
+        used = said.nonzero()[0]
+        column = np.zeros(n_forms, np.int32)
+        column[used] = np.arange(1, len(used) + 1)
+        table = np.full((segments, len(used) + 1), m, np.int32)
+        table[pair_segment, column.take(pair_form)] = start
+        return cls(
+            first_segment, segments, np.concatenate((word, _NO_WORD)), times, pair_form, pair_segment, column, table
+        )
+
+    def first_place(self, segment: Longs, form: Ints) -> Ints:
+        """Place in `word` of the first word of each pair, the last place if it is not said."""
+        return np.asarray(self.table.ravel().take(segment * self.table.shape[1] + self.column.take(form)))
+
+    def nearest(self, at: Ints, anchor: Ints) -> Ints:
+        """Of the words of each pair whose first stands at `at`, the one nearest to the anchor, the left one on a tie."""
+        count = self.times.take(at)
+        starts = count.cumsum() - count
+        place = (at - starts).repeat(count)
+        place += np.arange(len(place))
+        word = self.word.take(place)
+        distance = np.abs(word - anchor.repeat(count)).astype(np.int64)
+        distance <<= 32
+        distance |= word
+        best = np.minimum.reduceat(distance, starts) if len(at) else distance
+        return (best & 0xFFFFFFFF).astype(np.int32)
+
+
+_NO_WORD = np.zeros(1, np.int32)
 
 
 class TermIndex:
@@ -119,7 +209,6 @@ class TermIndex:
         if len(indptr) > 1 << TERM_BITS:
             raise ValueError(f"an index holds at most {1 << TERM_BITS:,} terms, not {len(indptr) - 1:,}")
         self.idf, self.indptr, self.forms = idf, indptr, forms
-        self._least_of = -1.0, np.zeros(0, np.float32)
         self.size = np.diff(indptr).astype(np.int32)
         self.weight = idf**2
         weight = self.weight[forms]
@@ -137,17 +226,15 @@ class TermIndex:
         shape = (len(self.indptr) - 1, len(self.idf))
         return sparse.csr_array((weight, self.forms, self.indptr), shape=shape).T.tocsr()
 
-    @cached_property
-    def _posted(self) -> Ints:
-        """(V,): in how many terms each form is."""
-        return np.asarray(np.diff(self.postings.indptr))
-
-    def holding(self, marked: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """(t,): terms with a form that is marked (not 0). marked: (V,). Kept for the array last asked about."""
-        kept: tuple[object, npt.NDArray[np.bool_]] | None = self.__dict__.get("_holding")
+    def holding(self, marked: npt.NDArray[Any]) -> tuple[Ints, Ints, Ints]:
+        """CSR of term -> its forms that are marked (not 0): how many (t,), where they begin (t,), and forms. marked: (V,). Kept for
+        the array last asked about."""
+        kept: tuple[object, tuple[Ints, Ints, Ints]] | None = self.__dict__.get("_holding")
         if kept is None or kept[0] is not marked:
-            found = np.append(marked[self.forms] != 0, False)
-            kept = marked, np.logical_or.reduceat(found, self.indptr[:-1]) if len(self) else np.zeros(0, bool)
+            at = marked.take(self.forms).nonzero()[0]
+            row = np.arange(len(self), dtype=np.int32).repeat(self.size).take(at)
+            count = np.bincount(row, minlength=len(self)).astype(np.int32)
+            kept = marked, (count, (count.cumsum() - count).astype(np.int32), self.forms.take(at))
             self.__dict__["_holding"] = kept
         return kept[1]
 
@@ -200,194 +287,193 @@ class TermIndex:
     ) -> Hits:
         """Best terms of every segment.
 
-        form, word: int32 (m,), the form ids of the note and the word each belongs to, sorted by word (an abbreviation
-        gives several forms at one word). segment_of_word: int32 (n_words,), -1 for words outside every segment. weak:
-        bool (V,), forms too general to carry a match: one that rests on them alone counts only if it is the whole term
+        form, word, segment_of_word: as in `Said.blocks`. The others: as in `search_in`.
+        """
+        said = Said.blocks(form, word, segment_of_word, n_segments, len(self.idf))
+        return self.search_in(said, weak=weak, top=top, floor=floor)
+
+    def search_in(
+        self, said: Iterable[Said], *, weak: npt.NDArray[np.bool_], top: int = 30, floor: float = 0.45
+    ) -> Hits:
+        """Best terms of every segment of what a note says.
+
+        weak: bool (V,), forms too general to carry a match: one that rests on them alone counts only if it is the whole term
         and more than one word. At most `top` terms a segment, by coverage * sqrt(matched weight), ties by term id;
         coverage >= `floor`.
         """
-        segment = segment_of_word.take(word)
-        kept = ((form >= 0) & (segment >= 0)).nonzero()[0]
-        form, word, segment = form.take(kept), word.take(kept), segment.take(kept)
-        # as one whole number, which numpy sorts several times as fast as columns; ten million characters and forms of half a
-        # million do not fill it
-        pair = segment.astype(np.int64) * len(self.idf) + form
-        order = (pair * (len(segment_of_word) + 1) + word).argsort()
-        form, word, segment, pair = form.take(order), word.take(order), segment.take(order), pair.take(order)
-        bounds = [0, len(form)]
-        if n_segments > BLOCK:
-            bounds = segment.searchsorted(np.arange(0, n_segments + BLOCK, BLOCK)).tolist()
-        parts = []
-        for n, (a, b) in enumerate(pairwise(bounds)):
-            said = _Said.of(pair[a:b], word[a:b], BLOCK * n, len(self.idf))
-            parts.append(self._hits(said, BLOCK * n, weak, top, floor))
+        parts = [self._hits(block, weak, top, floor) for block in said]
         if len(parts) == 1:
             return parts[0]
         columns = ((getattr(part, f.name) for part in parts) for f in fields(Hits))
         return Hits(*(np.concatenate(list(column)) for column in columns))
 
-    def _hits(self, said: _Said, first_segment: int, weak: npt.NDArray[np.bool_], top: int, floor: float) -> Hits:
-        if not len(said.pair_form):
+    def _hits(self, said: Said, weak: npt.NDArray[np.bool_], top: int, floor: float) -> Hits:
+        seg, term = self._promising(said, floor)
+        if not len(term):
             return Hits.none()
-        seg, term, found = self._matched(said, floor)
-        best = self._best(seg, term, found, top)
-        seg, term, found = seg.take(best), term.take(best), found.take(best)
+        row, form, at = self._found(said, seg, term)
+        found = np.zeros(len(term), np.float32)
+        np.add.at(found, row, self.weight.take(form))
+        matched = np.bincount(row, minlength=len(term))
+        strong = np.bincount(row.compress(~weak.take(form)), minlength=len(term))
         mass = self.mass.take(term)
         coverage = np.minimum(found / mass, np.float32(1))
+        kept = found >= floor * mass
+        self._leave_best(kept, seg, term, found, mass, top)
+        kept &= (strong > 0) | ((coverage > FULL) & (matched > 1))
+        which, words = kept.nonzero()[0], kept.take(row).nonzero()[0]
+        seg, matched, found, mass = seg.take(which), matched.take(which), found.take(which), mass.take(which)
         squares = np.bincount(said.pair_segment, self.weight.take(said.pair_form))
         cosine = found / np.sqrt(mass * np.maximum(squares.take(seg), 1e-6)).astype(np.float32)
-        first, last, matched, strong = self._closest(said, seg, term, weak)
+        first, last = self._closest(said, form.take(words), at.take(words), matched)
         compact = np.minimum(1.0, matched / np.maximum(1, last - first + 1)).astype(np.float32)
-        hits = Hits(
-            term,
-            seg + np.int32(first_segment),
-            coverage,
+        return Hits(
+            term.take(which).astype(np.int32),
+            (seg + said.first_segment).astype(np.int32),
+            coverage.take(which),
             np.minimum(cosine, np.float32(1)),
             first,
             last,
             compact,
-            matched,
+            matched.astype(np.int32),
         )
-        return hits.chosen((strong > 0) | ((coverage > FULL) & (matched > 1)))
 
-    def _matched(self, said: _Said, floor: float) -> tuple[Ints, Ints, Floats]:
-        """Segment, term and matched weight of all pairs whose coverage is at least `floor`, by segment."""
+    def _promising(self, said: Said, floor: float) -> tuple[Longs, Longs]:
+        """Segment and term, ascending, of all pairs whose coverage may be `floor` or more, by the forms that decide about it."""
         from scipy.sparse import _sparsetools
 
-        form, postings = said.pair_form, self.postings
-        indptr = said.pair_segment.searchsorted(np.arange(said.segments + 1)).astype(np.int32)
-        # the kernel behind `queries @ postings`, without its checks and its first pass that counts (0.2 ms a note): all
+        deciding, form = self._deciding(floor), said.pair_form
+        if not len(form):
+            none = np.zeros(0, np.int64)
+            return none, none
+        postings = deciding.postings
+        # the kernel behind a product of sparse arrays, without its checks and its first pass that counts (0.2 ms a note): all
         # postings of all forms are room enough
-        room = int(self._posted.take(form).sum())
+        indptr = said.pair_segment.searchsorted(np.arange(said.segments + 1)).astype(np.int32)
+        room = int(deciding.count.take(form).sum())
         stop, term, found = np.empty(said.segments + 1, np.int32), np.empty(room, np.int32), np.empty(room, np.float32)
         ones = np.ones(len(form), np.float32)
         _sparsetools.csr_matmat(
             said.segments, len(self), indptr, form, ones, postings.indptr, postings.indices, postings.data, stop, term, found
         )  # fmt: skip
-        term, found = term[: stop[-1]], found[: stop[-1]]
-        near = (found >= self._least(floor).take(term)).nonzero()[0]
-        return stop.searchsorted(near, side="right").astype(np.int32) - np.int32(1), term.take(near), found.take(near)
+        near = (found[: stop[-1]] >= 1).nonzero()[0]
+        # one whole number to sort by, as numpy sorts those ten times as fast as it sorts by columns
+        pair = stop.searchsorted(near, side="right") - 1
+        pair <<= TERM_BITS
+        pair |= term.take(near)
+        pair.sort()
+        return pair >> TERM_BITS, pair & ((1 << TERM_BITS) - 1)
 
-    def _least(self, floor: float) -> Floats:
-        """(t,): the least matched weight of a term. Made once for the floor of the model."""
-        if self._least_of[0] != floor:
-            self._least_of = floor, np.asarray(floor * self.mass, np.float32)
-        return self._least_of[1]
+    def _deciding(self, floor: float) -> _Deciding:
+        """Made once for the floor of the model."""
+        kept: _Deciding | None = self.__dict__.get("_deciding_at")
+        if kept is None or kept.floor != floor:
+            kept = self.__dict__["_deciding_at"] = _Deciding.of(self, floor)
+        return kept
 
-    def _best(self, seg: Ints, term: Ints, found: Floats, top: int) -> npt.NDArray[np.intp]:
-        """The `top` pairs of each segment by coverage * sqrt(matched weight), ties by term, in order of (segment, term)."""
-        score = (found / self.mass.take(term)) * np.sqrt(found)
-        # one whole number to sort by, as numpy sorts those ten times as fast as it sorts by columns: the bits of a positive
-        # float ascend with it. No pair is there twice, so that any sort gives this order.
-        place = seg.astype(np.int64) << (31 + TERM_BITS)
+    def _found(self, said: Said, seg: Longs, term: Longs) -> tuple[Longs, Ints, Ints]:
+        """The forms of the terms that their segments hold, in order: row of the pair (ascending), form, and its first place in
+        `said.word`."""
+        count = self.size.take(term)
+        row = np.arange(len(term)).repeat(count)
+        begin = np.asarray(self.indptr.take(term) - (count.cumsum() - count), np.int64)
+        form = self.forms.take(np.arange(len(row)) + begin.take(row))
+        at = said.first_place(seg.take(row), form)
+        here = (at < len(said.word) - 1).nonzero()[0]
+        return row.take(here), form.take(here), at.take(here)
+
+    def _leave_best(
+        self, kept: npt.NDArray[np.bool_], seg: Longs, term: Longs, found: Floats, mass: Floats, top: int
+    ) -> None:
+        """Of the pairs kept in a segment leave the `top` by coverage * sqrt(matched weight), ties by term."""
+        own = kept.nonzero()[0]
+        count = np.bincount(seg.take(own))
+        crowded = count > top
+        if not crowded.any():
+            return
+        own = own.compress(crowded.take(seg.take(own)))
+        seg, term, found = seg.take(own), term.take(own), found.take(own)
+        score = (found / mass.take(own)) * np.sqrt(found)
+        # one whole number to sort by: the bits of a positive float ascend with it. No pair is there twice, so that any sort gives
+        # this order.
+        place = (np.int64(2**31 - 1) - score.astype(np.float32, copy=False).view(np.int32)) << TERM_BITS
+        place |= seg << (31 + TERM_BITS)
         place |= term
-        falling = np.int64(2**31 - 1) - score.astype(np.float32, copy=False).view(np.int32)
-        falling <<= TERM_BITS
-        count = np.bincount(seg)
-        if not len(seg) or int(count.max()) <= top:
-            return place.argsort()
-        order = (place | falling).argsort()
+        order = place.argsort()
+        count = count.compress(crowded)
         rank = np.arange(len(order))
         rank -= (count.cumsum() - count).repeat(count)
-        best = order.compress(rank < top)
-        return best.take(place.take(best).argsort())
+        kept[own.take(order.compress(rank >= top))] = False
 
-    def _closest(
-        self, said: _Said, seg: Ints, term: Ints, weak: npt.NDArray[np.bool_]
-    ) -> tuple[Ints, Ints, Ints, Ints]:
-        """First and last word of the closest occurrence of each hit, how many of its forms were found, how many strong.
+    def _closest(self, said: Said, form: Ints, at: Ints, matched: Longs) -> tuple[Ints, Ints]:
+        """First and last word of the closest occurrence of each of h hits, int32 (h,).
 
+        form, at: the forms found of each hit, one hit after the other, and their places in `said.word`; matched: (h,), how many.
         The term's rarest form found anchors the occurrence at its first place in the segment; every other form stands
         at its place nearest to the anchor (left one on a tie).
         """
-        if not len(term):
+        if not len(matched):
             none = np.zeros(0, np.int32)
-            return none, none, none, none
-        count = self.size.take(term)
-        starts = count.cumsum() - count
-        at = (self.indptr.take(term) - starts).repeat(count)
-        at += np.arange(len(at))
-        forms = self.forms.take(at)
-        at = said.first_place(seg.repeat(count), forms)
-        times = said.times.take(at)
-        matched = np.add.reduceat(times > 0, starts, dtype=np.int32)
-        # only the forms found say anything, at least one a hit
-        said_too = times.nonzero()[0]
-        at, times, forms = at.take(said_too), times.take(said_too), forms.take(said_too)
-        near, hit = said.word.take(at), np.arange(len(term)).repeat(matched)
+            return none, none
+        near, hit = said.word.take(at), np.arange(len(matched)).repeat(matched)
         starts = matched.cumsum() - matched
         # the anchor of each hit: its rarest found form, the first such in term order (written last, so that it stays)
-        rarity = self.idf.take(forms)
-        rarest = (rarity == np.maximum.reduceat(rarity, starts).repeat(matched)).nonzero()[0][::-1]
-        lead = np.empty(len(term), np.int64)
+        rarity = self.idf.take(form)
+        rarest = (rarity == np.maximum.reduceat(rarity, starts).take(hit)).nonzero()[0][::-1]
+        lead = np.empty(len(matched), np.int64)
         lead[hit.take(rarest)] = rarest
         anchor = near.take(lead)
-        several = (times > 1).nonzero()[0]
+        several = (said.times.take(at) > 1).nonzero()[0]
         if len(several):
             near[several] = said.nearest(at.take(several), anchor.take(hit.take(several)))
-        low, high = np.minimum.reduceat(near, starts), np.maximum.reduceat(near, starts)
-        strong = np.add.reduceat(~weak.take(forms), starts, dtype=np.int32)
-        return low, high, matched, strong
+        return np.minimum.reduceat(near, starts), np.maximum.reduceat(near, starts)
+
+
+#: Share of the floor that the commonest forms of a term may reach together and yet be looked up only when others are found: the
+#: more, the fewer postings, and the more terms that are held against a segment form by form (0.4 costs least).
+_BESIDE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What a block of segments holds.
+class _Deciding:
+    """The postings of a search that asks for a coverage of `floor`.
 
-    word: int32 (m + 1,), the words of each pair (segment, form), pair by pair and in order; one more for what is not said.
-    times: int32 (m + 1,), at the first word of a pair how many it has, 0 at the end. pair_form, pair_segment: int32.
-    column: int32 (V,), column of a form in `table`, 0 for a form not said. table: int32 (segments, columns), place in
-    `word` of the first word of a pair, m if it is not said. Look-ups in it take a fifth of a binary search's time.
+    The commonest forms of a term, which are in most segments, weigh so little that they cannot reach it alone: a match needs one
+    of the others. Only these are here.
+
+    postings: (V, t) CSR of shares. Those of a term's forms that are found sum to 1 or more where the term may reach the floor with
+    all of its common ones. count: (V,), of each form.
     """
 
-    segments: int
-    word: Ints
-    times: Ints
-    pair_form: Ints
-    pair_segment: Ints
-    column: Ints
-    table: Ints
+    floor: float
+    postings: Any
+    count: Ints
 
     @classmethod
-    def of(cls, pair: npt.NDArray[np.int64], word: Ints, first_segment: int, n_forms: int) -> _Said:
-        """pair: int64 (m,), segment * n_forms + form of each word, ascending; word ascends within a pair."""
-        m = len(pair)
-        fresh = np.ones(m, bool)
-        np.not_equal(pair[1:], pair[:-1], out=fresh[1:])
-        start = fresh.nonzero()[0]
-        times = np.zeros(m + 1, np.int32)
-        times[start[:-1]] = start[1:] - start[:-1]
-        times[start[-1:]] = m - start[-1:]
-        segment, form = np.divmod(pair.take(start), n_forms)
-        pair_segment, pair_form = (segment - first_segment).astype(np.int32), form.astype(np.int32)
-        segments = int(pair_segment[-1]) + 1 if m else 0
-        said = np.zeros(n_forms, bool)
-        said[pair_form] = True
-        used = said.nonzero()[0]
-        column = np.zeros(n_forms, np.int32)
-        column[used] = np.arange(1, len(used) + 1)
-        table = np.full((segments, len(used) + 1), m, np.int32)
-        table[pair_segment, column.take(pair_form)] = start
-        return cls(segments, np.append(word, np.int32(0)), times, pair_form, pair_segment, column, table)
+    def of(cls, index: TermIndex, floor: float) -> _Deciding:
+        from scipy import sparse
 
-    def first_place(self, segment: Ints, form: Ints) -> Ints:
-        """Place in `word` of the first word of each pair, the last place if it is not said."""
-        place = segment * np.int32(self.table.shape[1])
-        place += self.column.take(form)
-        return self.table.ravel().take(place)
+        form, n_forms, n_terms = index.forms, len(index.idf), len(index)
+        row = np.arange(n_terms).repeat(index.size)
+        weight, mass = index.weight.take(form).astype(np.float64), index.mass.astype(np.float64)
+        # the forms of each term from the lightest on
+        rank = np.empty(n_forms, np.int64)
+        rank[index.weight.argsort(kind="stable")] = np.arange(n_forms)
+        order = (row * n_forms + rank.take(form)).argsort()
+        total = np.append(0.0, weight.take(order).cumsum())
+        common = np.empty(len(form), bool)
+        common[order] = total[1:] - total.take(index.indptr.take(row)) <= _BESIDE * floor * mass.take(row)
+        beside = np.bincount(row.compress(common), weight.compress(common), minlength=n_terms)
+        needed = np.maximum((floor - _ROUNDING) * mass - beside, 1e-9)
+        kept = (~common).nonzero()[0]
+        row = row.take(kept)
+        share = (weight.take(kept) / needed.take(row)).astype(np.float32)
+        bounds = np.append(0, np.bincount(row, minlength=n_terms).cumsum()).astype(np.int32)
+        postings = sparse.csr_array((share, form.take(kept), bounds), shape=(n_terms, n_forms)).T.tocsr()
+        return cls(floor, postings, np.diff(postings.indptr))
 
-    def nearest(self, at: Ints, anchor: Ints) -> Ints:
-        """Of the words of each pair whose first stands at `at`, the one nearest to the anchor, the left one on a tie."""
-        count = self.times.take(at)
-        starts = count.cumsum() - count
-        place = (at - starts).repeat(count)
-        place += np.arange(len(place))
-        word = self.word.take(place)
-        distance = np.abs(word - anchor.repeat(count)).astype(np.int64)
-        distance <<= 32
-        distance |= word
-        best = np.minimum.reduceat(distance, starts) if len(at) else distance
-        return (best & 0xFFFFFFFF).astype(np.int32)
+
+_ROUNDING = 1e-4  #: in coverage
 
 
 def _identity(forms: tuple[str, ...]) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from codesuggest.note import (
 from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import ROUTES
 from codesuggest.records import ASSERTIONS
-from codesuggest.retrieve import FULL, Hits, TermIndex, ragged
+from codesuggest.retrieve import FULL, Hits, TermIndex, among, ragged
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -79,8 +79,8 @@ def implied(reading: Reading) -> tuple[Ints, Ints]:
 
     With them "hepatitis C" behind "Screening for" finds the screening among the many terms of the disease.
     """
-    at = np.flatnonzero(reading.told)
-    at = at[_TOLD[reading.status[at]]]
+    at = reading.told.nonzero()[0]
+    at = at.compress(_TOLD.take(reading.status.take(at)))
     if not len(at):
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
     bits, form = reading.told & IMPLIED, np.flatnonzero(reading.routing)
@@ -91,37 +91,47 @@ def implied(reading: Reading) -> tuple[Ints, Ints]:
 def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Routed:
     """route: uint8 (h,), that of the code each match is of."""
     n = len(hits)
-    meant, counted = np.zeros((2, n), np.float32)
-    opened, stray = np.zeros((2, n), bool)
-    at = np.flatnonzero(route)
+    meant, counted = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    opened, stray = np.zeros(n, bool), np.zeros(n, bool)
+    at = (route != 0).nonzero()[0]
     if not len(at):
         return Routed(meant, counted, opened, stray)
-    route, term, segment, status = route[at], hits.term[at], hits.segment[at], reading.status[hits.segment[at]]
-    row, offset = ragged(index.size[term])
-    form = index.forms[index.indptr[term][row] + offset]
-    naming = np.flatnonzero(reading.routing[form] & route[row])  # the words of the term that name its route
-    row, form = row[naming], form[naming]
+    route, term, segment = route.take(at), hits.term.take(at), hits.segment.take(at)
+    status = reading.status.take(segment)
+    row, offset = ragged(index.size.take(term))
+    form = index.forms.take(index.indptr.take(term).take(row) + offset)
+    naming = (reading.routing.take(form) & route.take(row)).nonzero()[0]  # the words of the term that name its route
+    row, form = row.take(naming), form.take(naming)
     named = np.bincount(row, minlength=len(at)) > 0
-    told = (reading.told[segment] & route) > 0
-    said = told | ((reading.says[segment] & route) > 0)
-    words = np.flatnonzero((reading.routing[reading.form] > 0) & (reading.segment_of_word[reading.word] >= 0))
+    told = (reading.told.take(segment) & route) > 0
+    said = told | ((reading.says.take(segment) & route) > 0)
+    words = reading.routing.take(reading.form).nonzero()[0]
+    where, word_form = reading.segment_of_word.take(reading.word.take(words)), reading.form.take(words)
     size = np.int64(len(index.idf))
-    held = reading.segment_of_word[reading.word[words]] * size + reading.form[words]
-    missing = said[row] & ~np.isin(segment[row] * size + form, held)
-    row, form = row[missing], form[missing]
-    share = index.idf[form] ** 2 / index.mass[term[row]]
-    implied_too = _TOLD[status] & told & ((route & IMPLIED) > 0)  # these are matched, see `implied`
-    np.add.at(meant, at[row], share * ~implied_too[row])
-    np.add.at(counted, at[row], share * (reading.qualifies[form] > 0))
+    held = among(segment.take(row) * size + form, (where * size + word_form).compress(where >= 0))
+    missing = (said.take(row) & ~held).nonzero()[0]
+    row, form = row.take(missing), form.take(missing)
+    share = index.weight.take(form) / index.mass.take(term.take(row))
+    implied_too = _TOLD.take(status) & told & ((route & IMPLIED) > 0)  # these are matched, see `implied`
+    hit = at.take(row)
+    np.add.at(meant, hit, share * ~implied_too.take(row))
+    np.add.at(counted, hit, share * (reading.qualifies.take(form) > 0))
     looked_for = (route == SCREENING) | (route == IMMUNIZATION)
     # "MMR" says of itself that it is a vaccine; what was screened for or given in the past is not why the patient came
     stray[at] = (named & ~said & (route != IMMUNIZATION)) | (looked_for & (status == HISTORICAL))
-    whole = hits.coverage[at] + meant[at] >= FULL
+    whole = hits.coverage.take(at) + meant.take(at) >= FULL
     others = (status == OTHER_PERSON) | (status == FAMILY)
     opened[at] = (
         (looked_for & (status == HYPOTHETICAL) & told)
         # the encounter is for the test: one in a list of results was done on the way to something else
-        | ((route == NEGATIVE) & (status == NEGATED) & told & named & whole & _ENCOUNTER[reading.group[segment]])
+        | (
+            (route == NEGATIVE)
+            & (status == NEGATED)
+            & told
+            & named
+            & whole
+            & _ENCOUNTER.take(reading.group.take(segment))
+        )
         # "smokers in the home" says of somebody else what the patient is exposed to
         | ((route == CONTACT) & others & (told | ((status == OTHER_PERSON) & ~named & whole)))
     )

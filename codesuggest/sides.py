@@ -42,7 +42,8 @@ def site_sides(reading: Reading, row: npt.NDArray[Any], forms: Ints, weight: Flo
         near[here] = False
         if len(said):
             out[:, side] += np.bincount(row.take(said), weight.take(said), minlength=n) ** 2
-    return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-9), np.float32)
+    right, left, both = out.T[1:4]  # no word says any other
+    return np.asarray(out / np.maximum(right + left + both, 1e-9)[:, None], np.float32)
 
 
 #: How near a match stands to a side word, by the number of words from one to the other.
@@ -55,6 +56,10 @@ def sides_beside(reading: Reading, hits: Hits, chosen: Ints, strength: Floats, r
     out = np.zeros((n, len(SIDES)), np.float32)
     if not len(reading.side_word) or not len(chosen):
         return out
+    sided = np.zeros(len(reading.first) + 1, bool)  # the last is that of words outside every segment
+    sided[reading.segment_of_word.take(reading.side_word)] = True
+    near = sided.take(hits.segment.take(chosen)).nonzero()[0]
+    chosen, strength, row = chosen.take(near), strength.take(near), row.take(near)
     first, last, segment = hits.first.take(chosen), hits.last.take(chosen), hits.segment.take(chosen)
     # the side words next to the match, two before and two behind, in rows of four
     at = reading.side_word.searchsorted(first)[:, None] + _STEPS

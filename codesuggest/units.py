@@ -50,6 +50,8 @@ _DOSE = re.compile(
     re.IGNORECASE,
 )
 _PERCENT = re.compile(rf"(?<![\w.,])(?P<number>{_NUMBER})\s*%")
+#: Both begin where one of these does: looked for first, in a quarter of the time that they need at every letter.
+_FIGURES = re.compile(r"[\d.]+")
 #: What may stand between a concentration and its volume, in either order.
 _BETWEEN = re.compile(r"[\s,(]*(?:[x×*@]|of|at|,)?\s*\)?\s*\Z", re.IGNORECASE)
 #: "1% lidocaine, 5 mL": the drug may stand between, a new clause may not.
@@ -182,7 +184,16 @@ def billing_unit(title: str) -> str | None:
 
 def _readings(text: str) -> Iterator[tuple[re.Match[str], bool]]:
     """Amounts and percentages in order, and whether it is a percentage."""
-    found = [(m, False) for m in _DOSE.finditer(text)] + [(m, True) for m in _PERCENT.finditer(text)]
+    found = []
+    starts = [m.start() for m in _FIGURES.finditer(text)]
+    for pattern, percent in ((_DOSE, False), (_PERCENT, True)):
+        if percent and "%" not in text:
+            continue
+        end = 0
+        for start in starts:
+            if start >= end and (m := pattern.match(text, start)):
+                found.append((m, percent))
+                end = m.end()
     yield from sorted(found, key=lambda pair: pair[0].start())
 
 

@@ -71,6 +71,7 @@ ORDER = [
     "apart",
     "company",
     "trimesters",
+    "seventh",
     "mentions",
     "profiles",
     "writing",

@@ -37,16 +37,16 @@ _PREGNANT = re.compile(
 )
 #: One of these stands in every match of `WEEKS`, in small letters; looked for first, as most notes have none.
 _TELL = ("pregnan", "gestation", "iup", "intrauterine", "ga ", "ga:", " ega")
-_GA, _SEVENTHS, _DAYS = re.compile(r" ga\b"), re.compile(r"\s[0-6]/7"), re.compile(r"\dw[0-6]")
+#: Or one of these; the last begins with a letter, as a search for digits stops at every one.
+_GA, _SEVENTHS, _DAYS = re.compile(r" ga\b"), re.compile(r"\s[0-6]/7"), re.compile(r"w[0-6]")
 #: And of these, or a figure as "g2p1", in every match of `_PREGNANT`.
 _OF_PREGNANCY = (
     "pregnan", "gravida", "fetal", "fetus", "fht", "edd", "edc", "intrauterine", "amniotic", "prenatal", "antenatal",
     "trimester",
 )  # fmt: skip
 _PARITY = re.compile(r"g[1-9]p\d")
-_ODD = re.compile(
-    "[\u017f\u0130\u0131]"
-)  #: letters that the regexes take for an s or an i, but that stay what they are in `lower`
+#: Letters that the regexes take for an s or an i, but that stay what they are in `lower`.
+_ODD = ("\u017f", "\u0130", "\u0131")
 #: In each match of `WEEKS` and of `_PREGNANT` is one of these, in one stretch without white space.
 WEEK_TOLD = re.compile(
     r"pregnan|gestation|iup|intrauterine|gravida|fetal|fetus|amniotic|natal|trimester|\bega\b|\bga\b|\bfht\b|\bedd\b|\bedc\b"
@@ -58,7 +58,7 @@ FIRST, LAST = 8, 42  #: weeks with a code of their own
 
 def lowered(text: str) -> str:
     """The text in small letters; "" where a letter has others than the regexes think, so that nothing can be told by it."""
-    return text.lower() if text.isascii() or not _ODD.search(text) else ""
+    return text.lower() if text.isascii() or not any(letter in text for letter in _ODD) else ""
 
 
 def may_tell_weeks(low: str) -> bool:
