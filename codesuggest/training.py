@@ -33,12 +33,12 @@ from codesuggest.concepts import Idiom, concept_of_codes, entries_of
 from codesuggest.config import SuggestConfig
 from codesuggest.draft import Draft, concept_prior
 from codesuggest.engine import Engine
-from codesuggest.errors import CodeFileError, InputError, OptionError
+from codesuggest.errors import InputError, OptionError
 from codesuggest.features import COLUMN, OF_POLICY, Table
+from codesuggest.idioms import read_idioms
 from codesuggest.note import NoteReader, Reading
 from codesuggest.pipes.language import DEFAULT
 from codesuggest.pipes.language import language as spoken
-from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader, common_words
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits
@@ -62,7 +62,6 @@ PLATEAU = 0.003  #: F1 that is given up for a lower threshold
 #: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
 BILLED_WEIGHT = 8.0
 _RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:") or name in COMPANY_FEATURES]
-_IDIOM_COLUMNS = ("code", "phrase", "kind", "common", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +73,6 @@ class Example:
     table: Table
     right: npt.NDArray[np.bool_]
     weight: Floats
-
-
-def read_idioms(path: Path, system: CodeSystem) -> list[Idiom]:
-    """Our list of ways of writing. Raises LexiconError, CodeFileError for a code the system does not bill."""
-    idioms = []
-    for row in read_lexicon(path, _IDIOM_COLUMNS, unique=("code", "phrase")):
-        if row["code"] not in system or not system[row["code"]].billable:
-            raise CodeFileError(f"{row['code']} is no billable code of {system!r}", path=path, line=row.line)
-        kind = row.choice("kind", ("idiom", "abbrev", "lay", "drug"))
-        common = row.number("common")
-        idioms.append(Idiom(row["code"].replace(".", ""), row["phrase"], kind, int(common or 0)))
-    return idioms
 
 
 def train(

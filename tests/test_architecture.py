@@ -59,6 +59,7 @@ ORDER = [
     "parallel",
     "coded",
     "concepts",
+    "idioms",
     "codes.index_terms",
     "procedures",
     "retrieve",

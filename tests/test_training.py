@@ -17,7 +17,7 @@ from codesuggest import training
 from codesuggest.coded import CodedDocument, Label, read_coded
 from codesuggest.codes.system import CodeSystem
 from codesuggest.config import SuggestConfig
-from codesuggest.errors import CodeFileError, InputError, OptionError
+from codesuggest.errors import InputError, OptionError
 from codesuggest.features import COLUMN, FEATURES
 from codesuggest.learned import Counts, grams
 from codesuggest.marked import MARKED
@@ -25,7 +25,7 @@ from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.suggester import CodeSuggester
 from codesuggest.taught import Taught, policies_of, stands_for
-from codesuggest.training import FOLDS, Example, _folds, build_starter, example_of, read_idioms, starter_sources, train
+from codesuggest.training import FOLDS, Example, _folds, build_starter, example_of, starter_sources, train
 
 
 def files_of(path: Path) -> dict[str, bytes]:
@@ -377,17 +377,6 @@ def test_every_list_of_idioms_of_the_corpus_is_read() -> None:
     assert {("I10", "htn"), ("K4030", "irreducible inguinal hernia")} <= told
     lists = sorted((corpora / "codes").glob("idioms_icd10cm*.tsv"))
     assert len(lists) > 1 and all(any(line.startswith(path.name) for line in sources.made_from) for path in lists)
-
-
-def test_an_idiom_of_a_code_that_is_not_billable_is_named(tiny_system: CodeSystem, tmp_path: Path) -> None:
-    file = tmp_path / "idioms.tsv"
-    file.write_text("code\tphrase\tkind\tcommon\tsource\nQ11\ttoe trouble\tidiom\t3\town\nQ10\trattle\tidiom\t1\town\n")
-    with pytest.raises(CodeFileError, match=r"Q10.*|line 3") as caught:
-        read_idioms(file, tiny_system)
-    assert caught.value.line == 3
-    file.write_text("code\tphrase\tkind\tcommon\tsource\nQ11\ttoe trouble\tidiom\t3\town\n")
-    (idiom,) = read_idioms(file, tiny_system)
-    assert (idiom.code, idiom.phrase, idiom.kind, idiom.common) == ("Q11", "toe trouble", "idiom", 3)
 
 
 def test_the_shipped_model_is_not_overwritten_without_the_data(tmp_path: Path) -> None:
