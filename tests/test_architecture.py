@@ -73,6 +73,7 @@ ORDER = [
     "mentions",
     "profiles",
     "writing",
+    "tagger",
     "marked",
     "acts",
     "qualifiers",
