@@ -273,7 +273,7 @@ def _with_site_codes(
     if _by_axes(system, policies):
         return system
     codes = {c for d in documents if d.policy in policies for c in d.labels(system.name) or ()}
-    if policies[0] == "mentions":
+    if policies[:1] == ("mentions",):
         codes |= {normalise(system.name, code) for code in codes}
         seventh = encounters_of(system)
         short = {code[:6] for code in seventh}

@@ -15,6 +15,7 @@ from pcs_system import documents as pcs_documents
 
 from codesuggest import training
 from codesuggest.coded import CodedDocument, Label, read_coded
+from codesuggest.codes import CodeRow
 from codesuggest.codes.system import CodeSystem
 from codesuggest.config import SuggestConfig
 from codesuggest.errors import InputError, OptionError
@@ -25,7 +26,16 @@ from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.suggester import CodeSuggester
 from codesuggest.taught import Taught, policies_of, stands_for
-from codesuggest.training import FOLDS, Example, _folds, build_starter, example_of, starter_sources, train
+from codesuggest.training import (
+    FOLDS,
+    Example,
+    _folds,
+    _with_site_codes,
+    build_starter,
+    example_of,
+    starter_sources,
+    train,
+)
 
 
 def files_of(path: Path) -> dict[str, bytes]:
@@ -95,7 +105,7 @@ def test_a_documents_own_labels_are_not_in_its_priors(
     for n, document in enumerate(tiny_documents):
         others = [d for d in tiny_documents if d is not document]
         expected = Counts.of(tiny_system, others, nothing[1:], min_groups=1).learned()
-        code, category = counts.priors_without([document.id])
+        code, category = counts.priors_without([document.group or document.id])
         assert code.tolist() == expected.code_prior.tolist()
         assert category.tolist() == expected.category_prior.tolist()
         assert n or code.tolist() != counts.learned().code_prior.tolist()
@@ -447,3 +457,27 @@ def test_of_thresholds_as_good_the_lowest_where_notes_are_billed(
     document = CodedDocument("d", "", (Label("icd10cm", "Q11"),), policy=policy)
     example = Example(document, Hits.none(), None, np.zeros(0, bool), np.zeros(0))  # type: ignore[arg-type]
     assert least <= training._best_threshold([example], [np.zeros(0)], tiny.engines["icd10cm"]) <= most
+
+
+def test_where_coders_leave_out_the_seventh_character_so_does_the_model() -> None:
+    rows = [
+        CodeRow("S42", "Fracture of shoulder", billable=False, parent=""),
+        CodeRow("S42001", "Fracture of clavicle", billable=False, parent="S42"),
+        *(CodeRow(f"S42001{c}", f"Fracture of clavicle, {e} encounter", parent="S42001") for c, e in ENCOUNTERS),
+        CodeRow("S420", "Fracture of scapula", billable=False, parent="S42"),
+        *(CodeRow(f"S420XX{c}", f"Fracture of scapula, {e} encounter", parent="S420") for c, e in ENCOUNTERS),
+    ]
+    table = CodeSystem.from_rows(rows, name="icd10cm", release="2026-04-01")
+
+    def coded(code: str) -> CodedDocument:
+        return CodedDocument(code, "Broken clavicle.", (Label("icd10cm", code),), policy="mentions")
+
+    short = _with_site_codes(table, [coded("S42.001")], ("mentions",), "x")
+    assert {short.code(i) for i in short.site_codes} == {"S42.001", "S42.0XX"}
+    assert short["S42.0XX"].title == "Fracture of scapula", "placeholders change no meaning"
+    full = _with_site_codes(table, [coded("S42.001A"), coded("S42.0XXD"), coded("S42.001")], ("mentions",), "x")
+    assert {full.code(i) for i in full.site_codes} == {"S42.001"}
+    assert _with_site_codes(table, [coded("S42.001")], ("billing",), "x") is table
+
+
+ENCOUNTERS = (("A", "initial"), ("D", "subsequent"))
