@@ -50,7 +50,8 @@ class Outside:
     """What documents of some groups teach about those of the others.
 
     code_prior: float32 (k,). category_prior: float32 (categories,). concept_prior: float32 (c,), reliability: float32 (r,), of
-    the learned terms, dictionary, profiles: None where the documents of mentions teach no such thing.
+    the learned terms, dictionary, profiles: None where the documents of mentions teach no such thing. absent: int32, codes of the
+    site that the table would not hold but for documents left out.
     """
 
     code_prior: npt.NDArray[np.float32]
@@ -59,6 +60,7 @@ class Outside:
     reliability: npt.NDArray[np.float32] | None
     dictionary: Dictionary | None
     profiles: profiles.Profiles | None
+    absent: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,11 @@ class Taught:
             of_concept = concept_prior(dictionary, concept_of, len(concepts.route))
         elif self.learned:
             reliability, of_concept = self.learned.reliability(groups), self.learned.prior(groups)
-        return Outside(*self.counts.priors_without(groups), of_concept, reliability, dictionary, known)
+        absent = np.zeros(0, np.int32)
+        if dictionary is not None and (site := self.engine.system.site_codes):
+            own = np.array(sorted(site), np.int32)
+            absent = own[(dictionary.coded[own] == 0) & ~_leads_to_encounters(self.engine.system)[own]]
+        return Outside(*self.counts.priors_without(groups), of_concept, reliability, dictionary, known, absent)
 
     @classmethod
     def of(
@@ -159,6 +165,12 @@ class Taught:
             learned=replace(engine.learned, reliability=learned.reliability(), concept_prior=learned.prior()),
         )
         return cls(engine, counts, policies, learned)
+
+
+def _leads_to_encounters(system: CodeSystem) -> npt.NDArray[np.bool_]:
+    """Codes that only lack their seventh character, bool (k,): the table has them for how coders write, not for one note."""
+    codes = np.append(np.asarray(system.codes), b"")
+    return np.asarray((np.char.str_len(codes[:-1]) == 6) & np.char.startswith(codes[1:], codes[:-1]))
 
 
 def _evidence(document: CodedDocument, system: CodeSystem) -> dict[int, Sequence[Sequence[tuple[int, int]]]]:

@@ -416,9 +416,11 @@ def example_of(
     system = engine.system
     labels = document.labels(system.name) or {}
     outside = outside or taught.outside([group])
+    allowed = system.suggestible_on(document.service_date)
+    allowed[outside.absent] = False
     hits, table = engine.candidates(
         reading,
-        system.suggestible_on(document.service_date),
+        allowed,
         inpatient=document.setting == "inpatient",
         top=config.terms_per_segment,
         floor=config.coverage_floor,
