@@ -101,12 +101,12 @@ def train(
         from codesuggest.tables import tables_for
         from codesuggest.training import train as make
 
-        tables = tables_for(kept, codes or (), systems=system, name=name, told=_say)
+        tables = tables_for(kept, codes or (), systems=system, name=name, language=language, told=_say)
         made_from = [f"{len(kept)} documents of the user's", *tables.made_from]
         model = make(
             kept,
             systems=tables.systems,
-            idioms=tables.idioms if language == "en" else None,
+            idioms=tables.idioms,
             language=language,
             seed=seed,
             min_groups=min_groups,

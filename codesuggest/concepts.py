@@ -189,6 +189,12 @@ def _extension(entry: Entry, entries: Sequence[Entry]) -> str:
     return ""
 
 
+def encounters_of(system: CodeSystem) -> frozenset[str]:
+    """Billable codes, undotted, whose seventh character tells the encounter."""
+    entries = entries_of(system)
+    return frozenset(e.code for e in entries if e.billable and _extension(e, entries))
+
+
 def group(
     entries: Sequence[Entry], *, sides: bool = True
 ) -> tuple[list[list[tuple[int, int, str]]], dict[int, int], list[str]]:

@@ -13,7 +13,7 @@ Files of one engine in a model folder, below its system's name:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -117,11 +117,12 @@ class Engine:
         reliability: npt.NDArray[np.float32] | None = None,
         dictionary: Dictionary | None = None,
         profiles: Profiles | None = None,
+        tagged: npt.NDArray[np.float32] | None = None,
         unheard: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[Hits, Table]:
         """Matches and scored candidates of a note. allowed: bool (n codes,), billable on the day of service. reliability:
-        of the learned terms, dictionary, profiles: when they are not the model's own, as in training (the other documents'
-        counts). unheard: bool (n terms,), terms to pass over, in training too."""
+        of the learned terms, dictionary, profiles, tagged (by word): when they are not the model's own, as in training (the other
+        documents' counts). unheard: bool (n terms,), terms to pass over, in training too."""
         hits = self.hits(reading, top=top, floor=floor)
         if unheard is not None:
             hits = hits.chosen(~unheard[hits.term])
@@ -130,6 +131,9 @@ class Engine:
             found = find(self.phrases, reading)
             dictionary, profiles = dictionary or self.spoken.dictionary, profiles or self.profiles
             claimed = claims(dictionary, profiles, reading, found, self.spoken.writing(reading, found))
+            if self.spoken.tagger is not None:
+                tagged = self.spoken.tagger.marked(reading) if tagged is None else tagged
+                claimed = replace(claimed, tagged=tagged)
             hits = self.spoken.among(hits, found)
         table = features(
             reading,

@@ -31,6 +31,7 @@ from codesuggest.retrieve import Hits, TermIndex, distinct, longest, ragged
 from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
+from codesuggest.tagger import TAGGED, tagged
 from codesuggest.trimesters import NONE, OPEN, trimester_of
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
@@ -145,6 +146,7 @@ FEATURES: tuple[str, ...] = (
     "rival:excluded_elsewhere",
     *REGIMEN_FEATURES,
     "code:other_by_title",
+    *TAGGED,  # where every mention is coded
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 _TITLES = [COLUMN[f"kind:{kind}"] for kind in ("title", "trimmed", "header")]
@@ -637,6 +639,13 @@ def _codes(
     behind, share = longest(judged.hits, lead)
     put("against:longer", behind.take(row))
     put("against:longest_share", share.take(row))
+    if claimed is not None and claimed.tagged is not None:
+        on = np.maximum(lead, 0).take(row)
+        first, last = judged.hits.first.take(on), judged.hits.last.take(on)
+        unheard = x[:, COLUMN["marked:unheard"]]
+        x[:, COLUMN[TAGGED[0]] :][:, : len(TAGGED)] = tagged(
+            claimed.tagged, first, last, x[:, COLUMN["match:best"]], unheard
+        )
     if static.company is not None and claimed is None:  # where diagnoses are billed, not mentioned
         x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(
             row, 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -247,14 +247,15 @@ class Counts:
             system, category, billed, billed_category, dict(share), mentioned, _associations(system, rows, min_groups)
         )
 
-    def priors_without(self, document: CodedDocument) -> tuple[Floats, Floats]:
+    def priors_without(self, groups: Collection[str]) -> tuple[Floats, Floats]:
         """code_prior and category_prior of the documents of other groups."""
         billed, billed_category = self.billed.copy(), self.billed_category.copy()
-        per_code, per_category = self.share.get(document.group or document.id, ({}, {}))
-        for i, weight in per_code.items():
-            billed[i] -= weight
-        for k, count in per_category.items():
-            billed_category[k] -= count
+        for group in groups:
+            per_code, per_category = self.share.get(group, ({}, {}))
+            for i, weight in per_code.items():
+                billed[i] -= weight
+            for k, count in per_category.items():
+                billed_category[k] -= count
         return _prior(billed, _CODE_SCALE), _prior(billed_category, 2)
 
     def learned(self) -> Learned:

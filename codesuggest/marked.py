@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -38,6 +38,7 @@ from codesuggest.codes.system import CodeSystem
 from codesuggest.note import NEGATED, Reading
 from codesuggest.profiles import Profiles, forms_of
 from codesuggest.retrieve import Hits, TermIndex
+from codesuggest.tagger import Tagger
 from codesuggest.writing import OwnWritings, Writings, count, written
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
@@ -332,9 +333,10 @@ class Marked:
         )
         return cls(dictionary, _numbers_of_groups(kept, spoken_by), dict(of_group), min_groups)
 
-    def without(self, group: str) -> Dictionary:
+    def without(self, groups: Collection[str]) -> Dictionary:
         """The dictionary that the documents of the other groups teach (phrases nobody else said or coded: counts of 0)."""
-        d, own = self.dictionary, self.own.get(group, ())
+        d = self.dictionary
+        own = [o for group in groups for o in self.own.get(group, ())]
         if not own:
             return d
         counts = {}
@@ -343,10 +345,11 @@ class Marked:
             for o in own:
                 left[getattr(o, name)] -= 1
             counts[name] = left
-        speaks = np.unique(np.concatenate([o.said for o in own]))
-        few = np.zeros(len(d.phrases), bool)
-        few[speaks] = self.groups[speaks] - 1 < self.min_groups
-        counts["both"][few[d.phrase]] = 0
+        left = self.groups.copy()
+        for group in groups:
+            if of_group := self.own.get(group):
+                left[np.unique(np.concatenate([o.said for o in of_group]))] -= 1
+        counts["both"][((left < self.groups) & (left < self.min_groups))[d.phrase]] = 0
         writings = d.writings.without([o.written for o in own])
         return replace(d, documents=d.documents - np.int32(len(own)), writings=writings, **counts)
 
@@ -381,11 +384,12 @@ class Spoken:
     indptr: Ints
     form: Ints
     term: Ints
+    tagger: Tagger | None = None
 
     @classmethod
-    def of(cls, dictionary: Dictionary, form_ids: Mapping[str, int]) -> Spoken:
+    def of(cls, dictionary: Dictionary, form_ids: Mapping[str, int], tagger: Tagger | None = None) -> Spoken:
         """Before its terms are numbered."""
-        return cls(dictionary, *_csr(_ids(dictionary.phrases, form_ids)), np.zeros(0, np.int32))
+        return cls(dictionary, *_csr(_ids(dictionary.phrases, form_ids)), np.zeros(0, np.int32), tagger)
 
     def numbered(self, concept_of: Ints, first: int) -> Spoken:
         """concept_of: int32 (k,), the concept of every code by its position. first: number of the first term."""
@@ -402,7 +406,9 @@ class Spoken:
         return replace(self, dictionary=self.dictionary.moved(place, len(new)), term=np.zeros(0, np.int32))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        own = {"form_indptr": self.indptr, "form": self.form, "term": self.term}
+        own: dict[str, npt.NDArray[Any]] = {"form_indptr": self.indptr, "form": self.form, "term": self.term}
+        if self.tagger is not None:
+            own |= {"tagger_weight": self.tagger.weight, "tagger_intercept": self.tagger.intercept}
         return {**self.dictionary.arrays(), **own}
 
     @classmethod
@@ -411,15 +417,19 @@ class Spoken:
     ) -> Spoken:
         own = dict(arrays)
         indptr, form, term = (own.pop(name) for name in ("form_indptr", "form", "term"))
+        tagger = None
+        if "tagger_weight" in own:
+            tagger = Tagger(own.pop("tagger_weight"), own.pop("tagger_intercept"))
         writings = Writings.from_arrays(own, texts)
         counts = {name: array for name, array in own.items() if not name.startswith("written_")}
-        return cls(Dictionary(phrases, writings=writings, **counts), indptr, form, term)
+        return cls(Dictionary(phrases, writings=writings, **counts), indptr, form, term, tagger)
 
     def fits_in(self, codes: int, forms: int, terms: int, learned: int) -> bool:
         """Whether every index points inside the array it is for. learned: how many of the terms are."""
         d = self.dictionary
         return bool(
             d.fits(codes)
+            and (self.tagger is None or self.tagger.fits())
             and len(self.indptr) == len(d.phrases) + 1
             and not int(self.indptr[0])
             and int(self.indptr[-1]) == len(self.form)
@@ -519,6 +529,9 @@ class Claims:
     x: Floats
     profiles: Profiles
     forms: Ints
+    tagged: Floats | None = (
+        None  #: probability of every word of the note that it is marked, float32 (w,), where that was taught
+    )
 
     def of(self, code: Ints, match: Floats) -> Floats:
         """The features of some codes, float32 (n, len(MARKED)). match: strength of each one's best term, (n,)."""

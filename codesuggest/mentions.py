@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,22 +128,23 @@ class TermCounts:
             frequent,
         )
 
-    def prior(self, without: str | None = None) -> Floats:
-        """ln(1 + 4 n) / 2 of how many documents outside the group have each concept, float32 (c,)."""
+    def prior(self, without: Collection[str] = ()) -> Floats:
+        """ln(1 + 4 n) / 2 of how many documents outside the groups have each concept, float32 (c,)."""
         counts = self.with_concept.copy()
-        for concepts in self.has.get(without or "", ()):
+        for concepts in (c for group in without for c in self.has.get(group, ())):
             counts[sorted(concepts)] -= 1
         return np.asarray(np.log1p(4 * counts) / 2, np.float32)
 
-    def reliability(self, without: str | None = None) -> Floats:
-        """Of every term, float32 (r,), 0 where it would not be kept; as the documents outside the group teach it."""
+    def reliability(self, without: Collection[str] = ()) -> Floats:
+        """Of every term, float32 (r,), 0 where it would not be kept; as the documents outside the groups teach it."""
         both, said, prior = self.both.copy(), self.said.copy(), self.with_concept.copy()
         documents = self.documents
-        for own, concepts in zip(self.said_by.get(without or "", ()), self.has.get(without or "", ()), strict=True):
-            documents -= 1
-            said[own] -= 1
-            both[own] -= np.isin(self.concept[own], sorted(concepts))
-            prior[sorted(concepts)] -= 1
+        for group in without:
+            for own, concepts in zip(self.said_by.get(group, ()), self.has.get(group, ()), strict=True):
+                documents -= 1
+                said[own] -= 1
+                both[own] -= np.isin(self.concept[own], sorted(concepts))
+                prior[sorted(concepts)] -= 1
         share = prior[self.concept] / max(1, documents)
         value = (both + share / 2) / (said + 1.5)
         kept = (both >= 2) & (value >= LEAST) & (value >= LIFT * share)

@@ -14,7 +14,7 @@ which is how much more the note is like the documents of the code than like any:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -203,23 +203,26 @@ class Taught:
         )
         return cls(profiles, speakers.data.astype(np.int32), dict(of_group), min_groups, count)
 
-    def without(self, group: str) -> Profiles:
+    def without(self, groups: Collection[str]) -> Profiles:
         """The profiles that the documents of the other groups give (the weights of words stay those of all)."""
-        p, own = self.profiles, self.own.get(group, ())
-        if not own:
+        p = self.profiles
+        of_groups = [own for group in groups if (own := self.own.get(group))]
+        if not of_groups:
             return p
         mean, documents, weight = p.mean * np.float32(self.count), p.documents.copy(), p.weight.copy()
-        speaks: list[Ints] = []
-        for forms, codes in own:
-            at, x = p.vector(forms)
-            mean[at] -= x
-            for row in np.searchsorted(p.code, codes).tolist():
-                documents[row] -= 1
-                low, high = int(p.indptr[row]), int(p.indptr[row + 1])
-                found = np.isin(p.place[low:high], at)
-                weight[low:high][found] -= x[np.isin(at, p.place[low:high])]
-                speaks.append(low + np.flatnonzero(found))
-        touched = np.unique(np.concatenate([np.zeros(0, np.int64), *speaks])).astype(np.int64)
-        weight[touched[self.groups[touched] - 1 < max(1, self.min_groups)]] = 0
-        left = max(1, self.count - len(own))
+        spoken = self.groups.copy()
+        for own in of_groups:
+            speaks: list[Ints] = []
+            for forms, codes in own:
+                at, x = p.vector(forms)
+                mean[at] -= x
+                for row in np.searchsorted(p.code, codes).tolist():
+                    documents[row] -= 1
+                    low, high = int(p.indptr[row]), int(p.indptr[row + 1])
+                    found = np.isin(p.place[low:high], at)
+                    weight[low:high][found] -= x[np.isin(at, p.place[low:high])]
+                    speaks.append(low + np.flatnonzero(found))
+            spoken[np.unique(np.concatenate([np.zeros(0, np.int64), *speaks])).astype(np.int64)] -= 1
+        weight[(spoken < self.groups) & (spoken < max(1, self.min_groups))] = 0
+        left = max(1, self.count - sum(map(len, of_groups)))
         return replace(p, mean=np.maximum(mean / left, 0).astype(np.float32), documents=documents, weight=weight)

@@ -20,6 +20,9 @@ from codesuggest.codes.site import of_codes
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import Idiom
 from codesuggest.errors import CodeFileError, OptionError
+from codesuggest.idioms import idioms_in
+from codesuggest.pipes.language import DEFAULT
+from codesuggest.pipes.language import language as spoken
 from codesuggest.rebuild import idioms_of
 from codesuggest.suggester import CodeSuggester
 
@@ -43,13 +46,15 @@ def tables_for(
     *,
     systems: Sequence[str] | None = None,
     name: str = "model",
+    language: str = DEFAULT,
     told: Callable[[str], None] = lambda _: None,
 ) -> Tables:
     """The tables to train with.
 
     given: files of code tables, "SYSTEM=FILE" or just the file: a published one is told by what it looks like, and a list with
         the columns code and title is of the system whose codes the documents use and it holds. systems: the only ones wanted.
-        name: of the model, for codes without a table. told: a line a table.
+        name: of the model, for codes without a table. language: of the documents, whose ways of writing are taken. told: a line
+        a table.
 
     Raises CodeFileError for a file that cannot be read, OptionError for a system that no document uses and no table has, for a
     file whose system cannot be told, and where there is neither a document nor a table.
@@ -85,7 +90,9 @@ def tables_for(
             lines[system] = f"{system}: {len(found):,} codes of the documents, without a table"
         elif system not in named:
             lines[system] = f"{system} {found.release}: the table at hand ({len(found):,} codes)"
-        if engine is not None:
+        if language != DEFAULT:
+            idioms[system] = idioms_in(spoken(language), found)
+        elif engine is not None:
             idioms[system] = idioms_of(engine, found)
         told(lines[system])
         out.append(found)

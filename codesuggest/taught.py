@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,13 +20,14 @@ from codesuggest.coded import CodedDocument
 from codesuggest.codes import normalise
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import concept_of_codes, with_learned
-from codesuggest.draft import with_dictionary
+from codesuggest.draft import concept_prior, with_dictionary
 from codesuggest.engine import Engine
 from codesuggest.learned import Counts, grams
-from codesuggest.marked import Marked, Spoken
+from codesuggest.marked import Dictionary, Marked, Spoken
 from codesuggest.mentions import TermCounts, terms_of
 from codesuggest.note import Reading
 from codesuggest.pipes.phrases import WordReader
+from codesuggest.tagger import Taggers
 
 ENOUGH = 200  #: billed documents of ICD-10-PCS from which on those of mentions are not needed
 
@@ -44,6 +45,24 @@ def policies_of(documents: Sequence[CodedDocument], system: CodeSystem) -> tuple
     return ("billing",)
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What documents of some groups teach about those of the others.
+
+    code_prior: float32 (k,). category_prior: float32 (categories,). concept_prior: float32 (c,), reliability: float32 (r,), of
+    the learned terms, dictionary, profiles: None where the documents of mentions teach no such thing. absent: int32, codes of the
+    site that the table would not hold but for documents left out.
+    """
+
+    code_prior: npt.NDArray[np.float32]
+    category_prior: npt.NDArray[np.float32]
+    concept_prior: npt.NDArray[np.float32] | None
+    reliability: npt.NDArray[np.float32] | None
+    dictionary: Dictionary | None
+    profiles: profiles.Profiles | None
+    absent: npt.NDArray[np.int32]
+
+
 @dataclass(frozen=True)
 class Taught:
     """An engine with what documents taught it, and the counts, so that a document's own can be taken out again.
@@ -58,6 +77,24 @@ class Taught:
     learned: TermCounts | None = None
     marked: Marked | None = None
     profiles: profiles.Taught | None = None
+    taggers: Taggers | None = None
+
+    def outside(self, groups: Collection[str]) -> Outside:
+        """What the documents of the other groups teach."""
+        concepts = self.engine.concepts
+        reliability, dictionary, known, of_concept = None, None, None, None
+        if self.marked and self.profiles and self.engine.spoken:
+            dictionary, known = self.marked.without(groups), self.profiles.without(groups)
+            reliability = self.engine.spoken.trust(dictionary)
+            concept_of = concept_of_codes(concepts, len(self.engine.system))
+            of_concept = concept_prior(dictionary, concept_of, len(concepts.route))
+        elif self.learned:
+            reliability, of_concept = self.learned.reliability(groups), self.learned.prior(groups)
+        absent = np.zeros(0, np.int32)
+        if dictionary is not None and (site := self.engine.system.site_codes):
+            own = np.array(sorted(site), np.int32)
+            absent = own[(dictionary.coded[own] == 0) & ~_leads_to_encounters(self.engine.system)[own]]
+        return Outside(*self.counts.priors_without(groups), of_concept, reliability, dictionary, known, absent)
 
     @classmethod
     def of(
@@ -100,11 +137,17 @@ class Taught:
                 form_ids=form_ids,
                 min_groups=min_groups,
             )
+            spans = [
+                {span for label in d.codes if label.system == engine.system.name for span in label.evidence}
+                for d, _ in own
+            ]
+            taggers = Taggers.of([r for _, r in own], spans, patients, min_groups)
             said = [profiles.forms_of(r) for _, r in own]
             profiled = profiles.Taught.of(said, labels, patients, size=len(engine.index.idf), min_groups=min_groups)
-            engine = with_dictionary(engine, Spoken.of(marked.dictionary, form_ids))
+            tagger = None if taggers is None else taggers.tagger
+            engine = with_dictionary(engine, Spoken.of(marked.dictionary, form_ids, tagger))
             engine = replace(engine, profiles=profiled.profiles)
-            return cls(engine, counts, policies, marked=marked, profiles=profiled)
+            return cls(engine, counts, policies, marked=marked, profiles=profiled, taggers=taggers)
         learned = TermCounts.of(
             [terms_of(r) for _, r in own],
             [_concepts_given(d, engine.system, concept_of) for d, _ in own],
@@ -122,6 +165,12 @@ class Taught:
             learned=replace(engine.learned, reliability=learned.reliability(), concept_prior=learned.prior()),
         )
         return cls(engine, counts, policies, learned)
+
+
+def _leads_to_encounters(system: CodeSystem) -> npt.NDArray[np.bool_]:
+    """Codes that only lack their seventh character, bool (k,): the table has them for how coders write, not for one note."""
+    codes = np.append(np.asarray(system.codes), b"")
+    return np.asarray((np.char.str_len(codes[:-1]) == 6) & np.char.startswith(codes[1:], codes[:-1]))
 
 
 def _evidence(document: CodedDocument, system: CodeSystem) -> dict[int, Sequence[Sequence[tuple[int, int]]]]:

@@ -26,26 +26,27 @@ from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
+from codesuggest.codes import normalise
 from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
 from codesuggest.company import COMPANY_FEATURES
-from codesuggest.concepts import Idiom, concept_of_codes, entries_of
+from codesuggest.concepts import Idiom, encounters_of, entries_of
 from codesuggest.config import SuggestConfig
-from codesuggest.draft import Draft, concept_prior
+from codesuggest.draft import Draft
 from codesuggest.engine import Engine
-from codesuggest.errors import CodeFileError, InputError, OptionError
+from codesuggest.errors import InputError, OptionError
 from codesuggest.features import COLUMN, OF_POLICY, Table
+from codesuggest.idioms import read_idioms
 from codesuggest.note import NoteReader, Reading
 from codesuggest.pipes.language import DEFAULT
 from codesuggest.pipes.language import language as spoken
-from codesuggest.pipes.lexicon import read_lexicon
 from codesuggest.pipes.phrases import WordReader, common_words
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits
 from codesuggest.site_words import SiteList
 from codesuggest.site_words import fit as fit_list
 from codesuggest.suggester import CodeSuggester, starter_path
-from codesuggest.taught import Taught, forms_of_evidence, policies_of, stands_for
+from codesuggest.taught import Outside, Taught, forms_of_evidence, policies_of, stands_for
 from codesuggest.unheard import said_by_one
 
 Floats = npt.NDArray[np.float64]
@@ -62,7 +63,6 @@ PLATEAU = 0.003  #: F1 that is given up for a lower threshold
 #: A billed document of ICD-10-PCS counts like so many of mentions, where both are fitted on.
 BILLED_WEIGHT = 8.0
 _RIVALS = [i for name, i in COLUMN.items() if name.startswith("rival:") or name in COMPANY_FEATURES]
-_IDIOM_COLUMNS = ("code", "phrase", "kind", "common", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,6 @@ class Example:
     table: Table
     right: npt.NDArray[np.bool_]
     weight: Floats
-
-
-def read_idioms(path: Path, system: CodeSystem) -> list[Idiom]:
-    """Our list of ways of writing. Raises LexiconError, CodeFileError for a code the system does not bill."""
-    idioms = []
-    for row in read_lexicon(path, _IDIOM_COLUMNS, unique=("code", "phrase")):
-        if row["code"] not in system or not system[row["code"]].billable:
-            raise CodeFileError(f"{row['code']} is no billable code of {system!r}", path=path, line=row.line)
-        kind = row.choice("kind", ("idiom", "abbrev", "lay", "drug"))
-        common = row.number("common")
-        idioms.append(Idiom(row["code"].replace(".", ""), row["phrase"], kind, int(common or 0)))
-    return idioms
 
 
 def train(
@@ -280,11 +268,19 @@ def _with_site_codes(
     system: CodeSystem, documents: Sequence[CodedDocument], policies: Sequence[str], name: str
 ) -> CodeSystem:
     """With the codes of the fitted documents that the table lacks; where every mention was coded also those it does not
-    bill (a header among billed codes is a slip, no habit). A system coded by its axes stays what it is."""
+    bill (a header among billed codes is a slip, no habit), and, if the coders leave out the seventh character, every code without
+    it. A system coded by its axes stays what it is."""
     if _by_axes(system, policies):
         return system
     codes = {c for d in documents if d.policy in policies for c in d.labels(system.name) or ()}
-    return with_site_codes(system, (c for c in codes if policies[0] == "mentions" or c not in system), name)
+    if policies[:1] == ("mentions",):
+        codes |= {normalise(system.name, code) for code in codes}
+        seventh = encounters_of(system)
+        short = {code[:6] for code in seventh}
+        if sum(code in short for code in codes) > sum(code in seventh for code in codes):
+            codes |= short
+        return with_site_codes(system, codes, name)
+    return with_site_codes(system, (c for c in codes if c not in system), name)
 
 
 def _charge_lines(
@@ -319,9 +315,9 @@ def fit_ranker(
         if d.policy in taught.policies and d.labels(engine.system.name) is not None
     ]
     own = _some(own, seed)
-    examples = [example_of(taught, d, r, config) for d, r in own]
-    examples += _by_other_hands(taught, own, examples, config)
-    told = _told_only(taught, documents, readings, config)
+    examples = examples_of(taught, own, config, seed)
+    examples += _by_other_hands(taught, own, examples, config, seed)
+    told = _told_only(taught, documents, readings, config, seed)
     trained = [*examples, *told]
     trained_fold = _folds([e.document.group or e.document.id for e in trained], seed)
     fold = trained_fold[: len(examples)]
@@ -342,6 +338,27 @@ def fit_ranker(
     return replace(ranker, threshold=_best_threshold(examples, [ranker.confidence(s) for s in scores], engine))
 
 
+def examples_of(
+    taught: Taught,
+    own: Sequence[tuple[CodedDocument, Reading]],
+    config: SuggestConfig,
+    seed: int,
+    *,
+    unheard: npt.NDArray[np.bool_] | None = None,
+) -> list[Example]:
+    """Of documents by what those of the other folds teach. Where a document alone was left out, a code of its own would be
+    told by being a little rarer among the rest than it is. unheard: as in `example_of`."""
+    groups = [d.group or d.id for d, _ in own]
+    out: dict[int, Example] = {}
+    fold = _folds(groups, seed)
+    for k in sorted(set(fold)):
+        outside = taught.outside({g for g, f in zip(groups, fold, strict=True) if f == k})
+        for n, (document, reading) in enumerate(own):
+            if fold[n] == k:
+                out[n] = example_of(taught, document, reading, config, outside=outside, unheard=unheard)
+    return [out[n] for n in range(len(own))]
+
+
 def _enough(examples: Sequence[Example], fold: Sequence[int]) -> bool:
     """Whether right and wrong candidates are left, whichever fold is taken out: a line needs both sides."""
     for k in sorted({*fold, -1}):
@@ -352,28 +369,33 @@ def _enough(examples: Sequence[Example], fold: Sequence[int]) -> bool:
 
 
 def _told_only(
-    taught: Taught, documents: Sequence[CodedDocument], readings: Sequence[Reading], config: SuggestConfig
+    taught: Taught, documents: Sequence[CodedDocument], readings: Sequence[Reading], config: SuggestConfig, seed: int
 ) -> list[Example]:
     """Billed operative reports once more without the lines that name the operation, in ICD-10-PCS: to learn from, not to be
     judged by."""
     if taught.engine.axes is None:
         return []
-    return [
-        example_of(taught, d, told_only(r), config)
+    own = [
+        (d, told_only(r))
         for d, r in zip(documents, readings, strict=True)
         if d.policy == "billing" and r.document_type == REPORT and d.labels(taught.engine.system.name)
     ]
+    return examples_of(taught, own, config, seed)
 
 
 def _by_other_hands(
-    taught: Taught, own: Sequence[tuple[CodedDocument, Reading]], examples: Sequence[Example], config: SuggestConfig
+    taught: Taught,
+    own: Sequence[tuple[CodedDocument, Reading]],
+    examples: Sequence[Example],
+    config: SuggestConfig,
+    seed: int,
 ) -> list[Example]:
     """Billed documents once more, without the phrases of our lists that no other document says (`unheard`)."""
     billed = [(d, r, e) for (d, r), e in zip(own, examples, strict=True) if d.policy == "billing"]
     unheard = said_by_one(taught.engine.concepts, ((d.group or d.id, e.hits) for d, _, e in billed))
     if not unheard.any():
         return []
-    return [example_of(taught, d, r, config, unheard=unheard) for d, r, _ in billed]
+    return examples_of(taught, [(d, r) for d, r, _ in billed], config, seed, unheard=unheard)
 
 
 def example_of(
@@ -382,42 +404,37 @@ def example_of(
     reading: Reading,
     config: SuggestConfig,
     *,
+    outside: Outside | None = None,
     unheard: npt.NDArray[np.bool_] | None = None,
 ) -> Example:
-    """Candidates of one document, with what the other documents teach, and which are right. unheard: terms passed over.
+    """Candidates of one document, with what the other documents teach, and which are right. outside: that, where others than
+    those of its own group are to be left out. unheard: terms passed over.
 
     In a document with every mention coded, every code that one of its stems begins is right.
     """
     engine, group = taught.engine, document.group or document.id
     system = engine.system
     labels = document.labels(system.name) or {}
-    reliability, dictionary, profiles = None, None, None
-    if taught.marked and taught.profiles and engine.spoken:
-        dictionary, profiles = taught.marked.without(group), taught.profiles.without(group)
-        reliability = engine.spoken.trust(dictionary)
-    elif taught.learned:
-        reliability = taught.learned.reliability(group)
+    outside = outside or taught.outside([group])
+    allowed = system.suggestible_on(document.service_date)
+    allowed[outside.absent] = False
     hits, table = engine.candidates(
         reading,
-        system.suggestible_on(document.service_date),
+        allowed,
         inpatient=document.setting == "inpatient",
         top=config.terms_per_segment,
         floor=config.coverage_floor,
-        reliability=reliability,
-        dictionary=dictionary,
-        profiles=profiles,
+        reliability=outside.reliability,
+        dictionary=outside.dictionary,
+        profiles=outside.profiles,
+        tagged=taught.taggers.told.get(reading.text) if taught.taggers else None,
         unheard=unheard,
     )
     category = engine.static.category[table.concept]
-    code, per_category = taught.counts.priors_without(document)
-    table.x[:, COLUMN["learned:code_prior"]] = code[table.code]
-    table.x[:, COLUMN["learned:category_prior"]] = per_category[category]
-    if dictionary is not None:
-        concept_of = concept_of_codes(engine.concepts, len(system))
-        prior = concept_prior(dictionary, concept_of, len(engine.concepts.route))
-        table.x[:, COLUMN["learned:operation_prior"]] = prior[table.concept]
-    elif taught.learned:
-        table.x[:, COLUMN["learned:operation_prior"]] = taught.learned.prior(group)[table.concept]
+    table.x[:, COLUMN["learned:code_prior"]] = outside.code_prior[table.code]
+    table.x[:, COLUMN["learned:category_prior"]] = outside.category_prior[category]
+    if outside.concept_prior is not None:
+        table.x[:, COLUMN["learned:operation_prior"]] = outside.concept_prior[table.concept]
     if document.policy == "billing":
         right = {system.index_of(c): tier for c, tier in labels.items() if c in system}
     else:

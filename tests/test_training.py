@@ -15,9 +15,10 @@ from pcs_system import documents as pcs_documents
 
 from codesuggest import training
 from codesuggest.coded import CodedDocument, Label, read_coded
+from codesuggest.codes import CodeRow
 from codesuggest.codes.system import CodeSystem
 from codesuggest.config import SuggestConfig
-from codesuggest.errors import CodeFileError, InputError, OptionError
+from codesuggest.errors import InputError, OptionError
 from codesuggest.features import COLUMN, FEATURES
 from codesuggest.learned import Counts, grams
 from codesuggest.marked import MARKED
@@ -25,7 +26,16 @@ from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, TermIndex
 from codesuggest.suggester import CodeSuggester
 from codesuggest.taught import Taught, policies_of, stands_for
-from codesuggest.training import FOLDS, Example, _folds, build_starter, example_of, read_idioms, starter_sources, train
+from codesuggest.training import (
+    FOLDS,
+    Example,
+    _folds,
+    _with_site_codes,
+    build_starter,
+    example_of,
+    starter_sources,
+    train,
+)
 
 
 def files_of(path: Path) -> dict[str, bytes]:
@@ -95,7 +105,7 @@ def test_a_documents_own_labels_are_not_in_its_priors(
     for n, document in enumerate(tiny_documents):
         others = [d for d in tiny_documents if d is not document]
         expected = Counts.of(tiny_system, others, nothing[1:], min_groups=1).learned()
-        code, category = counts.priors_without(document)
+        code, category = counts.priors_without([document.group or document.id])
         assert code.tolist() == expected.code_prior.tolist()
         assert category.tolist() == expected.category_prior.tolist()
         assert n or code.tolist() != counts.learned().code_prior.tolist()
@@ -108,7 +118,7 @@ def test_acceptable_codes_and_two_of_a_category_are_taken_out_as_they_were_put_i
     two = CodedDocument("two", "", (Label("icd10cm", "Q11"),))
     counts = Counts.of(tiny_system, [one, two], [frozenset(), frozenset()], min_groups=1)
     alone = Counts.of(tiny_system, [two], [frozenset()], min_groups=1).learned()
-    code, category = counts.priors_without(one)
+    code, category = counts.priors_without(["one"])
     assert code.tolist() == alone.code_prior.tolist() and category.tolist() == alone.category_prior.tolist()
 
 
@@ -116,7 +126,7 @@ def test_documents_of_one_patient_do_not_teach_each_other(tiny_system: CodeSyste
     one = CodedDocument("one", "", (Label("icd10cm", "Q11"),), group="p")
     two = CodedDocument("two", "", (Label("icd10cm", "Q11"),), group="p")
     counts = Counts.of(tiny_system, [one, two], [frozenset(), frozenset()], min_groups=1)
-    assert counts.priors_without(one)[0].max() == 0
+    assert counts.priors_without(["p"])[0].max() == 0
 
 
 # ---- names and numbers
@@ -379,17 +389,6 @@ def test_every_list_of_idioms_of_the_corpus_is_read() -> None:
     assert len(lists) > 1 and all(any(line.startswith(path.name) for line in sources.made_from) for path in lists)
 
 
-def test_an_idiom_of_a_code_that_is_not_billable_is_named(tiny_system: CodeSystem, tmp_path: Path) -> None:
-    file = tmp_path / "idioms.tsv"
-    file.write_text("code\tphrase\tkind\tcommon\tsource\nQ11\ttoe trouble\tidiom\t3\town\nQ10\trattle\tidiom\t1\town\n")
-    with pytest.raises(CodeFileError, match=r"Q10.*|line 3") as caught:
-        read_idioms(file, tiny_system)
-    assert caught.value.line == 3
-    file.write_text("code\tphrase\tkind\tcommon\tsource\nQ11\ttoe trouble\tidiom\t3\town\n")
-    (idiom,) = read_idioms(file, tiny_system)
-    assert (idiom.code, idiom.phrase, idiom.kind, idiom.common) == ("Q11", "toe trouble", "idiom", 3)
-
-
 def test_the_shipped_model_is_not_overwritten_without_the_data(tmp_path: Path) -> None:
     from codesuggest.suggester import starter_path
 
@@ -458,3 +457,27 @@ def test_of_thresholds_as_good_the_lowest_where_notes_are_billed(
     document = CodedDocument("d", "", (Label("icd10cm", "Q11"),), policy=policy)
     example = Example(document, Hits.none(), None, np.zeros(0, bool), np.zeros(0))  # type: ignore[arg-type]
     assert least <= training._best_threshold([example], [np.zeros(0)], tiny.engines["icd10cm"]) <= most
+
+
+def test_where_coders_leave_out_the_seventh_character_so_does_the_model() -> None:
+    rows = [
+        CodeRow("S42", "Fracture of shoulder", billable=False, parent=""),
+        CodeRow("S42001", "Fracture of clavicle", billable=False, parent="S42"),
+        *(CodeRow(f"S42001{c}", f"Fracture of clavicle, {e} encounter", parent="S42001") for c, e in ENCOUNTERS),
+        CodeRow("S420", "Fracture of scapula", billable=False, parent="S42"),
+        *(CodeRow(f"S420XX{c}", f"Fracture of scapula, {e} encounter", parent="S420") for c, e in ENCOUNTERS),
+    ]
+    table = CodeSystem.from_rows(rows, name="icd10cm", release="2026-04-01")
+
+    def coded(code: str) -> CodedDocument:
+        return CodedDocument(code, "Broken clavicle.", (Label("icd10cm", code),), policy="mentions")
+
+    short = _with_site_codes(table, [coded("S42.001")], ("mentions",), "x")
+    assert {short.code(i) for i in short.site_codes} == {"S42.001", "S42.0XX"}
+    assert short["S42.0XX"].title == "Fracture of scapula", "placeholders change no meaning"
+    full = _with_site_codes(table, [coded("S42.001A"), coded("S42.0XXD"), coded("S42.001")], ("mentions",), "x")
+    assert {full.code(i) for i in full.site_codes} == {"S42.001"}
+    assert _with_site_codes(table, [coded("S42.001")], ("billing",), "x") is table
+
+
+ENCOUNTERS = (("A", "initial"), ("D", "subsequent"))

@@ -85,7 +85,9 @@ class WordReader:
         self._stem = self.language.new_stemmer()
         same = read_lexicon(folder / "words.tsv", ("form", "canonical", "source"), unique=("form",))
         self._same: dict[str, str] = {}
-        self._same = {self._form(plain(row["form"])): self._form(plain(row["canonical"])) for row in same}
+        canonical = {plain(row["form"]): self._form(plain(row["canonical"])) for row in same}
+        #: By stem, and before that as the list spells it: of two words with one stem each keeps its own.
+        self._same = {**{self._form(word): form for word, form in canonical.items()}, **canonical}
         stop = read_lexicon(folder / "stopwords.tsv", ("word", "kind", "source"), unique=("word",))
         self._stop = {plain(row["word"]) for row in stop if row.choice("kind", ("stop", "general")) == "stop"}
         self._general = {self._form(plain(row["word"])) for row in stop if row["kind"] == "general"}
@@ -112,6 +114,8 @@ class WordReader:
         self._known: dict[str, tuple[str, ...]] = {}
 
     def _form(self, word: str) -> str:
+        if (form := self._same.get(word)) is not None:
+            return form
         stem = word if len(word) < 4 else self._stem(word)  # "ICS" is no plural
         return self._same.get(stem, stem)
 

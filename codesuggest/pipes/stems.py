@@ -1,8 +1,8 @@
 """Stems by rules from a list (`stems.tsv`), for languages whose medical words differ from English ones in spelling alone.
 
-A row of `start` acts once, at the beginning of a word; rows of `any` everywhere, in one pass from left to right, the longest
-first; of the rows of `end` the longest one that leaves `LEAST` letters acts, and then once more. Words of fewer letters, and
-those with a figure, are their own stem. About 5 us a word.
+A row of `whole` is the stem of one word, which no other row touches. A row of `start` acts once, at the beginning of a word;
+rows of `any` everywhere, in one pass from left to right, the longest first; of the rows of `end` the longest one that leaves
+`LEAST` letters acts, and then once more. Words of fewer letters, and those with a figure, are their own stem. About 5 us a word.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class StemRules:
     """The rules of one file. Raises LexiconError for an unknown place, a row that stands twice or no small letters."""
 
     def __init__(self, path: Path) -> None:
-        rules: dict[str, dict[str, str]] = {"start": {}, "any": {}, "end": {}}
+        rules: dict[str, dict[str, str]] = {"whole": {}, "start": {}, "any": {}, "end": {}}
         columns = ("where", "find", "replace", "source")
         for row in read_lexicon(path, columns, optional=("replace",), unique=("where", "find")):
             if not row["find"].isalpha() or not row["find"].islower():
                 raise row.error(f"{row['find']!r} is not of small letters")
             rules[row.choice("where", rules)][row["find"]] = row["replace"]
-        self._start, self._any, self._end = rules["start"], rules["any"], rules["end"]
+        self._whole, self._start, self._any, self._end = rules.values()
         self._starts = _longest_first("^(?:{})", self._start)
         self._anys = _longest_first("{}", self._any)
         self._longest = max(map(len, self._end), default=0)
@@ -36,6 +36,8 @@ class StemRules:
         """word: lower case, accents folded."""
         if len(word) < LEAST or not word.isalpha():
             return word
+        if word in self._whole:
+            return self._whole[word]
         word = self._starts.sub(lambda m: self._start[m[0]], word)
         word = self._anys.sub(lambda m: self._any[m[0]], word)
         for _ in range(2):

@@ -38,6 +38,7 @@ from codesuggest.codes.system import CodeSystem
 from codesuggest.compare import compare
 from codesuggest.evaluation import score
 from codesuggest.features import FEATURES
+from codesuggest.idioms import read_idioms
 from codesuggest.note import GROUPS as SECTIONS
 from codesuggest.pipes import lexicon
 from codesuggest.training import Example, Sources
@@ -110,7 +111,7 @@ def bench_for(name: str, sources: Sources) -> Bench:
     idioms = sources.idioms
     if name in LISTS:
         without_rows(name)
-        idioms = {SYSTEM: training.read_idioms(IDIOMS, table)}
+        idioms = {SYSTEM: read_idioms(IDIOMS, table)}
     elif name == "with the Alphabetic Index":
         table = with_index(table)
     elif name == "inclusion terms":

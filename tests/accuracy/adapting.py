@@ -23,8 +23,9 @@ from codesuggest.adapt import adapt
 from codesuggest.coded import CodedDocument, read_coded
 from codesuggest.codes import packages
 from codesuggest.evaluation import score
+from codesuggest.idioms import read_idioms
 from codesuggest.records import NoteResult
-from codesuggest.training import read_idioms, train
+from codesuggest.training import train
 
 FOLDS = 5
 SHOWN = ("MAP", "F1", "R@10", "ECE")

@@ -3,7 +3,7 @@
     python tests/accuracy/codiesp.py en|es icd10cm|icd10pcs [--model OUT] [--lines OUT.jsonl] [--seed N]
 
 The model is made by the public `train` of the 500 training cases with their marked mentions, the code table and, for
-ICD-10-CM in English, our list of idioms: nothing else. Each of the 250 cases of dev is given to `suggest` as inpatient, 200
+ICD-10-CM, our list of idioms of the language: nothing else. Each of the 250 cases of dev is given to `suggest` as inpatient, 200
 suggestions listed. Printed are CPU seconds and peak memory of training, and the figures of the scorer beside the reference data
 (`score/codiesp.py`: strict, and loose, which forgives CodiEsp's stems), else those of the library's `evaluate`.
 
@@ -27,7 +27,9 @@ from codesuggest import CodeSuggester
 from codesuggest.coded import read_codiesp
 from codesuggest.codes import packages
 from codesuggest.evaluation import score
-from codesuggest.training import read_idioms, train
+from codesuggest.idioms import idioms_in, read_idioms
+from codesuggest.pipes.language import language as spoken
+from codesuggest.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("CODESUGGEST_DATA", ROOT.parent / "shared" / "data"))
@@ -44,7 +46,7 @@ def told(line: str) -> None:
 def trained(language: str, system: str, seed: int) -> CodeSuggester:
     """The model; prints what it took, the table and the marks carried over to the translation not counted."""
     table = TABLES[system]()
-    idioms = {}
+    idioms = {system: idioms_in(spoken(language), table)}
     if (language, system) == ("en", "icd10cm"):
         idioms = {system: read_idioms(ROOT / "corpora" / "codes" / "idioms_icd10cm.tsv", table)}
     documents = read_codiesp(DATA / "codiesp", language=language)

@@ -192,7 +192,7 @@ class Bench:
         if self.kept is None or key not in self.kept:
             taught = self.without(without)
             pairs = [(self.documents[i], self.readings[i]) for i in key[1]]
-            made = [training.example_of(taught, d, r, self.config) for d, r in pairs]
+            made = training.examples_of(taught, pairs, self.config, 0)
             if self.kept is None:
                 return [self.change(example) for example in made]
             self.kept[key] = made
@@ -220,7 +220,7 @@ class Bench:
             places = [i for i, d in enumerate(self.documents) if group_of(d) not in unseen]
             more, taught = [pair for pair in self.more if group_of(pair[0]) not in unseen], self.without(unseen)
             kept, pairs = self.examples(unseen, places), [(self.documents[i], self.readings[i]) for i in places]
-            kept += [self.change(e) for e in training._by_other_hands(taught, pairs, kept, self.config)]
+            kept += [self.change(e) for e in training._by_other_hands(taught, pairs, kept, self.config, 0)]
             kept += [training.example_of(taught, d, r, self.config) for d, r in more]
             rankers[name] = training._fit(kept)
             examples[name] = self.examples(unseen, held)
