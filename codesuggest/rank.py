@@ -84,7 +84,8 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
         near = top[: int((weight >= FAINT).sum())]
         one, two = table.company.apart.pairs(table.code.take(near))
         better, lesser = np.minimum(one, two), near.take(np.maximum(one, two))
-        same = words[lesser, better]
+        held = near.take(better)
+        same = (segment.take(lesser) == segment.take(held)) & overlap(lesser, held)
         for name, kept in (("excluded", same), ("excluded_elsewhere", ~same)):
             column = np.zeros(n, np.float32)
             np.maximum.at(column, lesser[kept], weight.take(better[kept]).astype(np.float32))
