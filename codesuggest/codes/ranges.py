@@ -22,7 +22,7 @@ class NoteRanges:
     def __init__(self, arrays: Mapping[str, NDArray[Any]], nodes: Callable[[int], Sequence[int]]) -> None:
         """arrays: of `codesuggest.codes`. nodes: where notes about a code may stand, see `note_node`."""
         self._arrays, self._nodes = arrays, nodes
-        self._of_kind: dict[str, dict[int, list[_Run]]] = {}
+        self._known: dict[str, dict[int, list[_Run]]] = {}
         self._over: dict[tuple[str, int], list[_Run]] = {}
 
     def named(
@@ -53,8 +53,8 @@ class NoteRanges:
 
     def of_kind(self, kind: str) -> dict[int, list[_Run]]:
         """The runs of the notes of a kind by the node at which each note stands."""
-        if kind in self._of_kind:
-            return self._of_kind[kind]
+        if kind in self._known:
+            return self._known[kind]
         a, codes = self._arrays, self._arrays["codes"]
         keep = np.flatnonzero(a["note_kind"][a["range_note"]] == NOTE_KINDS.index(kind))
         note = a["range_note"][keep].astype(np.int64)
@@ -70,5 +70,5 @@ class NoteRanges:
                 edges = np.flatnonzero(np.diff(np.concatenate(([False], hit, [False])).astype(np.int8))) + int(start[k])
                 runs = [(int(s), int(e)) for s, e in edges.reshape(-1, 2)]
             out.setdefault(nodes[k], []).extend((s, e, int(note[k])) for s, e in runs if e > s)
-        self._of_kind[kind] = out
+        self._known[kind] = out
         return out
