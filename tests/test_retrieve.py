@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesuggest.retrieve import Hits, TermIndex, among, longest
+from codesuggest.retrieve import Hits, TermIndex, among, distinct, longest
+from codesuggest.suggester import CodeSuggester
 
 VOCABULARY = tuple("abcdefghij")
 Row = tuple[int, int, float, float, int, int, int]  # segment, term, coverage, cosine, first, last, matched
@@ -291,3 +292,18 @@ def test_terms_that_hold_a_marked_form() -> None:
     own = ["".join(VOCABULARY[f] for f in forms[a : a + n]) for a, n in zip(begin, count, strict=True)]
     assert own == ["b", "", "bd"]
     assert index.holding(np.zeros(len(VOCABULARY), np.int8))[0].tolist() == [0] * 3
+
+
+@given(st.lists(st.integers(-5, 5)))
+def test_distinct_is_unique(keys: list[int]) -> None:
+    assert distinct(np.array(keys, np.int64)).tolist() == sorted(set(keys))
+
+
+@pytest.mark.parametrize("segments", [1, 1024, 1025, 2100])
+def test_what_a_note_says_is_the_same_for_every_system_that_asks(tiny: CodeSuggester, segments: int) -> None:
+    reading = tiny.reader.read("\n".join(f"{n}. Gouty arthritis of the knee." for n in range(segments)))
+    (engine, *_), n = tiny.engines.values(), len(reading.first)
+    asked = [engine.index.search_in(reading.said(), weak=reading.weak) for _ in range(2)]
+    asked.append(engine.index.search(reading.form, reading.word, reading.segment_of_word, n, weak=reading.weak))
+    first, *others = (tuple(getattr(hits, name).tolist() for name in Hits.__slots__) for hits in asked)
+    assert first[0] and all(other == first for other in others)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from codesuggest.errors import OptionError
 from codesuggest.pipes.lexicon import read_lexicon
-from codesuggest.units import billing_unit, doses, units_of
+from codesuggest.units import _DOSE, _PERCENT, _readings, billing_unit, doses, units_of
 
 # (what the note says, unit of the code, billed units)
 COUNTED = [
@@ -148,3 +148,9 @@ def test_the_starter_table_and_the_official_one_agree_on_every_unit(DATA: Path) 
 def test_fractions_are_exact() -> None:
     assert doses("0.3 mg")[0].amount == Fraction(3, 10)
     assert units_of("0.3 mg", "0.1 mg").value == 3  # type: ignore[union-attr]
+
+
+@given(st.text("0159.,% mgLx/-\n٣é", max_size=30))
+def test_readings_are_those_of_both_expressions(text: str) -> None:
+    slowly = [(m.span(), False) for m in _DOSE.finditer(text)] + [(m.span(), True) for m in _PERCENT.finditer(text)]
+    assert [(m.span(), percent) for m, percent in _readings(text)] == sorted(slowly, key=lambda pair: pair[0][0])
