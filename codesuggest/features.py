@@ -27,7 +27,7 @@ from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
 from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
 from codesuggest.regimen import REGIMEN_FEATURES, regimen_features
-from codesuggest.retrieve import Hits, TermIndex, distinct, longest, ragged
+from codesuggest.retrieve import Hits, TermIndex, distinct, longest, numbered, ragged
 from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
@@ -260,7 +260,7 @@ class _Sheet:
     def of(cls, judged: Judged, index: TermIndex, static: Static) -> _Sheet:
         """The MAX_CONCEPTS candidates that promise most."""
         use = judged.usable.nonzero()[0]
-        concept, slot = _numbered(judged.concept.take(use), len(judged.concepts.route))
+        concept, slot = numbered(judged.concept.take(use), len(judged.concepts.route))
         if len(concept) > MAX_CONCEPTS:
             most = _max_by(slot, _promise(judged, index, use, concept, slot), len(concept))
             kept = np.sort(np.lexsort((concept, -most))[:MAX_CONCEPTS])
@@ -324,16 +324,6 @@ def _promise(judged: Judged, index: TermIndex, use: Ints, concept: Ints, slot: I
     promise += 0.3 * judged.concepts.common.take(concept).take(slot) * judged.full.take(use)
     trust = judged.trust.take(use)
     return np.where(trust > 0, 5 * trust, promise)
-
-
-def _numbered(values: Ints, size: int) -> tuple[Ints, Ints]:
-    """Different values in 0..size-1, ascending, and for each value the place of its like among them: as `np.unique`."""
-    there = np.zeros(size, bool)
-    there[values] = True
-    different = there.nonzero()[0].astype(values.dtype)
-    place = np.empty(size, np.int64)
-    place[different] = np.arange(len(different))
-    return different, place.take(values)
 
 
 def _best_of(row: Ints, values: Floats, n: int) -> Ints:
@@ -473,8 +463,8 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     sheet.put("code:other", concepts.other.take(ids))
     sheet.put("code:unspecified", concepts.vague.take(ids))
     # "constipation" says all of "other constipation" and does not mean it; what an inclusion term or a wording names is meant
-    by_title, by_name = (sheet.x[:, columns].any(1) for columns in (_TITLES, _NAMES))
-    sheet.put("code:other_by_title", concepts.other.take(ids) & by_title & ~by_name)
+    by_title, by_name = (np.add.reduce([sheet.x[:, i] for i in columns]) for columns in (_TITLES, _NAMES))
+    sheet.put("code:other_by_title", concepts.other.take(ids) & (by_title > 0) & (by_name == 0))
     sheet.put("code:personal_history", route == 2)
     sheet.put("code:family_history", route == 1)
     title = static.title_term.take(ids)

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from codesuggest import procedures, profiles
 from codesuggest.coded import CodedDocument
 from codesuggest.codes import normalise
+from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import concept_of_codes, with_learned
+from codesuggest.concepts import concept_of_codes, encounters_of, with_learned
 from codesuggest.draft import concept_prior, with_dictionary
 from codesuggest.engine import Engine
 from codesuggest.learned import Counts, grams
@@ -165,6 +166,32 @@ class Taught:
             learned=replace(engine.learned, reliability=learned.reliability(), concept_prior=learned.prior()),
         )
         return cls(engine, counts, policies, learned)
+
+
+def coded_by_axes(system: CodeSystem, policies: Sequence[str]) -> bool:
+    """Whether ICD-10-PCS is coded axis by axis. Where every mention was coded and nothing billed the coders' own phrases are the
+    better guide: half of their codes are stems, which no axis has.
+    """
+    return procedures.has_axes(system) and tuple(policies) != ("mentions",)
+
+
+def with_written_codes(
+    system: CodeSystem, documents: Sequence[CodedDocument], policies: Sequence[str], name: str
+) -> CodeSystem:
+    """With the codes of the fitted documents that the table lacks; where every mention was coded also those it does not
+    bill (a header among billed codes is a slip, no habit), and, if the coders leave out the seventh character, every code without
+    it. A system coded by its axes stays what it is."""
+    if coded_by_axes(system, policies):
+        return system
+    codes = {c for d in documents if d.policy in policies for c in d.labels(system.name) or ()}
+    if policies[:1] == ("mentions",):
+        codes |= {normalise(system.name, code) for code in codes}
+        seventh = encounters_of(system)
+        short = {code[:6] for code in seventh}
+        if sum(code in short for code in codes) > sum(code in seventh for code in codes):
+            codes |= short
+        return with_site_codes(system, codes, name)
+    return with_site_codes(system, (c for c in codes if c not in system), name)
 
 
 def _leads_to_encounters(system: CodeSystem) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest import procedures
 from codesuggest.asked import CHARGE_LINE
 from codesuggest.axes import REPORT, told_only
 from codesuggest.cautions import TrainedOn
@@ -26,11 +25,9 @@ from codesuggest.charge_training import coded_line
 from codesuggest.charge_training import fit as fit_lines
 from codesuggest.charges import ChargeLines
 from codesuggest.coded import CodedDocument, Label, read_coded, read_codiesp
-from codesuggest.codes import normalise
-from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
 from codesuggest.company import COMPANY_FEATURES
-from codesuggest.concepts import Idiom, encounters_of, entries_of
+from codesuggest.concepts import Idiom, entries_of
 from codesuggest.config import SuggestConfig
 from codesuggest.draft import Draft
 from codesuggest.engine import Engine
@@ -46,7 +43,15 @@ from codesuggest.retrieve import Hits
 from codesuggest.site_words import SiteList
 from codesuggest.site_words import fit as fit_list
 from codesuggest.suggester import CodeSuggester, starter_path
-from codesuggest.taught import Outside, Taught, forms_of_evidence, policies_of, stands_for
+from codesuggest.taught import (
+    Outside,
+    Taught,
+    coded_by_axes,
+    forms_of_evidence,
+    policies_of,
+    stands_for,
+    with_written_codes,
+)
 from codesuggest.unheard import said_by_one
 
 Floats = npt.NDArray[np.float64]
@@ -118,7 +123,7 @@ def train(
         raise InputError(
             "no document is coded in a system of this model; give at least a few dozen to train the ranker on"
         )
-    systems = [_with_site_codes(system, documents, fitted[system.name], name) for system in systems]
+    systems = [with_written_codes(system, documents, fitted[system.name], name) for system in systems]
     config = config or SuggestConfig()
     site = SiteList.read(words) if isinstance(words, str | Path) else words
     known = prepared(
@@ -219,7 +224,7 @@ def prepared(
             entries[system.name],
             lexis,
             (idioms or {}).get(system.name, ()),
-            axes=_by_axes(system, policies[system.name]),
+            axes=coded_by_axes(system, policies[system.name]),
         )
         for system in systems
     ]
@@ -246,13 +251,6 @@ def prepared(
     return Prepared(documents, readings, engines, spelt, lexis.known(), surgical)
 
 
-def _by_axes(system: CodeSystem, policies: Sequence[str]) -> bool:
-    """Whether ICD-10-PCS is coded axis by axis. Where every mention was coded and nothing billed the coders' own phrases are the
-    better guide: half of their codes are stems, which no axis has.
-    """
-    return procedures.has_axes(system) and tuple(policies) != ("mentions",)
-
-
 def read_all(reader: NoteReader, documents: Sequence[CodedDocument], progress: Callable[[str], None]) -> list[Reading]:
     """The reading of each document, told of every thousand: some 100 a second are read."""
     readings = []
@@ -262,25 +260,6 @@ def read_all(reader: NoteReader, documents: Sequence[CodedDocument], progress: C
             progress(f"read {n:,} of {len(documents):,} documents")
     progress(f"read {len(documents)} documents")
     return readings
-
-
-def _with_site_codes(
-    system: CodeSystem, documents: Sequence[CodedDocument], policies: Sequence[str], name: str
-) -> CodeSystem:
-    """With the codes of the fitted documents that the table lacks; where every mention was coded also those it does not
-    bill (a header among billed codes is a slip, no habit), and, if the coders leave out the seventh character, every code without
-    it. A system coded by its axes stays what it is."""
-    if _by_axes(system, policies):
-        return system
-    codes = {c for d in documents if d.policy in policies for c in d.labels(system.name) or ()}
-    if policies[:1] == ("mentions",):
-        codes |= {normalise(system.name, code) for code in codes}
-        seventh = encounters_of(system)
-        short = {code[:6] for code in seventh}
-        if sum(code in short for code in codes) > sum(code in seventh for code in codes):
-            codes |= short
-        return with_site_codes(system, codes, name)
-    return with_site_codes(system, (c for c in codes if c not in system), name)
 
 
 def _charge_lines(

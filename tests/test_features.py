@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesuggest import CodeSuggester
-from codesuggest.features import COLUMN, _best_of, _numbered
+from codesuggest.features import COLUMN, _best_of
+from codesuggest.retrieve import numbered
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from([-0.5, 0.0, 0.25, 1.0])), max_size=20)
 
@@ -15,7 +16,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from([-0.5, 0.0, 0.25, 1
 @given(st.lists(st.integers(0, 30), max_size=40))
 def test_different_values_are_numbered_as_unique_does(values: list[int]) -> None:
     given_ = np.array(values, np.int32)
-    different, place = _numbered(given_, 31)
+    different, place = numbered(given_, 31)
     expected, back = np.unique(given_, return_inverse=True)
     assert different.tolist() == expected.tolist() and place.tolist() == back.tolist()
     assert different.dtype == np.int32

@@ -30,11 +30,11 @@ from codesuggest.training import (
     FOLDS,
     Example,
     _folds,
-    _with_site_codes,
     build_starter,
     example_of,
     starter_sources,
     train,
+    with_written_codes,
 )
 
 
@@ -472,12 +472,12 @@ def test_where_coders_leave_out_the_seventh_character_so_does_the_model() -> Non
     def coded(code: str) -> CodedDocument:
         return CodedDocument(code, "Broken clavicle.", (Label("icd10cm", code),), policy="mentions")
 
-    short = _with_site_codes(table, [coded("S42.001")], ("mentions",), "x")
+    short = with_written_codes(table, [coded("S42.001")], ("mentions",), "x")
     assert {short.code(i) for i in short.site_codes} == {"S42.001", "S42.0XX"}
     assert short["S42.0XX"].title == "Fracture of scapula", "placeholders change no meaning"
-    full = _with_site_codes(table, [coded("S42.001A"), coded("S42.0XXD"), coded("S42.001")], ("mentions",), "x")
+    full = with_written_codes(table, [coded("S42.001A"), coded("S42.0XXD"), coded("S42.001")], ("mentions",), "x")
     assert {full.code(i) for i in full.site_codes} == {"S42.001"}
-    assert _with_site_codes(table, [coded("S42.001")], ("billing",), "x") is table
+    assert with_written_codes(table, [coded("S42.001")], ("billing",), "x") is table
 
 
 ENCOUNTERS = (("A", "initial"), ("D", "subsequent"))

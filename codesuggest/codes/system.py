@@ -570,10 +570,6 @@ class CodeSystem:
             raise OptionError(f"kind is {kind!r}, not one of {', '.join(NOTE_KINDS)}")
         return tuple(note for node in (self._nodes(i) if inherited else [i]) for note in self._notes_at(node, kind))
 
-    def intervals(self, kind: str) -> Mapping[int, Sequence[tuple[int, int, int]]]:
-        """Ranges of the notes of a kind as code indices: node -> (start, stop, note). Made when first asked for: 30 ms."""
-        return self._ranges.of_kind(kind)
-
     @cached_property
     def _ranges(self) -> NoteRanges:
         return NoteRanges(self._arrays, self._nodes)
