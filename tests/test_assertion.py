@@ -1051,9 +1051,9 @@ def test_linear_time_in_one_long_sentence(rules: AssertionRules, unit: str) -> N
     seconds = []
     for size in (25_000, 200_000):
         doc = _mark(nlp.make_doc((unit * (size // len(unit) + 1))[:size]), {0})
-        start = time.perf_counter()
+        start = time.process_time()
         rules.read(doc)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert seconds[1] < 40 * max(seconds[0], 0.005)  # eight times the text; quadratic would be 64 times
 
 
