@@ -17,7 +17,8 @@ Each system runs in an interpreter of its own, as torch, where it is installed, 
 A system that none has is a row with what to install.
 
     notes/s, p50, p99  of CPU time, milliseconds a note, all warm; of a batch: of wall time, so of a quiet machine only
-    x floor            the same notes, floor and system in turn in one process: what holds on a busy machine too
+    x floor            the same notes, floor and system in turn in one process: what holds on a busy machine too. A system that
+                       drives everything else out of the caches makes the floor slower: seconds are told of MiniLM instead
     peak MB            resident memory of the process before the floor is loaded beside; of a batch: of all its processes
     load s             CPU seconds of a fresh interpreter to the end of its first note; of a batch: wall, to its first record
 
@@ -149,7 +150,11 @@ def suggesting(systems: list[str] | None) -> Call:
 
 def spread(texts: Sequence[str], n: int) -> list[str]:
     """n of them, evenly."""
-    return [texts[i * len(texts) // n] for i in range(n)] if n < len(texts) else list(texts)
+    return [texts[i] for i in places(len(texts), n)]
+
+
+def places(size: int, n: int) -> list[int]:
+    return [i * size // n for i in range(n)] if n < size else list(range(size))
 
 
 def times(call: Call, texts: Sequence[str]) -> list[float]:
@@ -186,10 +191,12 @@ def measured(name: str, told: dict[str, Any]) -> dict[str, Any]:
         if base is not None:
             times(base, texts)
         ratios, own = [], list[float]()
+        of = dict.fromkeys(places(len(told["sets"][key]), len(texts)), 0.0)
         for _ in range(told["rounds"]):
             under = sum(times(base, texts)) if base is not None else 0.0
             spent = times(call, texts)
             own += spent
+            of = {i: before + now / told["rounds"] for (i, before), now in zip(of.items(), spent, strict=True)}
             if under:
                 ratios.append(sum(spent) / under)
         own.sort()
@@ -200,6 +207,7 @@ def measured(name: str, told: dict[str, Any]) -> dict[str, Any]:
             "p99": 1000 * own[int(len(own) * 0.99)],
             "ratio": statistics.median(ratios) if ratios else None,
             "rounds": ratios,
+            "each": of,
             "peak": peak,
             "load": load,
         }
@@ -220,7 +228,7 @@ def batch(name: str, told: dict[str, Any]) -> dict[str, Any]:
             repeated(texts, n, file)
             run = watched(file, Path(folder) / "out.jsonl", jobs, wanted)
         rows[key] = {"notes": n, "rate": run.rate, "p50": None, "p99": None, "ratio": 1 / (run.rate * under),
-                     "rounds": [], "peak": run.watch.peak, "load": run.first}  # fmt: skip
+                     "rounds": [], "each": {}, "peak": run.watch.peak, "load": run.first}  # fmt: skip
     return rows
 
 
@@ -284,7 +292,7 @@ def main() -> None:
     print(
         "| set | system | notes | notes/s | p50 ms | p99 ms | x floor | peak MB | load s |\n|---|---|---|---|---|---|---|---|---|"
     )
-    used, ratio = list[str](), {}
+    used, each = list[str](), {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "job.json"
         file.write_text(json.dumps(job(sets, data, options.rounds, options.seconds)), encoding="utf-8")
@@ -297,14 +305,16 @@ def main() -> None:
             found = asked(able[0], "--one", name, str(file))
             used.append(found["versions"])
             for key, row in found["rows"].items():
-                ratio[key, name] = row["ratio"]
+                each[key, name] = row["each"]
                 cells = [f"{row['notes']:,}", *(shown(row[c], d) for c, d in COLUMNS)]
                 print(f"| {key} | {name} | {' | '.join(cells)} |", flush=True)
     ours = "codesuggest, ICD-10-CM"
     print()
     for key in sets:
-        if (one := ratio.get((key, ours))) and (other := ratio.get((key, "minilm"))):
-            print(f"{key}: {ours} is {other / one:,.0f} times as fast as minilm")
+        one, other = each.get((key, ours)), each.get((key, "minilm"))
+        if one and other and (both := one.keys() & other.keys()):
+            times_as_fast = sum(other[i] for i in both) / sum(one[i] for i in both)
+            print(f"{key}: on the same {len(both)} notes {ours} is {times_as_fast:,.0f} times as fast as minilm")
     print("; ".join(dict.fromkeys(", ".join(used).split(", "))))
 
 
