@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -247,16 +247,22 @@ class Counts:
             system, category, billed, billed_category, dict(share), mentioned, _associations(system, rows, min_groups)
         )
 
-    def priors_without(self, groups: Collection[str]) -> tuple[Floats, Floats]:
-        """code_prior and category_prior of the documents of other groups."""
+    def without(self, groups: Collection[str]) -> Counts:
+        """The counts of billed codes of the documents of other groups; mentions and associations stay those of all."""
         billed, billed_category = self.billed.copy(), self.billed_category.copy()
+        share = dict(self.share)
         for group in groups:
-            per_code, per_category = self.share.get(group, ({}, {}))
+            per_code, per_category = share.pop(group, ({}, {}))
             for i, weight in per_code.items():
                 billed[i] -= weight
             for k, count in per_category.items():
                 billed_category[k] -= count
-        return _prior(billed, _CODE_SCALE), _prior(billed_category, 2)
+        return replace(self, billed=billed, billed_category=billed_category, share=share)
+
+    def priors_without(self, groups: Collection[str]) -> tuple[Floats, Floats]:
+        """code_prior and category_prior of the documents of other groups."""
+        left = self.without(groups)
+        return _prior(left.billed, _CODE_SCALE), _prior(left.billed_category, 2)
 
     def learned(self) -> Learned:
         names, indptr, code, weight = self.associations

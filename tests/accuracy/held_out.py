@@ -175,16 +175,7 @@ class Bench:
 
     def without(self, groups: set[str]) -> Taught:
         """What is taught where the documents of some groups were not there: only the priors were counted in them."""
-        counts = self.taught.counts
-        billed, per_category = counts.billed.copy(), counts.billed_category.copy()
-        for group in groups & counts.share.keys():
-            codes, categories = counts.share[group]
-            for i, weight in codes.items():
-                billed[i] -= weight
-            for k, n in categories.items():
-                per_category[k] -= n
-        share = {group: own for group, own in counts.share.items() if group not in groups}
-        return replace(self.taught, counts=replace(counts, billed=billed, billed_category=per_category, share=share))
+        return replace(self.taught, counts=self.taught.counts.without(groups))
 
     def examples(self, without: set[str], places: Iterable[int]) -> list[Example]:
         """Those of some documents where the documents of some groups were not there."""
