@@ -157,8 +157,8 @@ _NAMES = [COLUMN[f"kind:{kind}"] for kind in ("inclusion", "idiom", "abbreviatio
 class Table:
     """Candidates of one note in one system, sorted by concept and code.
 
-    code, concept, category: int32 (n,), position of the code, its concept, dense id of its three-character category.
-    x: float32 (n, F). lead: int32 (n,), the hit each rests on most. usable: bool (h,), hits that may be evidence.
+    code, concept, category: intp (n,), position of the code, its concept, dense id of its three-character category.
+    x: float32 (n, F). lead: intp (n,), the hit each rests on most. usable: bool (h,), hits that may be evidence.
     worth: float32 (h,), how much a hit says as evidence. witness: int64 (n, 3), hits of the diagnoses that add up to it, NOBODY if
     none. company: the tables of facts, where the system has any.
     """
@@ -209,7 +209,7 @@ def features(
     )
     sheet = _Sheet.of(judged, index, static)
     if not len(sheet.concept):
-        none = np.zeros(0, np.int32)
+        none = np.zeros(0, np.intp)
         return Table(none, none, none, sheet.x, none, judged.usable, judged.worth, sheet.witness)
     _how_it_matched(sheet, index)
     _which_kind_of_term(sheet)
@@ -239,7 +239,7 @@ def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floa
 class _Sheet:
     """Features by candidate concept, being filled in.
 
-    concept: int32 (n,). x: float32 (n, F). use, slot: (u,), the usable hits of the candidates and their rows. plain,
+    concept: intp (n,). x: float32 (n, F). use, slot: (u,), the usable hits of the candidates and their rows. plain,
     row: (p,), those of them that match words of their own (no drugs, not dominated). best: float32 (n,), strength of the
     best plain hit. witness: as in `Table`, by concept.
     """
@@ -288,7 +288,7 @@ class _Sheet:
             plain,
             row,
             _max_by(row, judged.strength.take(plain), len(concept)),
-            static.category.take(concept),
+            static.category.take(concept).astype(np.intp),
             static.letter.take(concept),
             witness,
         )
@@ -543,7 +543,11 @@ def _codes(
     start, stop = concepts.member_indptr.take(ids), concepts.member_indptr.take(ids + 1)
     row, offset = ragged(stop - start)
     at = start.take(row) + offset
-    code, side, extension = concepts.member.take(at), concepts.side.take(at), concepts.extension.take(at)
+    code, side, extension = (
+        concepts.member.take(at).astype(np.intp),
+        concepts.side.take(at),
+        concepts.extension.take(at),
+    )
     beside = np.zeros((len(ids), len(SIDES)), np.float32)
     if static.sided:
         p, strength = sheet.plain, judged.strength.take(sheet.plain)
@@ -624,7 +628,6 @@ def _codes(
         x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code, x[:, COLUMN["match:best"]])
     best = _best_of(sheet.slot, judged.worth.take(sheet.use), len(ids))
     lead = np.where(best < 0, sheet.witness[:, 0], sheet.use.take(best, mode="clip") if len(sheet.use) else -1)
-    lead = lead.astype(np.int32)
     put("match:lab_value", reading.derived.take(judged.hits.segment.take(lead)).take(row))
     behind, share = longest(judged.hits, lead)
     put("against:longer", behind.take(row))
@@ -644,8 +647,8 @@ def _codes(
     put("note:segments", segments / 3)
     put("note:headlines", headlines)
     return Table(
-        code=code.astype(np.int32),
-        concept=ids.take(row).astype(np.int32),
+        code=code,
+        concept=ids.take(row),
         category=category,
         x=x,
         lead=lead.take(row),

@@ -37,7 +37,7 @@ _HINTS = np.array([kind in ("drug", "learned", "act") for kind in KINDS])
 class Judged:
     """The hits of a note and what is to be thought of each, all arrays (h,).
 
-    concept: int32. status: index in ASSERTIONS. strength: float32 in [0, 1], coverage * compactness^(1/4). full: the whole
+    concept: intp. status: index in ASSERTIONS. strength: float32 in [0, 1], coverage * compactness^(1/4). full: the whole
     term, its words together. usable: speaks of this patient, in a way its concept can be coded from. drug: a drug's name
     that hints at a status code. dominated: inside a longer full match, as "pain" in "knee pain". worth: as evidence. trust:
     float32, reliability of a learned term, 0 for every other. unsaid: share of the term in qualifiers that are missing. opened:
@@ -67,7 +67,7 @@ class Judged:
     ) -> Judged:  # fmt: skip
         segment = hits.segment
         status, group = reading.status.take(segment), reading.group.take(segment)
-        concept = concepts.term_concept.take(hits.term)
+        concept = concepts.term_concept.take(hits.term).astype(np.intp)
         kind = concepts.term_kind.take(hits.term)
         learned, act, drug = kind == LEARNED, kind == ACT, _HINTS.take(kind)
         trusted = np.zeros(len(hits), np.float32)

@@ -128,7 +128,7 @@ class _Grams:
         key = np.array([*(number[i] for i in order), np.iinfo(np.int64).max], np.int64)
         return cls(ids, own, base, key, np.array([rows[i][1] for i in order], np.int64))
 
-    def found(self, form: Ints, run: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def found(self, form: npt.NDArray[np.intp], run: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The n-grams in runs of forms, some of them more than once. form, run: (m,), in order; the run each form is of."""
         one = self.own.take(form)
         # a form of no n-gram is a 0: before others it leaves a shorter one, which is said too, and behind them none
@@ -144,7 +144,7 @@ class _Grams:
         return np.asarray(self.place.take(at.compress(self.key.take(at) == keys)))
 
 
-def _said(reading: Reading) -> tuple[Ints, npt.NDArray[np.int64]]:
+def _said(reading: Reading) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """As `_runs`, in arrays: form ids and the number of the run each belongs to, both (m,)."""
     segment, known = reading.segment_of_word, reading.in_vocabulary
     patient = np.zeros(len(reading.status) + 1, bool)  # the last is that of the words outside every segment

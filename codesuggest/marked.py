@@ -281,7 +281,7 @@ class Marked:
         number = {p: n for n, p in enumerate(kept)}
         at = np.full(len(every), -1, np.int32)
         at[list(kept.values())] = np.arange(len(kept))
-        said = [at[own_said][at[own_said] >= 0] for own_said in said]
+        said = [at[own_said].compress(at[own_said] >= 0) for own_said in said]
         pairs = []
         for own, own_said in zip(marked, said, strict=True):
             heard = set(own_said.tolist())

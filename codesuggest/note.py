@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from spacy.language import Language as Pipeline
     from spacy.tokens import Doc
 
-Ints = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
 
 MAX_CHARACTERS = 10_000_000
@@ -114,11 +114,12 @@ _SIDE = {"right": 1, "left": 2, "bilateral": 3}
 class Reading:
     """A note as the ranker sees it.
 
-    Words (n,): `words`, `segment_of_word` int32 (-1: a heading). form, word int32 (m,): form ids and their words.
-    Segments (s,): first, last (exclusive) int32 words; status int8 (index in ASSERTIONS); group int8 (index in GROUPS);
-    headline bool, a short line of its own or the start of one; headline_rank int32, its number among those of its group;
-    says_family bool; derived bool, made from a laboratory value; cue int32 (index in cues, -1).
-    side_word int32, side int8 (index in concepts.SIDES): the words that name a side, in order.
+    Words (n,): `words`, `segment_of_word` intp (-1: a heading). form, word intp (m,): form ids and their words.
+    Segments (s,): first, last (exclusive) intp words; status int8 (index in ASSERTIONS); group int8 (index in GROUPS);
+    headline bool, a short line of its own or the start of one; headline_rank intp, its number among those of its group;
+    says_family bool; derived bool, made from a laboratory value; cue intp (index in cues, -1).
+    side_word intp, side int8 (index in concepts.SIDES): the words that name a side, in order.
+    phrase: intp (p, 3), start and end of each in the text and its segment. results: of each derived segment, what it stands for.
     known, weak: bool (V,), forms the note says of the patient; forms too general to name anything by themselves.
     qualifies: int8 (V,), kind of the forms that change what a term means, 0 for all other (`qualifiers.tsv`).
     routing: uint8 (V,), bit of the route a form names (`routes.tsv`). says, told: uint8 (s,), routes that the words of a segment
@@ -148,7 +149,8 @@ class Reading:
     follow_up: bool
     sequela: bool
     open_injury: bool
-    phrases: tuple[Phrase, ...]
+    phrase: Ints
+    results: tuple[str, ...]
     known: Bools
     weak: Bools
     qualifies: npt.NDArray[np.int8]
@@ -162,6 +164,16 @@ class Reading:
     #: the note's own), how surely.
     stated: tuple[tuple[str, int, float], ...] = ()
 
+    @cached_property
+    def phrases(self) -> tuple[Phrase, ...]:
+        """Every phrase with what is said of it, those of the text first and then the results."""
+        derived = dict(zip(self.derived.nonzero()[0].tolist(), self.results, strict=True))
+        cues = (*self.cues, None)  # -1 for none
+        return tuple(
+            Phrase(start, end, self.section[s], ASSERTIONS[self.status[s]], cues[self.cue[s]], derived.get(s))
+            for start, end, s in self.phrase.tolist()
+        )
+
     def said(self) -> Iterable[Said]:
         """What a search goes through, block by block. Kept for the next code system if it is one block only: a block is large."""
         return self._said if len(self.first) <= BLOCK else self._blocks()
@@ -173,17 +185,17 @@ class Reading:
     def _blocks(self) -> Iterator[Said]:
         return Said.blocks(self.form, self.word, self.segment_of_word, len(self.first), len(self.known))
 
-    def affirmed_form(self, forms: Ints) -> Bools:
+    def affirmed_form(self, forms: npt.NDArray[Any]) -> Bools:
         """Which of these forms the note says of the patient, anywhere. bool, shape of `forms`."""
-        return np.asarray(self.known[forms])
+        return np.asarray(self.known.take(forms))
 
     def as_one_segment(self) -> Reading:
         """The same words as one affirmed statement: how a look-up reads its query."""
         n = len(self.words)
-        one = np.zeros(1, np.int32)
+        one = np.zeros(1, np.intp)
         return replace(
             self,
-            segment_of_word=np.zeros(n, np.int32),
+            segment_of_word=np.zeros(n, np.intp),
             first=one,
             last=one + n,
             status=np.zeros(1, np.int8),
@@ -196,6 +208,8 @@ class Reading:
             cue=one - 1,
             says=np.full(1, 255, np.uint8),
             told=np.zeros(1, np.uint8),
+            phrase=np.zeros((0, 3), np.intp),
+            results=(),
             stated=(),
         )
 
@@ -343,17 +357,16 @@ class NoteReader:
         """tokens: where those start that `asserted` speaks of."""
         text, form, word = pieces.text, pieces.form, pieces.word
         cut = _cut(pieces.words, tokens, structure, asserted, _groups(text, structure))
-        phrases = self._phrases(cut, form, word, asserted.cues, text)
+        phrase = self._phrases(cut, form, word, text)
         results = self._results.read(text, structure, _with_values(pieces, structure))
         findings = [r for r in results if r.phrase]
         if findings:
-            phrases += [
-                Phrase(r.start, r.end, structure.section_at(r.start).name, "affirmed", None, r.phrase) for r in findings
-            ]
+            first = len(cut.first)
+            phrase = np.append(phrase, [(r.start, r.end, first + n) for n, r in enumerate(findings)], 0)
             forms = [self.forms_of(r.phrase or "") for r in findings]
             cut = cut.with_results(findings, forms, structure)
             more, behind = self.pieces.forms(forms)
-            form, word = np.append(form, more), np.append(word, behind + np.int32(len(cut.words) - len(forms)))
+            form, word = np.append(form, more), np.append(word, behind + np.intp(len(cut.words) - len(forms)))
         stated: list[Stated] = []
         if self._effects is not None:
             named = np.flatnonzero(pieces.mark & _NAMES_A_DRUG)
@@ -393,7 +406,8 @@ class NoteReader:
             follow_up=self._stands("follow_up", pieces),
             sequela=self._stands("sequela", pieces),
             open_injury=self._stands("open_injury", pieces),
-            phrases=tuple(phrases),
+            phrase=phrase,
+            results=tuple(r.phrase or "" for r in findings),
             known=known,
             weak=self.weak,
             qualifies=self.qualifies,
@@ -410,20 +424,19 @@ class NoteReader:
         places = np.flatnonzero(pieces.mark & (1 << SIGNS.index(sign))).tolist()
         return bool(places) and self._signs[sign].stands(pieces.text, pieces.at, places)
 
-    def _phrases(self, cut: _Cut, form: Ints, word: Ints, cues: tuple[Cue, ...], text: str) -> list[Phrase]:
+    def _phrases(self, cut: _Cut, form: Ints, word: Ints, text: str) -> Ints:
+        """As `Reading.phrase`, of the text."""
         clinical, weak = np.zeros(len(cut.words), bool), np.zeros(len(cut.words), bool)
         general = self.weak[form]
         clinical[word[~general]] = True
         weak[word[general]] = True
         live = cut.segment_of_word >= 0
         runs = phrase_runs(cut.words, clinical & live, weak & live, cut.segment_of_word, text)
-        start, end = cut.words.start[runs[:, 0]].tolist(), cut.words.end[runs[:, 1]].tolist()
-        segments = cut.segment_of_word[runs[:, 0]].tolist()
-        told = [
-            (section, ASSERTIONS[said], cues[c] if c >= 0 else None)
-            for section, said, c in zip(cut.section, cut.status.tolist(), cut.cue.tolist(), strict=True)
-        ]
-        return [Phrase(a, b, *told[segment]) for a, b, segment in zip(start, end, segments, strict=True)]
+        first, last = runs.T
+        out = np.empty((len(runs), 3), np.intp)
+        out[:, 0], out[:, 1] = cut.words.start.take(first), cut.words.end.take(last)
+        out[:, 2] = cut.segment_of_word.take(first)
+        return out
 
     def _says(self, words: tuple[str, ...], form: Ints, segment: Ints, n: int) -> Bools:
         """Segments that hold all of these words. bool (n,)."""
@@ -454,22 +467,22 @@ class _Cut:
         """Each result as one more word behind the note's own, in a segment of its own."""
         n, k, s = len(self.words), len(results), len(self.first)
         words = Words(
-            np.append(self.words.start, np.array([r.start for r in results], np.int32)),
-            np.append(self.words.end, np.array([r.end for r in results], np.int32)),
+            np.append(self.words.start, np.array([r.start for r in results], np.intp)),
+            np.append(self.words.end, np.array([r.end for r in results], np.intp)),
             self.words.forms + forms,
         )
-        place = np.arange(n, n + k, dtype=np.int32)
+        place = np.arange(n, n + k, dtype=np.intp)
         return _Cut(
             words,
-            np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.int32)),
+            np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.intp)),
             np.append(self.first, place),
             np.append(self.last, place + 1),
             np.append(self.status, np.zeros(k, np.int8)),
             np.append(self.group, np.full(k, GROUPS.index("exam"), np.int8)),
             (*self.section, *(structure.section_at(r.start).name for r in results)),
-            np.append(self.cue, np.full(k, -1, np.int32)),
+            np.append(self.cue, np.full(k, -1, np.intp)),
             np.append(self.derived, np.ones(k, bool)),
-            np.append(self.sentence, np.full(k, -1, np.int32)),
+            np.append(self.sentence, np.full(k, -1, np.intp)),
         )
 
     def with_stated(self, stated: list[Stated]) -> tuple[_Cut, tuple[tuple[str, int, float], ...]]:
@@ -490,20 +503,20 @@ class _Cut:
             return self, ()
         n, k, s = len(self.words), len(kept), len(self.first)
         of = np.array(parent)
-        own = np.arange(n, n + k, dtype=np.int32)
-        start, end = (np.array(x, np.int32) for x in ([o.start for o in kept], [o.end for o in kept]))
+        own = np.arange(n, n + k, dtype=np.intp)
+        start, end = (np.array(x, np.intp) for x in ([o.start for o in kept], [o.end for o in kept]))
         status = np.where(self.status[of] == NEGATED, AFFIRMED, self.status[of]).astype(np.int8)
         return _Cut(
             Words(np.append(self.words.start, start), np.append(self.words.end, end), self.words.forms + [()] * k),
-            np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.int32)),
+            np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.intp)),
             np.append(self.first, own),
             np.append(self.last, own + 1),
             np.append(self.status, status),
             np.append(self.group, self.group[of]),
             (*self.section, *(self.section[i] for i in parent)),
-            np.append(self.cue, np.where(status == self.status[of], self.cue[of], -1)).astype(np.int32),
+            np.append(self.cue, np.where(status == self.status[of], self.cue[of], -1)).astype(np.intp),
             np.append(self.derived, np.zeros(k, bool)),
-            np.append(self.sentence, np.full(k, -1, np.int32)),
+            np.append(self.sentence, np.full(k, -1, np.intp)),
         ), tuple((one.begin, int(word), one.sure) for one, word in zip(kept, own, strict=True))
 
 
@@ -544,15 +557,15 @@ def _cut(
     tokens. groups: of the sections."""
     n = len(words)
     if not n or not len(starts):
-        none, small = np.zeros(0, np.int32), np.zeros(0, np.int8)
-        return _Cut(words, np.full(n, -1, np.int32), none, none, small, small, (), none, np.zeros(0, bool), none)
+        none, small = np.zeros(0, np.intp), np.zeros(0, np.int8)
+        return _Cut(words, np.full(n, -1, np.intp), none, none, small, small, (), none, np.zeros(0, bool), none)
     token = np.maximum(np.searchsorted(starts, words.start, side="right") - 1, 0)
     names = [s.name for s in structure.sections]
     section = _last_before(words.start, [s.head_start for s in structure.sections])
-    heads_end = np.array([0 if s.name is None else s.head_end for s in structure.sections], np.int32)
+    heads_end = np.array([0 if s.name is None else s.head_end for s in structure.sections], np.intp)
     sentence = _last_before(words.start, [s.start for s in structure.sentences])
     sentences_end = np.array(
-        [*(s.end for s in structure.sentences), 0], np.int32
+        [*(s.end for s in structure.sentences), 0], np.intp
     )  # the last stands for those before the first
     # a list marker stands between two sentences
     live = (words.start >= heads_end[section]) & (words.start < sentences_end[sentence])
@@ -560,9 +573,9 @@ def _cut(
     change = np.ones(n + 1, bool)
     change[1:-1] = (sentence[1:] != sentence[:-1]) | (status[1:] != status[:-1])
     change[1:-1] |= (section[1:] != section[:-1]) | (live[1:] != live[:-1])
-    bounds = np.flatnonzero(change).astype(np.int32)
+    bounds = np.flatnonzero(change).astype(np.intp)
     used = live[bounds[:-1]]
-    number = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
+    number = np.where(used, np.cumsum(used) - 1, -1).astype(np.intp)
     segment_of_word = np.repeat(number, np.diff(bounds))
     first, last = bounds[:-1][used], bounds[1:][used]
     own = tuple([names[i] for i in section[first].tolist()])
@@ -574,9 +587,9 @@ def _cut(
         status[first].astype(np.int8),
         np.array(groups, np.int8)[section[first]],
         own,
-        asserted.cue[token][first].astype(np.int32),
+        asserted.cue[token][first].astype(np.intp),
         np.zeros(len(first), bool),
-        sentence[first].astype(np.int32),
+        sentence[first].astype(np.intp),
     )
 
 
@@ -624,7 +637,7 @@ def _routes(
 
 def _headlines(cut: _Cut, structure: Structure) -> tuple[Bools, Ints]:
     """Segments that open a line of a diagnosis list or of a reason for the visit, and their number within it."""
-    rank = np.zeros(len(cut.first), np.int32)
+    rank = np.zeros(len(cut.first), np.intp)
     if not len(cut.first):
         return np.zeros(0, bool), rank
     bodies = np.array([line.body for line in structure.lines], np.int64)

@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 
 FULL = 0.995  #: coverage from which a term counts as wholly said
 Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
+Longs = npt.NDArray[np.intp]  #: what numpy takes places by, without a copy
 
 BLOCK = 1024  #: segments searched at once: what a long document matches is large before it is thinned
 TERM_BITS = 22  #: a segment of a block, a positive float and a term are numbers of 10 + 31 + 22 bits
@@ -34,26 +34,26 @@ TERM_BITS = 22  #: a segment of a block, a positive float and a term are numbers
 class Hits:
     """Matches of terms in segments, sorted by (segment, term). All arrays have shape (h,).
 
-    term, segment: int32. coverage, cosine: float32 in (0, 1]. first, last: int32, first and last word (inclusive) of the
-    closest occurrence. compact: float32 in (0, 1], matched forms / words from first to last. matched: int32, number of
+    term, segment: intp. coverage, cosine: float32 in (0, 1]. first, last: intp, first and last word (inclusive) of the
+    closest occurrence. compact: float32 in (0, 1], matched forms / words from first to last. matched: intp, number of
     the term's forms found.
     """
 
-    term: Ints
-    segment: Ints
+    term: Longs
+    segment: Longs
     coverage: Floats
     cosine: Floats
-    first: Ints
-    last: Ints
+    first: Longs
+    last: Longs
     compact: Floats
-    matched: Ints
+    matched: Longs
 
     def __len__(self) -> int:
         return len(self.term)
 
     @classmethod
     def none(cls) -> Hits:
-        ints, floats = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        ints, floats = np.zeros(0, np.intp), np.zeros(0, np.float32)
         return cls(ints, ints, floats, floats, ints, ints, floats, ints)
 
     def chosen(self, which: npt.NDArray[np.bool_]) -> Hits:
@@ -63,7 +63,7 @@ class Hits:
         return Hits(*(getattr(self, name).take(at) for name in Hits.__slots__))
 
 
-def longest(hits: Hits, chosen: Ints) -> tuple[Floats, Floats]:
+def longest(hits: Hits, chosen: Longs) -> tuple[Floats, Floats]:
     """How much more of the same words the fullest of the chosen hits says, float32 (n,): in words (divided by 3), and the share of
     its words that each hit itself says, in [0, 1].
 
@@ -127,8 +127,8 @@ def among(keys: npt.NDArray[Any], held: npt.NDArray[Any]) -> npt.NDArray[np.bool
 class Said:
     """What a block of segments holds, in the order that a search goes through it.
 
-    first_segment: number of the block's first. segments: how many it has. word: int32 (m + 1,), the words of each pair (segment,
-    form), pair by pair and in order; one more for what is not said. times: int32 (m + 1,), at the first word of a pair how many
+    first_segment: number of the block's first. segments: how many it has. word: intp (m + 1,), the words of each pair (segment,
+    form), pair by pair and in order; one more for what is not said. times: intp (m + 1,), at the first word of a pair how many
     it has, 0 at the end. pair_form, pair_segment: int32. column: int32 (V,), column of a form in `table`, 0 for a form not
     said. table: int32 (segments, columns), place in `word` of the first word of a pair, m if it is not said. Look-ups in it
     take a fifth of a binary search's time.
@@ -136,23 +136,23 @@ class Said:
 
     first_segment: int
     segments: int
-    word: Ints
-    times: Ints
+    word: Longs
+    times: Longs
     pair_form: Ints
     pair_segment: Ints
     column: Ints
     table: Ints
 
     @classmethod
-    def blocks(cls, form: Ints, word: Ints, segment_of_word: Ints, n_segments: int, n_forms: int) -> Iterator[Said]:
-        """form, word: int32 (m,), the form ids of the note and the word each belongs to, sorted by word (an abbreviation
-        gives several forms at one word). segment_of_word: int32 (n_words,), -1 for words outside every segment."""
+    def blocks(cls, form: Longs, word: Longs, segment_of_word: Longs, n_segments: int, n_forms: int) -> Iterator[Said]:
+        """form, word: intp (m,), the form ids of the note and the word each belongs to, sorted by word (an abbreviation
+        gives several forms at one word). segment_of_word: intp (n_words,), -1 for words outside every segment."""
         segment = segment_of_word.take(word)
         kept = ((form >= 0) & (segment >= 0)).nonzero()[0]
         form, word, segment = form.take(kept), word.take(kept), segment.take(kept)
         # as one whole number, which numpy sorts several times as fast as columns; ten million characters and forms of half a
         # million do not fill it
-        pair = segment.astype(np.int64) * n_forms + form
+        pair = segment * n_forms + form
         order = (pair * (len(segment_of_word) + 1) + word).argsort()
         word, pair = word.take(order), pair.take(order)
         bounds = [0, len(pair)]
@@ -162,13 +162,13 @@ class Said:
             yield cls._of(pair[a:b], word[a:b], BLOCK * n, n_forms)
 
     @classmethod
-    def _of(cls, pair: npt.NDArray[np.int64], word: Ints, first_segment: int, n_forms: int) -> Said:
+    def _of(cls, pair: npt.NDArray[np.int64], word: Longs, first_segment: int, n_forms: int) -> Said:
         """pair: int64 (m,), segment * n_forms + form of each word, ascending; word ascends within a pair."""
         m = len(pair)
         fresh = np.ones(m, bool)
         np.not_equal(pair[1:], pair[:-1], out=fresh[1:])
         start = fresh.nonzero()[0]
-        times = np.zeros(m + 1, np.int32)
+        times = np.zeros(m + 1, np.intp)
         times[start[:-1]] = start[1:] - start[:-1]
         times[start[-1:]] = m - start[-1:]
         segment, form = np.divmod(pair.take(start), n_forms)
@@ -185,25 +185,25 @@ class Said:
             first_segment, segments, np.concatenate((word, _NO_WORD)), times, pair_form, pair_segment, column, table
         )
 
-    def first_place(self, segment: Longs, form: Ints) -> Ints:
+    def first_place(self, segment: Longs, form: Longs) -> Ints:
         """Place in `word` of the first word of each pair, the last place if it is not said."""
         return np.asarray(self.table.ravel().take(segment * self.table.shape[1] + self.column.take(form)))
 
-    def nearest(self, at: Ints, anchor: Ints) -> Ints:
+    def nearest(self, at: Longs, anchor: Longs) -> Longs:
         """Of the words of each pair whose first stands at `at`, the one nearest to the anchor, the left one on a tie."""
         count = self.times.take(at)
         starts = count.cumsum() - count
         place = (at - starts).repeat(count)
         place += np.arange(len(place))
         word = self.word.take(place)
-        distance = np.abs(word - anchor.repeat(count)).astype(np.int64)
+        distance = np.abs(word - anchor.repeat(count))
         distance <<= 32
         distance |= word
         best = np.minimum.reduceat(distance, starts) if len(at) else distance
-        return (best & 0xFFFFFFFF).astype(np.int32)
+        return np.asarray(best & 0xFFFFFFFF)
 
 
-_NO_WORD = np.zeros(1, np.int32)
+_NO_WORD = np.zeros(1, np.intp)
 
 
 class TermIndex:
@@ -286,9 +286,9 @@ class TermIndex:
 
     def search(
         self,
-        form: Ints,
-        word: Ints,
-        segment_of_word: Ints,
+        form: Longs,
+        word: Longs,
+        segment_of_word: Longs,
         n_segments: int,
         *,
         weak: npt.NDArray[np.bool_],
@@ -338,14 +338,14 @@ class TermIndex:
         first, last = self._closest(said, form.take(words), at.take(words), matched)
         compact = np.minimum(1.0, matched / np.maximum(1, last - first + 1)).astype(np.float32)
         return Hits(
-            term.take(which).astype(np.int32),
-            (seg + said.first_segment).astype(np.int32),
+            term.take(which),
+            seg + said.first_segment,
             coverage.take(which),
             np.minimum(cosine, np.float32(1)),
             first,
             last,
             compact,
-            matched.astype(np.int32),
+            matched,
         )
 
     def _promising(self, said: Said, floor: float) -> tuple[Longs, Longs]:
@@ -381,16 +381,16 @@ class TermIndex:
             kept = self.__dict__["_deciding_at"] = _Deciding.of(self, floor)
         return kept
 
-    def _found(self, said: Said, seg: Longs, term: Longs) -> tuple[Longs, Ints, Ints]:
+    def _found(self, said: Said, seg: Longs, term: Longs) -> tuple[Longs, Longs, Longs]:
         """The forms of the terms that their segments hold, in order: row of the pair (ascending), form, and its first place in
         `said.word`."""
         count = self.size.take(term)
         row = np.arange(len(term)).repeat(count)
         begin = np.asarray(self.indptr.take(term) - (count.cumsum() - count), np.int64)
-        form = self.forms.take(np.arange(len(row)) + begin.take(row))
+        form = self.forms.take(np.arange(len(row)) + begin.take(row)).astype(np.intp)
         at = said.first_place(seg.take(row), form)
         here = (at < len(said.word) - 1).nonzero()[0]
-        return row.take(here), form.take(here), at.take(here)
+        return row.take(here), form.take(here), at.take(here).astype(np.intp)
 
     def _leave_best(
         self, kept: npt.NDArray[np.bool_], seg: Longs, term: Longs, found: Floats, mass: Floats, top: int
@@ -415,15 +415,15 @@ class TermIndex:
         rank -= (count.cumsum() - count).repeat(count)
         kept[own.take(order.compress(rank >= top))] = False
 
-    def _closest(self, said: Said, form: Ints, at: Ints, matched: Longs) -> tuple[Ints, Ints]:
-        """First and last word of the closest occurrence of each of h hits, int32 (h,).
+    def _closest(self, said: Said, form: Longs, at: Longs, matched: Longs) -> tuple[Longs, Longs]:
+        """First and last word of the closest occurrence of each of h hits, intp (h,).
 
         form, at: the forms found of each hit, one hit after the other, and their places in `said.word`; matched: (h,), how many.
         The term's rarest form found anchors the occurrence at its first place in the segment; every other form stands
         at its place nearest to the anchor (left one on a tie).
         """
         if not len(matched):
-            none = np.zeros(0, np.int32)
+            none = np.zeros(0, np.intp)
             return none, none
         near, hit = said.word.take(at), np.arange(len(matched)).repeat(matched)
         starts = matched.cumsum() - matched

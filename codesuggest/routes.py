@@ -38,7 +38,7 @@ from codesuggest.retrieve import FULL, Hits, TermIndex, among, ragged
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.intp]
 Bits = npt.NDArray[np.uint8]
 
 
@@ -75,17 +75,17 @@ def routes_of(codes: npt.NDArray[Any]) -> Bits:
 
 
 def implied(reading: Reading) -> tuple[Ints, Ints]:
-    """Forms that segments are told by a cue outside them, and the word each stands at, the first of its segment; int32 (n,) both.
+    """Forms that segments are told by a cue outside them, and the word each stands at, the first of its segment; intp (n,) both.
 
     With them "hepatitis C" behind "Screening for" finds the screening among the many terms of the disease.
     """
     at = reading.told.nonzero()[0]
     at = at.compress(_TOLD.take(reading.status.take(at)))
     if not len(at):
-        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
     bits, form = reading.told & IMPLIED, np.flatnonzero(reading.routing)
     part, which = np.nonzero(bits[at][:, None] & reading.routing[form][None, :])
-    return form[which].astype(np.int32), reading.first[at[part]]
+    return form[which], reading.first[at[part]]
 
 
 def routed(reading: Reading, hits: Hits, index: TermIndex, route: Bits) -> Routed:

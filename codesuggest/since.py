@@ -182,7 +182,7 @@ class Since:
 
 def _of_this_note(old: NoteResult, reading: Reading) -> bool:
     """Whether the phrases a result speaks of are those of the reading: a note that was edited since has others."""
-    spans = {(p.start, p.end) for p in reading.phrases}
+    spans = {(start, end) for start, end, _ in reading.phrase.tolist()}
     withheld = {(w.start, w.end) for w in old.withheld}
     evident = overlap((e.start, e.end) for s in old.suggestions for e in s.evidence)
     return withheld <= spans and all(evident(a, b) for a, b in spans - withheld)

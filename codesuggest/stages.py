@@ -178,7 +178,7 @@ class Trace:
         start, end = self._spans(np.arange(len(self.hits or ())))
         return any(bool(((start < last) & (first < end)).any()) for first, last in marked)
 
-    def _spans(self, hits: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    def _spans(self, hits: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Start and end of hits, in code points of the note."""
         assert self.hits is not None
         words = self.reading.words

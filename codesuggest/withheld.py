@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.listing import Spans
-from codesuggest.note import Reading
-from codesuggest.records import Withheld
+from codesuggest.note import AFFIRMED, UNCERTAIN, Reading
+from codesuggest.records import ASSERTIONS, Withheld
+
+_REASONS = (*ASSERTIONS, "no_match", "ranked_low")
 
 
 class _Stretch(Protocol):
@@ -28,19 +30,21 @@ def withheld(
 ) -> tuple[Withheld, ...]:
     """Every phrase that no listed suggestion rests on, in text order. Of each system, shown: the evidence of what is listed;
     claimed: all matches, listed or not."""
-    phrases = reading.phrases
-    own = spans_of(phrases)
-    evident, matched = touched(own, _together(shown)), touched(own, _together(claimed))
+    start, end, segment = reading.phrase.T
+    left = (~touched((start, end), _together(shown))).nonzero()[0]
+    start, end, segment = start.take(left), end.take(left), segment.take(left)
+    matched = touched((start, end), _together(claimed))
+    status = reading.status.take(segment)
+    open_ = (status == AFFIRMED) | ((status == UNCERTAIN) & (setting == "inpatient"))
+    reason = np.where(open_, len(ASSERTIONS) + matched, status)
+    cues = (*reading.cues, None)  # -1 for none
+    rows = zip(
+        start.tolist(), end.tolist(), segment.tolist(), reason.tolist(), reading.cue.take(segment).tolist(), strict=True
+    )
     out: dict[tuple[int, int], Withheld] = {}  # a laboratory value may be a phrase of the text and a finding
-    for n in (~evident).nonzero()[0].tolist():
-        phrase = phrases[n]
-        span = start, end = phrase.start, phrase.end
-        if span in out:
-            continue
-        reason = phrase.assertion
-        if reason == "affirmed" or (reason == "uncertain" and setting == "inpatient"):
-            reason = "ranked_low" if matched[n] else "no_match"
-        out[span] = Withheld(start, end, reason, phrase.section, phrase.cue)
+    for a, b, s, why, cue in rows:
+        if (a, b) not in out:
+            out[a, b] = Withheld(a, b, _REASONS[why], reading.section[s], cues[cue])
     return tuple(out[span] for span in sorted(out))
 
 

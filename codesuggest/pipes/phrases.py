@@ -60,12 +60,12 @@ def listed_words(folder: Path) -> frozenset[str]:
 class Words:
     """The words of one text, in order.
 
-    start, end: int32 (n,), code points of the text, end exclusive.
+    start, end: intp (n,), code points of the text, end exclusive.
     forms: for each word its normal forms: one, several for an abbreviation, none for a word without meaning here.
     """
 
-    start: npt.NDArray[np.int32]
-    end: npt.NDArray[np.int32]
+    start: npt.NDArray[np.intp]
+    end: npt.NDArray[np.intp]
     forms: list[tuple[str, ...]]
 
     def __len__(self) -> int:
@@ -183,7 +183,7 @@ class WordReader:
 
     def read(self, text: str) -> Words:
         spans, forms = self.cut(text)
-        place = np.array(spans, np.int32).reshape(-1, 2)
+        place = np.array(spans, np.intp).reshape(-1, 2)
         return Words(np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]), forms)
 
     def forms_of(self, text: str) -> tuple[str, ...]:
@@ -206,10 +206,10 @@ def phrase_runs(
     words: Words,
     clinical: npt.NDArray[np.bool_],
     weak: npt.NDArray[np.bool_],
-    group: Sequence[int] | npt.NDArray[np.int32],
+    group: Sequence[int] | npt.NDArray[np.intp],
     text: str,
-) -> npt.NDArray[np.int32]:
-    """First and last word of every phrase, int32 (p, 2), in text order, last inclusive.
+) -> npt.NDArray[np.intp]:
+    """First and last word of every phrase, intp (p, 2), in text order, last inclusive.
 
     A phrase is a run of words of one group (a sentence part with one assertion) that begins and ends with a clinical
     or weak word and holds a clinical one; between its words stands no punctuation, and at most two link words (*of
@@ -218,7 +218,7 @@ def phrase_runs(
     usable = clinical | weak
     place = np.flatnonzero(usable)
     if not len(place):
-        return np.zeros((0, 2), np.int32)
+        return np.zeros((0, 2), np.intp)
     # what parts two neighbouring usable words is counted, not looked at: marks in the gaps between words, changes of group, words
     # with a meaning of their own
     if text.isascii():
@@ -226,15 +226,15 @@ def phrase_runs(
     else:
         letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         is_mark = _IS_MARK[np.minimum(letters, len(_IS_MARK) - 1)]
-    marks = np.zeros(len(text) + 1, np.int32)
+    marks = np.zeros(len(text) + 1, np.intp)
     np.cumsum(is_mark, out=marks[1:])
     own = np.asarray(group)
     parts = np.fromiter(map(bool, words.forms), bool, len(words)) & ~usable
     parts[1:] |= (marks[words.start[1:]] > marks[words.end[:-1]]) | (own[1:] != own[:-1])
-    parted = np.cumsum(parts, dtype=np.int32)[place]
+    parted = np.cumsum(parts, dtype=np.intp)[place]
     begins = np.ones(len(place) + 1, bool)  # the last place: where one more would begin
     begins[1:-1] = (parted[1:] > parted[:-1]) | (place[1:] - place[:-1] > 1 + _LINKS)
     bounds = np.flatnonzero(begins)
-    runs = np.empty((len(bounds) - 1, 2), np.int32)
+    runs = np.empty((len(bounds) - 1, 2), np.intp)
     runs[:, 0], runs[:, 1] = place[bounds[:-1]], place[bounds[1:] - 1]
     return runs[np.logical_or.reduceat(clinical[place], bounds[:-1])]

@@ -44,7 +44,7 @@ _BEFORE, _BEHIND, _OWN = 1, 2, 2
 _LONE = re.compile(r"(?:^|[\W_])[idt]&? $", re.IGNORECASE)
 _JOINING = re.compile(r"&|and $|[dcea](?![^\W_])", re.IGNORECASE)
 
-Ints = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.intp]
 _Places = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
@@ -90,7 +90,7 @@ class _Ragged:
     """Columns of numbers, several rows for each entry. Entry 0 has none."""
 
     def __init__(self, *types: type) -> None:
-        self._bounds = np.zeros(2, np.int32)  # entry e has the rows bounds[e] to bounds[e + 1]
+        self._bounds = np.zeros(2, np.intp)  # entry e has the rows bounds[e] to bounds[e + 1]
         self._columns: list[npt.NDArray[Any]] = [np.zeros(1, kind) for kind in types]
         self._entries = 1
 
@@ -115,9 +115,9 @@ class _Ragged:
         count = self._bounds[entries + 1] - first
         if len(odd):
             count[odd] = [len(columns[0]) for columns in own]
-        last = np.cumsum(count, dtype=np.int32)
+        last = np.cumsum(count, dtype=np.intp)
         total = int(last[-1]) if len(last) else 0
-        place = np.arange(total, dtype=np.int32) + np.repeat(first - (last - count), count)
+        place = np.arange(total, dtype=np.intp) + np.repeat(first - (last - count), count)
         found = [column.take(place, mode="clip") for column in self._columns]
         if len(odd):
             strange = np.zeros(len(entries), bool)
@@ -141,7 +141,7 @@ def _room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
 class Pieces:
     """A note in k pieces.
 
-    at: int32 (k + 1,), where each starts and the last ends, code points. mark: uint16 (k,), what `PieceReader` was told to say of
+    at: intp (k + 1,), where each starts and the last ends, code points. mark: uint16 (k,), what `PieceReader` was told to say of
     them. tokens: without sentences. words, form, word: as `note.Reading` has them. letters: of each piece.
     """
 
@@ -189,8 +189,8 @@ class PieceReader:
         self._ends = {mark: get_string_id(mark) for mark in ",;:." if tokenizer.find_suffix(f"ab{mark}") == 1}
         self._kept: dict[str, int] = {}  # public piece -> its entry in what follows
         self._tokens = _Ragged(np.int64, np.int64, np.uint64)
-        self._placed = _Ragged(np.int32, np.int32, np.int32)  # words: start, end, entry in `_spelt`
-        self._spelt = _Ragged(np.int32)  # ids of the normal forms of a word
+        self._placed = _Ragged(np.intp, np.intp, np.intp)  # words: start, end, entry in `_spelt`
+        self._spelt = _Ragged(np.intp)  # ids of the normal forms of a word
         self._forms: list[tuple[str, ...]] = [()]  # of each entry in `_spelt`
         self._form_entry: dict[tuple[str, ...], int] = {}
         self._letters = [""]
@@ -202,14 +202,14 @@ class PieceReader:
         raw = cut(text) if pieces is None else pieces
         get = self._kept.get
         known = [get(piece, 0) for piece in raw]
-        entries = np.array(known, np.int32)
+        entries = np.array(known, np.intp)
         odd: list[int] = np.flatnonzero(entries == 0).tolist()
         own: list[_Read] = []
         if odd:
             new = self._read({raw[k]: None for k in odd})
             own = [new[raw[k]] for k in odd]
-        at = np.zeros(len(raw) + 1, np.int32)
-        np.cumsum(np.fromiter(map(len, raw), np.int32, len(raw)), out=at[1:])
+        at = np.zeros(len(raw) + 1, np.intp)
+        np.cumsum(np.fromiter(map(len, raw), np.intp, len(raw)), out=at[1:])
         columns, count = self._tokens.take(entries, odd, [r[:3] for r in own])
         base: npt.NDArray[np.int64] = np.repeat(at[:-1].astype(np.int64), count)
         tokens = Tokens(text, base + columns[0], base + columns[1], columns[2], None)
@@ -238,7 +238,7 @@ class PieceReader:
         for k, form in zip(mine, told, strict=True):
             forms[k] = form
         (ids,), many = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
-        word = np.repeat(np.arange(len(forms), dtype=np.int32), many)
+        word = np.repeat(np.arange(len(forms), dtype=np.intp), many)
         return Words(start + base, end + base, forms), ids, word
 
     def _known_ids(self, forms: tuple[str, ...]) -> list[int]:
@@ -247,8 +247,8 @@ class PieceReader:
     def forms(self, forms: list[tuple[str, ...]]) -> tuple[Ints, Ints]:
         """Ids of the forms in the vocabulary and the word each belongs to, sorted by word."""
         get = self._ids.get
-        flat = np.array([get(form, -1) for own in forms for form in own], np.int32)
-        word = np.repeat(np.arange(len(forms), dtype=np.int32), np.fromiter(map(len, forms), np.int64, len(forms)))
+        flat = np.array([get(form, -1) for own in forms for form in own], np.intp)
+        word = np.repeat(np.arange(len(forms), dtype=np.intp), np.fromiter(map(len, forms), np.int64, len(forms)))
         held = flat >= 0
         return flat[held], word[held]
 

@@ -28,7 +28,7 @@ class Sign(NamedTuple):
     first: re.Pattern[str]  #: finds where one of them may begin
     longest: int  #: pieces they may stand in
 
-    def stands(self, text: str, at: npt.NDArray[np.int32], places: list[int]) -> bool:
+    def stands(self, text: str, at: npt.NDArray[np.intp], places: list[int]) -> bool:
         """Whether the words stand in a text. at: start of each of its pieces; places: those that `first` finds something in."""
         ends = [int(at[min(k + self.longest, len(at) - 1)]) for k in places]
         return any(self.words.search(text, int(at[k]), end) for k, end in zip(places, ends, strict=True))

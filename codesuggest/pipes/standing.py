@@ -52,9 +52,9 @@ def in_sections(
     structure: Structure,
     cues: CueList,
     status: Statuses,
-    cue: NDArray[np.int32],
+    cue: NDArray[np.intp],
     found: tuple[Cue, ...],
-) -> tuple[Statuses, NDArray[np.int32]]:
+) -> tuple[Statuses, NDArray[np.intp]]:
     """The two arrays of an `Asserted` with what the sections add; the same arrays when they add nothing.
 
     A token that takes its status from its section has no cue (-1). Costs nothing in a note without such sections.
