@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
+from codesuggest.retrieve import distinct
 from codesuggest.units import doses
 
 Ints = npt.NDArray[Any]
@@ -36,6 +37,8 @@ _WORD = re.compile(r"([^\W_][\w'’-]*)")
 _BREAK = re.compile(r"[.;\n](?:(?<=\n)|(?=\s|$))")
 _CLOCK = re.compile(r"^[ \t]*(?:[-*•][ \t]*)?(?:[01]\d|2[0-3]):?[0-5]\d\b", re.MULTILINE)
 _HEAD = re.compile(r"^[^\n]{0,60}:[ \t]*(?=\r?$)", re.MULTILINE)
+_HEADED_END = re.compile(r"\n[ \t\r]*\n|:[ \t\r]*(?:\n|$)")
+_ACTS = (CUES.index("given"), CUES.index("order"))
 #: J729-J730 are contraceptives that are placed: no dose, no route.
 _DRUG = re.compile(rb"J(?!729|730)|Q0[12]|Q2|Q5|Q99[89]|C9[0-4]")
 
@@ -47,7 +50,7 @@ def is_drug(codes: npt.NDArray[np.bytes_]) -> Bools:
 
 @dataclass(frozen=True, slots=True)
 class Care:
-    """The cues of a text: kind int8 (index in CUES), start, end int32, all (m,); clause ends, ascending, int32."""
+    """Cues of a text: kind int8 (index in CUES), start, end intp, all (m,); where its clauses end, ascending, intp."""
 
     kind: npt.NDArray[np.int8]
     start: Ints
@@ -70,19 +73,23 @@ class Care:
         return out
 
 
-def read_care(text: str) -> Care:
-    """The cues of a text, in order."""
-    found = _said(text)
-    found += [(CUES.index("dose"), d.start, d.end) for d in doses(text)]
+def read_care(text: str, start: Ints) -> Care:
+    """The cues of the clauses that hold one of these places, int (h,), in order; no phrase goes on behind its clause."""
+    breaks = np.array([m.start() for m in _BREAK.finditer(text)], np.intp)
+    bounds = [0, *(breaks + 1).tolist(), len(text)]
+    found = []
+    for clause in distinct(breaks.searchsorted(start)).tolist():
+        begin, end = bounds[clause], bounds[clause + 1]
+        own = text[begin:end]
+        found += [(kind, begin + a, begin + b) for kind, a, b in _said(own)]
+        found += [(CUES.index("dose"), begin + d.start, begin + d.end) for d in doses(own)]
     found += [(CUES.index("clock"), m.start(), m.end()) for m in _CLOCK.finditer(text)]
-    acts = {_OF_LIST.index("given"), _OF_LIST.index("order")}
     for head in _HEAD.finditer(text):
-        if any(kind in acts and head.start() <= a < head.end() for kind, a, _ in found):
-            stop = re.compile(r"\n[ \t\r]*\n|:[ \t\r]*(?:\n|$)").search(text, head.end())
+        if any(kind in _ACTS for kind, _, _ in _said(head.group())):
+            stop = _HEADED_END.search(text, head.end())
             found.append((CUES.index("headed"), head.end(), stop.start() if stop else len(text)))
     found.sort(key=lambda row: (row[1], row[0]))
-    columns = np.array(found, np.int32).reshape(-1, 3)
-    breaks = np.array([m.start() for m in _BREAK.finditer(text)], np.int32)
+    columns = np.array(found, np.intp).reshape(-1, 3)
     return Care(columns[:, 0].astype(np.int8), columns[:, 1], columns[:, 2], breaks)
 
 

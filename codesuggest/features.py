@@ -491,8 +491,8 @@ def _who_provided_it(sheet: _Sheet, drug: Bools) -> None:
     """Cues of giving, ordering, taking at home and refusing around the matches."""
     judged, p = sheet.judged, sheet.plain
     words, hits = judged.reading.words, judged.hits
-    care = read_care(judged.reading.text)
-    near = care.near(words.start.take(hits.first.take(p)), words.end.take(hits.last.take(p)))
+    start, end = words.start.take(hits.first.take(p)), words.end.take(hits.last.take(p))
+    near = read_care(judged.reading.text, start).near(start, end)
     first = COLUMN[CARE_FEATURES[0]]
     own = care_features(near, sheet.row, judged.strength.take(p), drug.take(sheet.concept))
     sheet.x[:, first : first + len(CARE_FEATURES)] = own

@@ -34,7 +34,8 @@ CASES = [
 
 def heard(text: str, what: str) -> set[str]:
     at = text.index(what)
-    near = read_care(text).near(np.array([at]), np.array([at + len(what)]))
+    start = np.array([at])
+    near = read_care(text, start).near(start, start + len(what))
     return {CUES[k] for k in np.flatnonzero(near[0])}
 
 
@@ -57,7 +58,7 @@ def test_a_heading_ends_at_a_blank_line() -> None:
 
 @given(st.text(max_size=120))
 def test_any_text_is_read_and_spans_lie_in_it(text: str) -> None:
-    care = read_care(text)
+    care = read_care(text, np.arange(len(text)))
     assert ((care.start >= 0) & (care.start <= care.end) & (care.end <= len(text))).all()
     assert (np.diff(care.start) >= 0).all()
 
@@ -75,10 +76,23 @@ def slow_near(care: Care, start: int, end: int) -> list[bool]:
 
 @pytest.mark.parametrize("text", [c[0] for c in CASES] + ["\n".join(c[0] for c in CASES)])
 def test_near_is_what_the_slow_reference_says(text: str) -> None:
-    care = read_care(text)
     starts = np.array([i for i, c in enumerate(text) if c.isalpha()])
+    care = read_care(text, starts)
     near = care.near(starts, starts + 1)
     assert near.tolist() == [slow_near(care, int(a), int(a) + 1) for a in starts]
+
+
+@pytest.mark.parametrize("what", ["Ceftriaxone", "sumatriptan", "Flu shot", "Crutches", "walker", "pain"])
+def test_the_clauses_of_others_change_nothing(what: str) -> None:
+    text = "\n".join(c[0] for c in CASES)
+    own = np.array([text.index(what)])
+    everywhere = read_care(text, np.arange(len(text)))
+    assert read_care(text, own).near(own, own + 1).tolist() == everywhere.near(own, own + 1).tolist()
+
+
+def test_a_phrase_does_not_go_on_behind_its_clause() -> None:
+    assert "refused" in heard("Ketorolac not given.", "Ketorolac")
+    assert "refused" not in heard("Ketorolac not. Given: saline.", "Ketorolac")
 
 
 def test_drugs_are_told_from_items() -> None:
