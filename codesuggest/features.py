@@ -559,7 +559,7 @@ def _codes(
     # without a bilateral code both sides are coded (I.B.13, FY2026)
     beside[:, 1:3] = np.maximum(beside[:, 1:3], (beside[:, BILATERAL] * ~has_both)[:, None])
     if axes is not None:
-        alone = beside @ np.ones(len(SIDES), np.float32) == 0
+        alone = np.add.reduce(beside.T) == 0
         beside[alone] = pcs.side_of_note(reading)
     both = (beside[:, 1] > 0) & (beside[:, 2] > 0)
     cell = row * len(SIDES) + side

@@ -73,6 +73,19 @@ def test_as_the_slow_ways(readers: dict[str, NoteReader], text: str, code: str) 
     check(readers[code], PLAIN[code], text)  # now of kept pieces
 
 
+@pytest.mark.parametrize("code", sorted(PLAIN))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BP 120/80, T 98.6. WBC 11,200; seen 3/14/2025, at 1.2.3.4. Room 204. INR 2.25: high. 1/ 2, .5 3..4 5.,",
+        "Short-staffed co-workers. well-KNOWN. a-b, non-ST. Re-check- -up ex--smoker self-e-mailed mid-1990s.",
+        "Zyxwolf. ZYXWOLF. ZyxwolF. Dr. Zyxwolf, Mr. Q. no. x. ETC. etc.",
+    ],
+)
+def test_numbers_and_hyphens_as_the_slow_ways(readers: dict[str, NoteReader], text: str, code: str) -> None:
+    check(readers[code], PLAIN[code], text)
+
+
 def test_as_the_slow_ways_in_our_notes(readers: dict[str, NoteReader]) -> None:
     for note in sorted(NOTES.glob("*.txt"))[::6]:
         check(readers["en"], PLAIN["en"], note.read_bytes().decode("utf-8"))

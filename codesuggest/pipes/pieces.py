@@ -38,6 +38,7 @@ __all__ = ["MOST", "PieceReader", "Pieces", "cut", "is_public"]
 MOST = 1 << 15  #: pieces kept: 10 MB
 _PIECE = re.compile(r"\S+ ?|\s+")
 _RUN = re.compile(r"[^\W_]+")
+_NUMBER, _HYPHENED = re.compile(r"\d+(?:[./,]\d+)*"), re.compile(r"[A-Za-z]{2,}(?:-[A-Za-z]{2,})+")
 _BETWEEN = "\v"  # between the pieces given to the tokenizer at once: white space that no rule of it speaks of
 #: Bits of a mark: a piece that may be the first, or the second, of a word with a space in it ("I & D", "D and C").
 _BEFORE, _BEHIND, _OWN = 1, 2, 2
@@ -187,6 +188,8 @@ class PieceReader:
         self._rules = tokenizer.rules or {}
         # marks that are cut off any word, with their hashes; a stop, off one in small letters
         self._ends = {mark: get_string_id(mark) for mark in ",;:." if tokenizer.find_suffix(f"ab{mark}") == 1}
+        infix = tokenizer.infix_finditer
+        self._hyphen = get_string_id("-") if infix and [m.span() for m in infix("ab-cd")] == [(2, 3)] else 0
         self._kept: dict[str, int] = {}  # public piece -> its entry in what follows
         self._tokens = _Ragged(np.int64, np.int64, np.uint64)
         self._placed = _Ragged(np.intp, np.intp, np.intp)  # words: start, end, entry in `_spelt`
@@ -274,22 +277,40 @@ class PieceReader:
         return found
 
     def _plain(self, piece: str) -> _Read | None:
-        """White space, or a word of plain letters that no rule of the tokenizer speaks of: one token, as `quick.py` says, and
-        another for a mark behind it. None for any other piece."""
+        """White space, a number, or words of plain letters that no rule of the tokenizer speaks of, alone or with hyphens between:
+        their tokens are known, as `quick.py` says of a word, and that of a mark behind them. None for any other piece."""
         if piece.isspace():
             return _Read((0,), (len(piece),), (0,), (), (), (), "", self._marked(piece))
         text = piece.rstrip(" ")
         word = text if text[-1] not in self._ends else text[:-1]
-        if not word.isascii() or not word.isalpha() or word in self._rules or text in self._rules:
+        if not word.isascii() or word in self._rules or text in self._rules:
+            return None
+        if text[-1] == "." and not (word[-1:].isdecimal() or (len(word) > 1 and word[-2:].islower())):
             return None
         n, said = len(word), word.lower()
-        places: _Places = (0,), (n,), (get_string_id(said),)
+        if word.isalpha() or _NUMBER.fullmatch(word):
+            start, end, lower = [0], [n], [get_string_id(said)]
+        elif self._hyphen and _HYPHENED.fullmatch(word):
+            start, end, lower = [], [], []
+            for part in said.split("-"):
+                at = end[-1] + 1 if end else 0
+                if end:
+                    start.append(at - 1)
+                    end.append(at)
+                    lower.append(self._hyphen)
+                start.append(at)
+                end.append(at + len(part))
+                lower.append(get_string_id(part))
+        else:
+            return None
         if text is not word:
-            if text[-1] == "." and not (n > 1 and said == word):
-                return None
-            places = (0, n), (n, n + 1), (*places[2], self._ends[text[-1]])
-        _, forms = self._words.cut(word)
-        return _Read(*places, (0,), (n,), tuple(forms), self._letters_of(word), self._marked(piece))
+            start.append(n)
+            end.append(n + 1)
+            lower.append(self._ends[text[-1]])
+        spans, forms = self._words.cut(word)
+        word_start, word_end = tuple(a for a, _ in spans), tuple(b for _, b in spans)
+        places = tuple(start), tuple(end), tuple(lower)
+        return _Read(*places, word_start, word_end, tuple(forms), self._letters_of(word), self._marked(piece))
 
     def _marked(self, piece: str) -> int:
         mark = self._mark_of(piece) << _OWN
