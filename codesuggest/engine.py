@@ -26,9 +26,9 @@ from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS, Concepts
 from codesuggest.errors import ModelFormatError
 from codesuggest.features import FEATURES, Table, features
-from codesuggest.judged import LEAST_OPERATION
+from codesuggest.judged import LEAST_OPERATION, Judged
 from codesuggest.learned import Learned
-from codesuggest.marked import Dictionary, Spoken, claims, find
+from codesuggest.marked import Claims, Dictionary, Spoken, claims, find
 from codesuggest.note import Reading
 from codesuggest.procedures import Axes
 from codesuggest.profiles import Profiles
@@ -38,6 +38,7 @@ from codesuggest.routes import implied
 from codesuggest.stated import with_stated
 from codesuggest.static import Static
 from codesuggest.store import Content, Folder
+from codesuggest.together import Together
 
 #: An operation has many neighbours (each body part) and learned terms beside them: so much more is asked of the index.
 WIDER = 4
@@ -135,21 +136,41 @@ class Engine:
                 tagged = self.spoken.tagger.marked(reading) if tagged is None else tagged
                 claimed = replace(claimed, tagged=tagged)
             hits = self.spoken.among(hits, found)
-        table = features(
-            reading,
-            hits,
-            self.concepts,
-            self.index,
-            self.static,
-            self.learned,
-            inpatient=inpatient,
-            allowed=allowed,
-            axes=self.axes,
-            reliability=reliability,
-            claimed=claimed,
+        judged = self._judged(
+            reading, hits, inpatient=inpatient, reliability=reliability, mentioned=claimed is not None
         )
-        self.ranker.complete(table, hits)
-        return hits, table
+        return self.scored(judged, allowed, claimed)
+
+    def judged(self, notes: Together, *, inpatient: bool, top: int, floor: float) -> list[Judged]:
+        """What `scored` is given of each of these notes. Not where documents with every mention coded taught the system, whose
+        `candidates` need more."""
+        hits = self.hits(notes.whole, top=top, floor=floor)
+        return notes.apart(self._judged(notes.whole, hits, inpatient=inpatient))
+
+    def _judged(
+        self,
+        reading: Reading,
+        hits: Hits,
+        *,
+        inpatient: bool,
+        reliability: npt.NDArray[np.float32] | None = None,
+        mentioned: bool = False,
+    ) -> Judged:
+        trust = self.learned.reliability if reliability is None else reliability
+        return Judged.of(
+            reading, hits, self.concepts, trust, self.index, self.static, inpatient=inpatient, axes=self.axes,
+            mentioned=mentioned,
+        )  # fmt: skip
+
+    def scored(
+        self, judged: Judged, allowed: npt.NDArray[np.bool_], claimed: Claims | None = None
+    ) -> tuple[Hits, Table]:
+        """As `candidates`, of a note's judged matches."""
+        table = features(
+            judged, self.index, self.static, self.learned, allowed=allowed, axes=self.axes, claimed=claimed
+        )
+        self.ranker.complete(table, judged.hits)
+        return judged.hits, table
 
     def files(self) -> tuple[dict[str, Any], dict[str, Content]]:
         """What the manifest says of this engine, and its files."""

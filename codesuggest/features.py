@@ -19,15 +19,15 @@ import numpy.typing as npt
 from codesuggest import axes as pcs
 from codesuggest.care import CARE_FEATURES, care_features, read_care
 from codesuggest.company import COMPANY_FEATURES, IMPLIED_FEATURES, NOBODY, Company, implied_features
-from codesuggest.concepts import KINDS, SIDES, Concepts
-from codesuggest.judged import ASSESSMENT, LEAST, LEAST_OPERATION, Judged
+from codesuggest.concepts import KINDS, SIDES
+from codesuggest.judged import ASSESSMENT, Judged
 from codesuggest.learned import Learned
 from codesuggest.marked import MARKED, Claims
-from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN, Reading
+from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN
 from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
 from codesuggest.regimen import REGIMEN_FEATURES, regimen_features
-from codesuggest.retrieve import Hits, TermIndex, distinct, longest, numbered, ragged
+from codesuggest.retrieve import TermIndex, distinct, longest, numbered, ragged
 from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
@@ -182,31 +182,20 @@ _LEFT_OPEN = [COLUMN[f"axis:{axis}_open"] for axis in pcs.OPEN]
 
 
 def features(
-    reading: Reading,
-    hits: Hits,
-    concepts: Concepts,
+    judged: Judged,
     index: TermIndex,
     static: Static,
     learned: Learned,
     *,
-    inpatient: bool,
     allowed: Bools,
     axes: Axes | None = None,
-    reliability: Floats | None = None,
     claimed: Claims | None = None,
 ) -> Table:
     """Candidates with their features. allowed: bool (k,), codes that may be suggested: billable and valid on the day.
-    axes: of ICD-10-PCS, whose members are chosen by them. reliability: of the learned terms, by default `learned`'s.
-
-    claimed: what the mention dictionary says of the note; with it a mention counts whatever is asserted of it.
+    axes: of ICD-10-PCS, whose members are chosen by them. claimed: what the mention dictionary says of the note.
 
     The rival features are left at 0 for `rivals`.
     """
-    trust = learned.reliability if reliability is None else reliability
-    least, mentioned = LEAST if axes is None else LEAST_OPERATION, claimed is not None
-    judged = Judged.of(
-        reading, hits, concepts, trust, index, static, inpatient=inpatient, least=least, axes=axes, mentioned=mentioned
-    )
     sheet = _Sheet.of(judged, index, static)
     if not len(sheet.concept):
         none = np.zeros(0, np.intp)
@@ -221,7 +210,7 @@ def features(
         _who_provided_it(sheet, static.drug)
     _what_was_learned(sheet)
     if (sheet.witness >= 0).any():
-        in_diagnosis = reading.group.take(hits.segment) == ASSESSMENT
+        in_diagnosis = judged.reading.group.take(judged.hits.segment) == ASSESSMENT
         row, implied = implied_features(sheet.witness, judged.worth, in_diagnosis, sheet.best)
         at = COLUMN[IMPLIED_FEATURES[0]]
         sheet.x[row, at : at + len(IMPLIED_FEATURES)] = implied

@@ -63,8 +63,11 @@ class Judged:
     @classmethod
     def of(
         cls, reading: Reading, hits: Hits, concepts: Concepts, trust: Floats, index: TermIndex, static: Static, *,
-        inpatient: bool, least: float, axes: Axes | None = None, mentioned: bool = False,
+        inpatient: bool, axes: Axes | None = None, mentioned: bool = False,
     ) -> Judged:  # fmt: skip
+        """trust: reliability of the learned terms. axes: of ICD-10-PCS. mentioned: every mention counts, whatever is asserted of
+        it."""
+        least = LEAST if axes is None else LEAST_OPERATION
         segment = hits.segment
         status, group = reading.status.take(segment), reading.group.take(segment)
         concept = concepts.term_concept.take(hits.term).astype(np.intp)

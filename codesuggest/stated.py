@@ -31,6 +31,8 @@ def with_stated(hits: Hits, reading: Reading, index: TermIndex, system: CodeSyst
     if not rows:
         return hits
     more = np.array(rows, np.float64).T
-    columns = (np.append(getattr(hits, f.name), own) for f, own in zip(fields(Hits), more, strict=True))
-    kinds = (getattr(hits, f.name).dtype for f in fields(Hits))
-    return Hits(*(column.astype(kind) for column, kind in zip(columns, kinds, strict=True)))
+    columns = [np.append(getattr(hits, f.name), own) for f, own in zip(fields(Hits), more, strict=True)]
+    kinds = [getattr(hits, f.name).dtype for f in fields(Hits)]
+    # of one note they are the last as it is; of several that are read together each belongs behind its own note's
+    order = columns[1].argsort(kind="stable")
+    return Hits(*(column.take(order).astype(kind) for column, kind in zip(columns, kinds, strict=True)))

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from codesuggest.config import SuggestConfig
 from codesuggest.encounter import encounter_result, read_pages
 from codesuggest.engine import Engine
 from codesuggest.errors import ModelFormatError, OptionError
+from codesuggest.features import Table
+from codesuggest.judged import Judged
 from codesuggest.listing import Spans, listed
 from codesuggest.lookup import Lookup
 from codesuggest.note import NoteReader, Reading, check_text
@@ -27,10 +30,12 @@ from codesuggest.pipes.language import DEFAULT
 from codesuggest.pipes.language import language as spoken
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.records import ClaimLine, EncounterResult, Finding, NoteResult, Suggestion
+from codesuggest.retrieve import Hits
 from codesuggest.site_words import SiteList, SiteWords, fit
 from codesuggest.specificity import Specificity, query
 from codesuggest.specificity import explain as explain_axes
 from codesuggest.stages import Trace
+from codesuggest.together import NOTES, Together
 from codesuggest.withheld import spans_of, withheld
 
 if TYPE_CHECKING:
@@ -273,18 +278,25 @@ class CodeSuggester:
 
         Raises NotTextError, TextTooLongError, OptionError; no message holds text of the note.
         """
-        text = check_text(note)
-        asked = self._asked(
-            service_date=service_date,
-            setting=setting,
-            document_type=document_type,
-            systems=systems,
-            age=age,
-            sex=sex,
-            limit=limit,
-            threshold=threshold,
+        return self._result(
+            *self._read(
+                note,
+                id,
+                service_date=service_date,
+                setting=setting,
+                document_type=document_type,
+                systems=systems,
+                age=age,
+                sex=sex,
+                limit=limit,
+                threshold=threshold,
+            )
         )
-        return self._result(text, self.reader.read(text, document_type), id, asked)
+
+    def _read(self, note: str, id: str = "", **options: Any) -> tuple[str, Reading, str, Asked]:
+        """What `_result` is given of a note. Raises as `suggest`."""
+        text, asked = check_text(note), self._asked(**options)
+        return text, self.reader.read(text, asked.document_type), id, asked
 
     def suggest_doc(
         self,
@@ -300,9 +312,45 @@ class CodeSuggester:
         return self._result(text, self.reader.read_doc(doc, None, text), "", asked)
 
     def suggest_many(self, notes: Iterable[str], **options: Any) -> Iterator[NoteResult]:
-        """`suggest` for every note, lazily and in order; `batch.py` is the way to many documents and processes."""
+        """`suggest` for every note, in order and a few at a time, as `suggest_together` has them; `batch.py` is the way to many
+        documents and processes. Raises as `suggest`, when the results of the notes before are given."""
+        rows, failed = iter(notes), None
+        while failed is None:
+            some: list[dict[str, Any]] = []
+            try:
+                some.extend({"note": note, **options} for note in islice(rows, NOTES))
+            except Exception as error:
+                failed = error
+            if not some and failed is None:
+                return
+            for result in self.suggest_together(some):
+                if isinstance(result, Exception):
+                    raise result
+                yield result
+        raise failed
+
+    def suggest_together(self, notes: Sequence[Mapping[str, Any]]) -> list[NoteResult | Exception]:
+        """`suggest(**note)` for each of a few notes, the same results in four fifths of the time: notes are short, so that it is
+        quicker to search and judge eight of them at once. A note for which `suggest` raises has its error instead."""
+        out: list[NoteResult | Exception] = []
+        read: dict[int, tuple[str, Reading, str, Asked]] = {}
         for note in notes:
-            yield self.suggest(note, **options)
+            try:
+                read[len(out)] = self._read(**note)
+            except Exception as error:
+                out.append(error)
+            else:
+                out.append(OptionError(""))  # takes the place of the result
+        try:
+            judged = self._judged([(reading, asked) for _, reading, _, asked in read.values()])
+        except Exception:  # whose fault it is shows where each is judged by itself
+            judged = [{}] * len(read)
+        for (place, given), own in zip(read.items(), judged, strict=True):
+            try:
+                out[place] = self._result(*given, own)
+            except Exception as error:
+                out[place] = error
+        return out
 
     def _asked(self, **options: Any) -> Asked:
         """Raises OptionError."""
@@ -324,16 +372,46 @@ class CodeSuggester:
         )
         return findings if self.site_words is None else self.site_words.with_findings(findings, suggestions)
 
-    def _result(self, text: str, reading: Reading, id: str, asked: Asked) -> NoteResult:
+    def _judged(self, notes: Sequence[tuple[Reading, Asked]]) -> list[dict[str, Judged]]:
+        """Of each note what its matches are worth, by system, where that can be told of several at once."""
+        alike: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+        for place, (reading, asked) in enumerate(notes):
+            kind = reading.document_type
+            wanted = asked.systems_for(kind, self.systems)
+            able = tuple(s for s in wanted if not by_lines(kind, s) and self.engines[s].spoken is None)
+            alike.setdefault((asked.setting_for(kind), able), []).append(place)
+        out: list[dict[str, Judged]] = [{} for _ in notes]
+        for (setting, systems), places in alike.items():
+            rows = iter(places)
+            for group in Together.of([notes[k][0] for k in places]):
+                own = list(islice(rows, len(group.own)))
+                for name in systems:
+                    judged = self.engines[name].judged(
+                        group,
+                        inpatient=setting == "inpatient",
+                        top=self.config.terms_per_segment,
+                        floor=self.config.coverage_floor,
+                    )
+                    for k, one in zip(own, judged, strict=True):
+                        out[k][name] = one
+        return out
+
+    def _result(
+        self, text: str, reading: Reading, id: str, asked: Asked, judged: Mapping[str, Judged] | None = None
+    ) -> NoteResult:
+        """judged: what `_judged` told of the note."""
         place = asked.setting_for(reading.document_type)
         chosen = asked.systems_for(reading.document_type, self.systems)
         suggestions: list[Suggestion] = []
         shown: list[Spans] = []
         claimed: list[Spans] = []
         for name in chosen:
-            rank = self._rank_lines if by_lines(reading.document_type, name) else self._rank
-            limit = asked.limit or self.config.limit
-            ranked, own, all_of_them = rank(reading, self.engines[name], asked.day, place, limit, asked.threshold)
+            engine, limit = self.engines[name], asked.limit or self.config.limit
+            if by_lines(reading.document_type, name):
+                ranked, own, all_of_them = self._rank_lines(reading, engine, asked.day, limit, asked.threshold)
+            else:
+                one = judged.get(name) if judged else None
+                ranked, own, all_of_them = self._rank(reading, engine, asked.day, place, limit, asked.threshold, one)
             suggestions += ranked
             shown.append(own)
             claimed.append(all_of_them)
@@ -356,16 +434,14 @@ class CodeSuggester:
         )
 
     def _rank(
-        self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
-    ) -> tuple[list[Suggestion], Spans, Spans]:
+        self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None,
+        judged: Judged | None = None,
+    ) -> tuple[list[Suggestion], Spans, Spans]:  # fmt: skip
         """The best codes of one system; the spans of what they rest on, and those of all matches, listed or not."""
-        hits, table = engine.candidates(
-            reading,
-            engine.suggestible_on(day),
-            inpatient=setting == "inpatient",
-            top=self.config.terms_per_segment,
-            floor=self.config.coverage_floor,
-        )
+        if judged is not None:
+            hits, table = engine.scored(judged, engine.suggestible_on(day))
+        else:
+            hits, table = self._candidates(reading, engine, day, setting)
         pinned = None if self.site_words is None else self.site_words.pinned(engine, reading, hits, table)
         out, shown = listed(
             reading, engine, hits, table, self.config, day=day, limit=limit, threshold=threshold, pinned=pinned
@@ -374,8 +450,17 @@ class CodeSuggester:
         first, last = hits.first.take(used), hits.last.take(used)
         return out, shown, (reading.words.start.take(first), reading.words.end.take(last))
 
+    def _candidates(self, reading: Reading, engine: Engine, day: str, setting: str) -> tuple[Hits, Table]:
+        return engine.candidates(
+            reading,
+            engine.suggestible_on(day),
+            inpatient=setting == "inpatient",
+            top=self.config.terms_per_segment,
+            floor=self.config.coverage_floor,
+        )
+
     def _rank_lines(
-        self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None
+        self, reading: Reading, engine: Engine, day: str, limit: int, threshold: float | None
     ) -> tuple[list[Suggestion], Spans, Spans]:
         """The best codes of a list of charge lines; the spans of what they rest on, and those of the lines."""
         lines = lines_of(reading.text)
@@ -576,13 +661,7 @@ class CodeSuggester:
         result = self._result(text, reading, "", replace(asked, limit=100_000))
         hits = table = None
         if not by_lines(reading.document_type, system):
-            hits, table = engine.candidates(
-                reading,
-                engine.suggestible_on(asked.day),
-                inpatient=result.setting == "inpatient",
-                top=self.config.terms_per_segment,
-                floor=self.config.coverage_floor,
-            )
+            hits, table = self._candidates(reading, engine, asked.day, result.setting)
         bar = engine.ranker.threshold if asked.threshold is None else asked.threshold
         blocked = frozenset() if self.site_words is None else self.site_words.blocked_in(system)
         return Trace(engine, reading, result, hits, table, bar, asked.limit or self.config.limit, blocked)

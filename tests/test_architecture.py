@@ -88,6 +88,7 @@ ORDER = [
     "stated",
     "axes",
     "judged",
+    "together",
     "features",
     "contributions",
     "rank",
