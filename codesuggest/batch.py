@@ -23,11 +23,11 @@ from typing import Any
 
 from codesuggest import __version__
 from codesuggest.asked import among
-from codesuggest.documents import Document, read_documents
+from codesuggest.documents import TOGETHER, Document, read_documents
 from codesuggest.errors import BatchError, OptionError
 from codesuggest.inputs import check_inputs, fingerprint
 from codesuggest.output import COLUMNS, Partial, check_output, finish, table_rows
-from codesuggest.recorded import Load, Suggester, checked, describe, is_error, load_model, record, with_words
+from codesuggest.recorded import Load, Suggester, checked, describe, is_error, load_model, records, with_words
 from codesuggest.spark import run_spark, suggest_spark
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
     "Load",
     "Suggester",
     "describe",
-    "record",
+    "records",
     "run_batch",
     "suggest_spark",
     "table_rows",
@@ -231,8 +231,8 @@ def _processes(jobs: int) -> int:
 
 
 def _chunks(documents: Iterable[Document], jobs: int) -> Iterator[list[Document]]:
-    """Small chunks first, so that few documents occupy all processes. One process: one by one, written at once."""
-    size, made, chunk, characters = (1 if jobs == 1 else 2), 0, list[Document](), 0
+    """Small chunks first, so that few documents occupy all processes. One process: as many as go together, written at once."""
+    size, made, chunk, characters = (TOGETHER if jobs == 1 else 2), 0, list[Document](), 0
     for document in documents:
         chunk.append(document)
         characters += len(document.text or "")
@@ -251,7 +251,7 @@ def _serial(documents: Iterable[Document], suggester: Suggester, work: _Work) ->
     # One thread, as in a worker: the number of threads may change the last bit of a sum.
     with threadpool_limits(1):
         for chunk in _chunks(documents, 1):
-            yield [record(suggester, document, work.options, show_text=work.show_text) for document in chunk]
+            yield records(suggester, chunk, work.options, show_text=work.show_text)
 
 
 _OPENED: dict[str | None, Suggester] = {}  #: in a worker: the model, opened once
@@ -263,7 +263,7 @@ def _in_worker(work: _Work, chunk: list[Document]) -> list[str]:
         suggester = _OPENED[work.model] = work.load(work.model)
     if suggester.name != work.name:
         raise BatchError(f"the model {work.model} changed during the run, from {work.name} to {suggester.name}")
-    return [record(suggester, document, work.options, show_text=work.show_text) for document in chunk]
+    return records(suggester, chunk, work.options, show_text=work.show_text)
 
 
 def _start_worker(parent: int) -> None:

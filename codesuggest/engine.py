@@ -38,7 +38,6 @@ from codesuggest.routes import implied
 from codesuggest.stated import with_stated
 from codesuggest.static import Static
 from codesuggest.store import Content, Folder
-from codesuggest.together import Together
 
 #: An operation has many neighbours (each body part) and learned terms beside them: so much more is asked of the index.
 WIDER = 4
@@ -136,18 +135,10 @@ class Engine:
                 tagged = self.spoken.tagger.marked(reading) if tagged is None else tagged
                 claimed = replace(claimed, tagged=tagged)
             hits = self.spoken.among(hits, found)
-        judged = self._judged(
-            reading, hits, inpatient=inpatient, reliability=reliability, mentioned=claimed is not None
-        )
+        judged = self.judged(reading, hits, inpatient=inpatient, reliability=reliability, mentioned=claimed is not None)
         return self.scored(judged, allowed, claimed)
 
-    def judged(self, notes: Together, *, inpatient: bool, top: int, floor: float) -> list[Judged]:
-        """What `scored` is given of each of these notes. Not where documents with every mention coded taught the system, whose
-        `candidates` need more."""
-        hits = self.hits(notes.whole, top=top, floor=floor)
-        return notes.apart(self._judged(notes.whole, hits, inpatient=inpatient))
-
-    def _judged(
+    def judged(
         self,
         reading: Reading,
         hits: Hits,
@@ -156,6 +147,7 @@ class Engine:
         reliability: npt.NDArray[np.float32] | None = None,
         mentioned: bool = False,
     ) -> Judged:
+        """What `scored` is given of a note: what its matches are worth. Or of several notes (`together`)."""
         trust = self.learned.reliability if reliability is None else reliability
         return Judged.of(
             reading, hits, self.concepts, trust, self.index, self.static, inpatient=inpatient, axes=self.axes,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from codesuggest.documents import Document
+from codesuggest.documents import TOGETHER, Document
 from codesuggest.errors import CodeSuggestError, InputError, OptionError
 from codesuggest.records import SCHEMA, NoteResult
 
@@ -66,12 +66,41 @@ def checked(
     return given
 
 
-def record(suggester: Suggester, document: Document, options: Mapping[str, Any], *, show_text: bool = False) -> str:
-    """The JSON line of one document, whatever happens: an error is a record too."""
-    if document.problem is not None:
-        return error_record(suggester, document, document.problem.code, str(document.problem))
+def records(
+    suggester: Suggester, documents: Sequence[Document], options: Mapping[str, Any], *, show_text: bool = False
+) -> list[str]:
+    """The JSON line of each document, whatever happens: an error is a record too."""
+    out = []
+    for start in range(0, len(documents), TOGETHER):
+        some = documents[start : start + TOGETHER]
+        notes = [{"note": d.text, "id": d.id, **options, **d.options} for d in some if d.problem is None]
+        results = iter(_results(suggester, notes))
+        out += [_record(suggester, d, d.problem or next(results), show_text) for d in some]
+    return out
+
+
+def _results(suggester: Suggester, notes: Sequence[Mapping[str, Any]]) -> list[NoteResult | Exception]:
+    """Of each note what the model says, or why it says nothing."""
+    together = getattr(suggester, "suggest_together", None)
+    if together is not None:
+        try:
+            return list(together(notes))
+        except Exception:  # which of them it was shows when they are taken one by one
+            pass
+    out: list[NoteResult | Exception] = []
+    for note in notes:
+        text, options = note["note"], {key: value for key, value in note.items() if key != "note"}
+        try:
+            out.append(suggester.suggest(text, **options))
+        except Exception as error:
+            out.append(error)
+    return out
+
+
+def _record(suggester: Suggester, document: Document, result: NoteResult | Exception, show_text: bool) -> str:
     try:
-        result = suggester.suggest(document.text, id=document.id, **{**options, **document.options})
+        if isinstance(result, Exception):
+            raise result
         return result.to_json(show_text=show_text)
     except CodeSuggestError as error:
         return error_record(suggester, document, error.code, str(error))

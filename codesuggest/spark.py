@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codesuggest.documents import OPTION_KEYS, document_of
+from codesuggest.documents import OPTION_KEYS, Document, document_of
 from codesuggest.errors import BatchError, CodeSuggestError, MissingExtraError, OptionError
 from codesuggest.inputs import Row, Wanted, json_values
 from codesuggest.output import COLUMNS, table_rows
-from codesuggest.recorded import Load, Suggester, checked, is_error, load_model, record, with_words
+from codesuggest.recorded import Load, Suggester, checked, is_error, load_model, records, with_words
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Pandas
@@ -65,12 +65,12 @@ class _Task:
             for frame in frames:
                 rows = frame.to_dict("records")
                 for start in range(0, len(rows), _WRITTEN):
-                    made = [cells for row in rows[start : start + _WRITTEN] for cells in self._results(suggester, row)]
+                    some = [document_of(self._row(row), self.wanted) for row in rows[start : start + _WRITTEN]]
+                    lines = records(suggester, some, self.options, show_text=self.show_text)
+                    made = [cells for own in zip(some, lines, strict=True) for cells in self._results(*own)]
                     yield Pandas(made, columns=columns, dtype=object)
 
-    def _results(self, suggester: Suggester, values: Mapping[Any, Any]) -> Iterator[list[Any]]:
-        document = document_of(self._row(values), self.wanted)
-        line = record(suggester, document, self.options, show_text=self.show_text)
+    def _results(self, document: Document, line: str) -> Iterator[list[Any]]:
         if not self.suggestions:  # a record is long: not parsed only to be told what is known
             yield [document.id, json.loads(line)["error"]["code"] if is_error(line) else None, line]
             return

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codesuggest import guideline, store
+from codesuggest import guideline, store, together
 from codesuggest.asked import Asked, among, by_lines, claim_lines
 from codesuggest.cautions import TrainedOn, cautions
 from codesuggest.charges import lines_of
@@ -18,9 +18,10 @@ from codesuggest.codes import as_day, licence
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import Code, CodeSystem
 from codesuggest.config import SuggestConfig
+from codesuggest.documents import TOGETHER
 from codesuggest.encounter import encounter_result, read_pages
 from codesuggest.engine import Engine
-from codesuggest.errors import ModelFormatError, OptionError
+from codesuggest.errors import CodeSuggestError, ModelFormatError, OptionError
 from codesuggest.features import Table
 from codesuggest.judged import Judged
 from codesuggest.listing import Spans, listed
@@ -30,18 +31,18 @@ from codesuggest.pipes.language import DEFAULT
 from codesuggest.pipes.language import language as spoken
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.records import ClaimLine, EncounterResult, Finding, NoteResult, Suggestion
-from codesuggest.retrieve import Hits
+from codesuggest.retrieve import BLOCK, Hits
 from codesuggest.site_words import SiteList, SiteWords, fit
 from codesuggest.specificity import Specificity, query
 from codesuggest.specificity import explain as explain_axes
 from codesuggest.stages import Trace
-from codesuggest.together import NOTES, Together
 from codesuggest.withheld import spans_of, withheld
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 STARTER = "starter"
+_Given = tuple[str, Reading, str, Asked]  #: a note that was read: its text, reading, id, and what is asked
 #: Service date of a model none of whose tables is named by a day, when nobody gives one: what its codes do not depend on.
 UNDATED = "2026-04-01"
 
@@ -293,7 +294,7 @@ class CodeSuggester:
             )
         )
 
-    def _read(self, note: str, id: str = "", **options: Any) -> tuple[str, Reading, str, Asked]:
+    def _read(self, note: str, id: str = "", **options: Any) -> _Given:
         """What `_result` is given of a note. Raises as `suggest`."""
         text, asked = check_text(note), self._asked(**options)
         return text, self.reader.read(text, asked.document_type), id, asked
@@ -314,43 +315,36 @@ class CodeSuggester:
     def suggest_many(self, notes: Iterable[str], **options: Any) -> Iterator[NoteResult]:
         """`suggest` for every note, in order and a few at a time, as `suggest_together` has them; `batch.py` is the way to many
         documents and processes. Raises as `suggest`, when the results of the notes before are given."""
-        rows, failed = iter(notes), None
-        while failed is None:
-            some: list[dict[str, Any]] = []
-            try:
-                some.extend({"note": note, **options} for note in islice(rows, NOTES))
-            except Exception as error:
-                failed = error
-            if not some and failed is None:
-                return
+        rows = ({"note": note, **options} for note in notes)
+        while some := list(islice(rows, TOGETHER)):
             for result in self.suggest_together(some):
-                if isinstance(result, Exception):
+                if isinstance(result, CodeSuggestError):
                     raise result
                 yield result
-        raise failed
 
-    def suggest_together(self, notes: Sequence[Mapping[str, Any]]) -> list[NoteResult | Exception]:
-        """`suggest(**note)` for each of a few notes, the same results in four fifths of the time: notes are short, so that it is
-        quicker to search and judge eight of them at once. A note for which `suggest` raises has its error instead."""
-        out: list[NoteResult | Exception] = []
-        read: dict[int, tuple[str, Reading, str, Asked]] = {}
+    def suggest_together(self, notes: Sequence[Mapping[str, Any]]) -> list[NoteResult | CodeSuggestError]:
+        """`suggest(**note)` for each of a few notes, the same results in less time: notes are short, so that it is quicker to
+        search and judge eight of them at once. A note for which `suggest` raises has its error instead."""
+        out: list[NoteResult | CodeSuggestError] = []
+        held: list[_Given | CodeSuggestError] = []
+        segments = 0
         for note in notes:
             try:
-                read[len(out)] = self._read(**note)
-            except Exception as error:
-                out.append(error)
-            else:
-                out.append(OptionError(""))  # takes the place of the result
-        try:
-            judged = self._judged([(reading, asked) for _, reading, _, asked in read.values()])
-        except Exception:  # whose fault it is shows where each is judged by itself
-            judged = [{}] * len(read)
-        for (place, given), own in zip(read.items(), judged, strict=True):
-            try:
-                out[place] = self._result(*given, own)
-            except Exception as error:
-                out[place] = error
-        return out
+                given = self._read(**note)
+            except CodeSuggestError as error:
+                held.append(error)
+                continue
+            held.append(given)
+            segments += len(given[1].first)
+            if segments > BLOCK:  # a long note is not kept until others are read
+                out += self._results(held)
+                held, segments = [], 0
+        return out + self._results(held)
+
+    def _results(self, notes: Sequence[_Given | CodeSuggestError]) -> list[NoteResult | CodeSuggestError]:
+        read = [(given[1], given[3]) for given in notes if not isinstance(given, CodeSuggestError)]
+        judged = iter(together.judged(read, self.engines, self.config))
+        return [g if isinstance(g, CodeSuggestError) else self._result(*g, next(judged)) for g in notes]
 
     def _asked(self, **options: Any) -> Asked:
         """Raises OptionError."""
@@ -372,34 +366,10 @@ class CodeSuggester:
         )
         return findings if self.site_words is None else self.site_words.with_findings(findings, suggestions)
 
-    def _judged(self, notes: Sequence[tuple[Reading, Asked]]) -> list[dict[str, Judged]]:
-        """Of each note what its matches are worth, by system, where that can be told of several at once."""
-        alike: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-        for place, (reading, asked) in enumerate(notes):
-            kind = reading.document_type
-            wanted = asked.systems_for(kind, self.systems)
-            able = tuple(s for s in wanted if not by_lines(kind, s) and self.engines[s].spoken is None)
-            alike.setdefault((asked.setting_for(kind), able), []).append(place)
-        out: list[dict[str, Judged]] = [{} for _ in notes]
-        for (setting, systems), places in alike.items():
-            rows = iter(places)
-            for group in Together.of([notes[k][0] for k in places]):
-                own = list(islice(rows, len(group.own)))
-                for name in systems:
-                    judged = self.engines[name].judged(
-                        group,
-                        inpatient=setting == "inpatient",
-                        top=self.config.terms_per_segment,
-                        floor=self.config.coverage_floor,
-                    )
-                    for k, one in zip(own, judged, strict=True):
-                        out[k][name] = one
-        return out
-
     def _result(
         self, text: str, reading: Reading, id: str, asked: Asked, judged: Mapping[str, Judged] | None = None
     ) -> NoteResult:
-        """judged: what `_judged` told of the note."""
+        """judged: what `together.judged` tells of the note."""
         place = asked.setting_for(reading.document_type)
         chosen = asked.systems_for(reading.document_type, self.systems)
         suggestions: list[Suggestion] = []

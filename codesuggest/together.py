@@ -7,59 +7,82 @@ for these two steps, with the same results to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from codesuggest.asked import Asked, by_lines
+from codesuggest.config import SuggestConfig
+from codesuggest.engine import Engine
 from codesuggest.judged import Judged
 from codesuggest.note import Reading
 from codesuggest.retrieve import BLOCK, Hits
 
-NOTES = 8  #: that a batch takes together: more bring nothing
 _OF_SEGMENTS = ("status", "group", "says_family", "derived", "says", "told")
 _OF_MATCHES = tuple(f.name for f in fields(Judged) if f.name not in ("reading", "hits", "concepts"))
 
 
-@dataclass(frozen=True, slots=True)
-class Together:
-    """Notes that go together. whole: one reading with the words and segments of all, note after note, for questions that a segment
-    answers; what is said of a whole note there (its type, its sides, its text) is the first one's, and not to be asked."""
-
-    own: tuple[Reading, ...]
-    whole: Reading
-
-    @classmethod
-    def of(cls, readings: Sequence[Reading]) -> Iterator[Together]:
-        """In order, as many at once as a search looks through in one go: long notes stay alone."""
-        held: list[Reading] = []
-        for reading in readings:
-            if held and sum(len(r.first) for r in (*held, reading)) > BLOCK:
-                yield cls(tuple(held), _joined(held))
-                held = []
-            held.append(reading)
-        if held:
-            yield cls(tuple(held), _joined(held))
-
-    def apart(self, judged: Judged) -> list[Judged]:
-        """What was judged of the whole, for each of its notes."""
-        if len(self.own) == 1:
-            return [judged]
-        words, segments = _starts(self.own)
-        hits, out = judged.hits, []
-        bounds = hits.segment.searchsorted(segments).tolist()
-        for reading, (a, b), word, segment in zip(self.own, pairwise(bounds), words, segments, strict=False):
-            own = {f.name: getattr(hits, f.name)[a:b] for f in fields(Hits)}
-            own |= {"segment": own["segment"] - segment, "first": own["first"] - word, "last": own["last"] - word}
-            columns = {name: getattr(judged, name)[a:b] for name in _OF_MATCHES}
-            out.append(Judged(reading=reading, hits=Hits(**own), concepts=judged.concepts, **columns))
-        return out
+def judged(
+    notes: Sequence[tuple[Reading, Asked]], engines: Mapping[str, Engine], config: SuggestConfig
+) -> list[dict[str, Judged]]:
+    """Of each note what its matches are worth (`Engine.judged`), by system, where that can be told of several at once. Not where
+    documents with every mention coded taught the system, whose candidates need more, nor of lists of charges."""
+    alike: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for place, (reading, asked) in enumerate(notes):
+        kind = reading.document_type
+        wanted = asked.systems_for(kind, list(engines))
+        able = tuple(s for s in wanted if not by_lines(kind, s) and engines[s].spoken is None)
+        alike.setdefault((asked.setting_for(kind), able), []).append(place)
+    out: list[dict[str, Judged]] = [{} for _ in notes]
+    for (setting, systems), places in alike.items():
+        for some in _groups(places, [len(notes[k][0].first) for k in places]):
+            own = [notes[k][0] for k in some]
+            whole = joined(own)
+            for name in systems:
+                engine = engines[name]
+                hits = engine.hits(whole, top=config.terms_per_segment, floor=config.coverage_floor)
+                found = engine.judged(whole, hits, inpatient=setting == "inpatient")
+                for k, one in zip(some, apart(found, own), strict=True):
+                    out[k][name] = one
+    return out
 
 
-def _joined(readings: Sequence[Reading]) -> Reading:
+def _groups(places: Sequence[int], segments: Sequence[int]) -> Iterator[list[int]]:
+    """As many at once as a search looks through in one go: long notes stay alone."""
+    held: list[int] = []
+    total = 0
+    for place, more in zip(places, segments, strict=True):
+        if held and total + more > BLOCK:
+            yield held
+            held, total = [], 0
+        held.append(place)
+        total += more
+    if held:
+        yield held
+
+
+def apart(whole: Judged, readings: Sequence[Reading]) -> list[Judged]:
+    """What was judged of the `joined` readings, for each of them."""
+    if len(readings) == 1:
+        return [whole]
+    words, segments = _starts(readings)
+    hits, out = whole.hits, []
+    bounds = hits.segment.searchsorted(segments).tolist()
+    for reading, (a, b), word, segment in zip(readings, pairwise(bounds), words, segments, strict=False):
+        own = {f.name: getattr(hits, f.name)[a:b] for f in fields(Hits)}
+        own |= {"segment": own["segment"] - segment, "first": own["first"] - word, "last": own["last"] - word}
+        columns = {name: getattr(whole, name)[a:b] for name in _OF_MATCHES}
+        out.append(Judged(reading=reading, hits=Hits(**own), concepts=whole.concepts, **columns))
+    return out
+
+
+def joined(readings: Sequence[Reading]) -> Reading:
+    """One reading with the words and segments of all, note after note, for questions that a segment answers. What is said of a
+    whole note there (its type, its sides, its text) is the first one's, and not to be asked."""
     if len(readings) == 1:
         return readings[0]
     words, segments = _starts(readings)
