@@ -23,7 +23,8 @@ from typing import Any
 
 from codesuggest import __version__
 from codesuggest.asked import among
-from codesuggest.documents import TOGETHER, Document, read_documents
+from codesuggest.config import TOGETHER
+from codesuggest.documents import Document, read_documents
 from codesuggest.errors import BatchError, OptionError
 from codesuggest.inputs import check_inputs, fingerprint
 from codesuggest.output import COLUMNS, Partial, check_output, finish, table_rows

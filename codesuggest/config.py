@@ -8,6 +8,8 @@ from typing import Any
 
 from codesuggest.errors import OptionError
 
+TOGETHER = 8  #: notes that go through a model at a time (`CodeSuggester.suggest_together`): more bring nothing
+
 
 @dataclass(frozen=True, slots=True)
 class SuggestConfig:

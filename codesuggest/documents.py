@@ -21,7 +21,6 @@ from codesuggest.inputs import Row, Wanted, check_inputs, count_documents, decod
 
 __all__ = [
     "OPTION_KEYS",
-    "TOGETHER",
     "Document",
     "check_inputs",
     "count_documents",
@@ -32,7 +31,6 @@ __all__ = [
     "read_documents",
 ]
 
-TOGETHER = 8  #: documents that a model is given at a time (`CodeSuggester.suggest_together`): more bring nothing
 #: Keys of a JSON line, or columns of a table, that become options of their document.
 OPTION_KEYS = ("setting", "service_date", "document_type", "systems", "age", "sex")
 

@@ -489,9 +489,8 @@ class _Cut:
         """Each statement as one more word without forms, in a segment of its own, under the assertion its name stands under; and
         `Reading.stated`. What stands in a heading or among allergies is no statement, nor what is denied or somebody else's."""
         kept, parent = [], []
-        starts = self.words.start[
-            : len(self.words) - int(self.derived.sum())
-        ]  # of the note's own words: results stand behind
+        # of the note's own words: results stand behind
+        starts = self.words.start[: len(self.words) - int(self.derived.sum())]
         for one in stated if len(starts) else ():
             segment = int(self.segment_of_word[max(0, int(np.searchsorted(starts, one.start, side="right")) - 1)])
             if segment >= 0 and self.section[segment] != "allergies" and (
@@ -564,9 +563,8 @@ def _cut(
     section = _last_before(words.start, [s.head_start for s in structure.sections])
     heads_end = np.array([0 if s.name is None else s.head_end for s in structure.sections], np.intp)
     sentence = _last_before(words.start, [s.start for s in structure.sentences])
-    sentences_end = np.array(
-        [*(s.end for s in structure.sentences), 0], np.intp
-    )  # the last stands for those before the first
+    # the last stands for those before the first
+    sentences_end = np.array([*(s.end for s in structure.sentences), 0], np.intp)
     # a list marker stands between two sentences
     live = (words.start >= heads_end[section]) & (words.start < sentences_end[sentence])
     status = asserted.status[token]

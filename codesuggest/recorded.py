@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from codesuggest.documents import TOGETHER, Document
+from codesuggest.config import TOGETHER
+from codesuggest.documents import Document
 from codesuggest.errors import CodeSuggestError, InputError, OptionError
 from codesuggest.records import SCHEMA, NoteResult
 

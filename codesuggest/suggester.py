@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,7 @@ from codesuggest.charges import lines_of
 from codesuggest.codes import as_day, licence
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import Code, CodeSystem
-from codesuggest.config import SuggestConfig
-from codesuggest.documents import TOGETHER
+from codesuggest.config import TOGETHER, SuggestConfig
 from codesuggest.encounter import encounter_result, read_pages
 from codesuggest.engine import Engine
 from codesuggest.errors import CodeSuggestError, ModelFormatError, OptionError
@@ -52,6 +50,20 @@ def starter_path() -> Path:
     here = Path(__file__).parent
     installed = here / "models" / STARTER
     return installed if installed.is_dir() else here.parent / "models" / STARTER
+
+
+def _a_few(notes: Iterable[str]) -> Iterator[list[str]]:
+    """As many at a time as go together; where the notes end in an error, first those before it."""
+    some: list[str] = []
+    try:
+        for note in notes:
+            some.append(note)
+            if len(some) == TOGETHER:
+                ready, some = some, []
+                yield ready
+    finally:
+        if some:
+            yield some
 
 
 _OWN_WORDS = "site_words.tsv"  #: in a model folder, the list it was trained with
@@ -315,9 +327,8 @@ class CodeSuggester:
     def suggest_many(self, notes: Iterable[str], **options: Any) -> Iterator[NoteResult]:
         """`suggest` for every note, in order and a few at a time, as `suggest_together` has them; `batch.py` is the way to many
         documents and processes. Raises as `suggest`, when the results of the notes before are given."""
-        rows = ({"note": note, **options} for note in notes)
-        while some := list(islice(rows, TOGETHER)):
-            for result in self.suggest_together(some):
+        for some in _a_few(notes):
+            for result in self.suggest_together([{"note": note, **options} for note in some]):
                 if isinstance(result, CodeSuggestError):
                     raise result
                 yield result

@@ -200,14 +200,14 @@ def marked(row: str) -> tuple[str, Words, np.ndarray, np.ndarray, np.ndarray]:
             group.append(number)
             assert n >= 0
     assert len(group) == len(words), "the example is malformed"
-    return text, words, np.array(clinical, bool), np.array(weak, bool), np.array(group, np.int32)
+    return text, words, np.array(clinical, bool), np.array(weak, bool), np.array(group, np.intp)
 
 
 @pytest.mark.parametrize(("row", "expected"), RUNS)
 def test_phrases(row: str, expected: list[str]) -> None:
     text, words, clinical, weak, group = marked(row)
     runs = phrase_runs(words, clinical, weak, group, text)
-    assert runs.shape == (len(expected), 2) and runs.dtype == np.int32
+    assert runs.shape == (len(expected), 2) and runs.dtype == np.intp
     assert [text[words.start[a] : words.end[b]] for a, b in runs.tolist()] == expected
 
 
@@ -261,12 +261,12 @@ def test_runs_equal_the_slow_reference(row: list[tuple[str, str, int]]) -> None:
     for kind, gap, _ in row:
         starts.append(len(text))
         text += kind + gap
-    start = np.array(starts, np.int32)
+    start = np.array(starts, np.intp)
     words = Words(start, start + 1, [() if kind == "l" else (kind,) for kind, _, _ in row])
     clinical, weak = (np.array([kind == which for kind, _, _ in row], bool) for which in "cw")
     group = np.cumsum([change for _, _, change in row]).tolist()
     found = phrase_runs(words, clinical, weak, group, text)
-    assert found.dtype == np.int32 and found.tolist() == runs_slowly(words, clinical, weak, group, text)
+    assert found.dtype == np.intp and found.tolist() == runs_slowly(words, clinical, weak, group, text)
 
 
 def test_common_words_are_what_the_invented_notes_share() -> None:
