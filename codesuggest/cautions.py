@@ -122,6 +122,9 @@ def _foreign(text: str, language: str) -> Caution | None:
     if language not in names:
         return None
     words = _words(" ".join(_stretches(text)))
+    # another language leads by words that the model's own does not have: as nearly always, too few of them are there
+    if sum(map(_strange(language).__contains__, words)) < LEAST:
+        return None
     counts = Counter(chain.from_iterable(filter(None, map(of_word.get, words))))
     own = counts.pop(language, 0)
     other = max(counts, key=lambda name: (counts[name], name), default="")
@@ -132,6 +135,12 @@ def _foreign(text: str, language: str) -> Caution | None:
     return Caution(
         "language", f"reads like {names[other]}; the model knows {names[language]}", round(ahead, 3), FOREIGN
     )
+
+
+@cache
+def _strange(language: str) -> frozenset[str]:
+    """Function words that are not of this language."""
+    return frozenset(word for word, of in _function_words()[0].items() if language not in of)
 
 
 def _words(text: str) -> list[str]:

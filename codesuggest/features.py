@@ -608,11 +608,11 @@ def _codes(
     put("learned:mention_prior", learned.mention_prior.take(code))
     if len(learned.concept_prior):
         put("learned:operation_prior", learned.concept_prior.take(ids).take(row))
-    association = learned.associate(reading)
-    if association is not None:
-        own = association.take(code)
-        put("learned:association", own)
-        put("learned:association_best", (own >= _max_by(row, own, len(ids)).take(row)) & (own > 0))
+    associated = learned.associate(reading, code)
+    if associated is not None:
+        put("learned:association", associated)
+        leading = associated >= _max_by(row, associated, len(ids)).take(row)
+        put("learned:association_best", leading & (associated > 0))
     if claimed is not None:
         x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code, x[:, COLUMN["match:best"]])
     best = _best_of(sheet.slot, judged.worth.take(sheet.use), len(ids))

@@ -76,8 +76,9 @@ class Learned:
         """How often each code was given in the documents the ranker was fitted on, acceptable ones half: (k,)."""
         return np.asarray(np.round(2 * np.expm1(2 * self.code_prior.astype(np.float64)) / _CODE_SCALE) / 2)
 
-    def associate(self, reading: Reading) -> Floats | None:
-        """Best association of every code with an n-gram the note affirms, float32 (k,). None if nothing was learned."""
+    def associate(self, reading: Reading, codes: npt.NDArray[np.intp]) -> Floats | None:
+        """Best association of each of these codes, int (n,), none of them twice, with an n-gram the note affirms, float32 (n,). None
+        if nothing was learned."""
         if not self.grams:
             return None
         table = self._table_for(reading.ids)
@@ -86,8 +87,12 @@ class Learned:
         count = self.gram_indptr.take(chosen + 1) - first
         at = (first - (count.cumsum() - count)).repeat(count)
         at += np.arange(len(at))
-        out = np.zeros(len(self.code_prior), np.float32)
-        np.maximum.at(out, self.gram_code.take(at), self.gram_weight.take(at))
+        order = codes.argsort()
+        held, code = codes.take(order), self.gram_code.take(at)
+        slot = held.searchsorted(code)
+        own = (held.take(slot, mode="clip") == code).nonzero()[0] if len(held) else slot[:0]
+        out = np.zeros(len(codes), np.float32)
+        np.maximum.at(out, order.take(slot.take(own)), self.gram_weight.take(at.take(own)))
         return out
 
     def _table_for(self, ids: Mapping[str, int]) -> _Grams:

@@ -6,7 +6,8 @@ Documents: JSON lines with "text"; by default the visit notes of the reference d
 127 + 40, of which only the texts are used) and the 750 cases of CodiEsp in English; without them our invented notes.
 
     floor                       spacy.blank("en") with a sentencizer
-    codesuggest, ...            `CodeSuggester.suggest`; in ICD-10-CM, in all systems of the model
+    codesuggest, ...            `CodeSuggester.suggest_many`; in ICD-10-CM, in all systems of the model
+    codesuggest, ..., suggest   `CodeSuggester.suggest`, a call a note
     codesuggest, ..., --jobs N  `run_batch`, from file to file, counted from the 64th record on
     negspacy, medspacy          the context alone, of phrases somebody else has found (`negex.py`)
     bm25, minilm                every sentence against the titles of all ICD-10-CM codes (`rankers.py`)
@@ -16,7 +17,8 @@ Each system runs in an interpreter of its own, as torch, where it is installed, 
 `--also` names further interpreters for what this one lacks (torch in an environment of its own; medspaCy wants an older spaCy).
 A system that none has is a row with what to install.
 
-    notes/s, p50, p99  of CPU time, milliseconds a note, all warm; of a batch: of wall time, so of a quiet machine only
+    notes/s, p50, p99  of CPU time, milliseconds a note, all warm; of a batch: of wall time, so of a quiet machine only; no p50 where
+                       notes are taken a few at a time
     x floor            the same notes, floor and system in turn in one process: what holds on a busy machine too. A system that
                        drives everything else out of the caches makes the floor slower: seconds are told of MiniLM instead
     peak MB            resident memory of the process before the floor is loaded beside; of a batch: of all its processes
@@ -50,7 +52,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = {
     f"codesuggest, {name}{how}": (systems, jobs)
     for name, systems in (("ICD-10-CM", ["icd10cm"]), ("all systems", None))
-    for how, jobs in (("", 0), (", --jobs 1", 1), (", --jobs 2", 2))
+    for how, jobs in (("", 0), (", suggest", 0), (", --jobs 1", 1), (", --jobs 2", 2))
 }
 CONTEXT = {"negspacy": "negspacy", "medspacy": "medspaCy ConText"}
 SYSTEMS = ("floor", *OURS, *CONTEXT, "bm25", "parabel", "minilm")
@@ -141,11 +143,16 @@ def ranker(name: str, told: dict[str, Any]) -> Call:
     return made.rank
 
 
-def suggesting(systems: list[str] | None) -> Call:
+def suggesting(systems: list[str] | None, many: bool = False) -> Call:
+    """many: it has the attribute `many`, which takes all notes."""
     from codesuggest import CodeSuggester
 
     suggester = CodeSuggester.load()
-    return functools.partial(suggester.suggest, systems=systems or list(suggester.systems))
+    wanted = systems or list(suggester.systems)
+    call = functools.partial(suggester.suggest, systems=wanted)
+    if many:
+        call.many = functools.partial(suggester.suggest_many, systems=wanted)  # type: ignore[attr-defined]
+    return call
 
 
 def spread(texts: Sequence[str], n: int) -> list[str]:
@@ -158,12 +165,13 @@ def places(size: int, n: int) -> list[int]:
 
 
 def times(call: Call, texts: Sequence[str]) -> list[float]:
-    """CPU seconds of each."""
-    out = []
-    for text in texts:
-        start = time.process_time()
-        call(text)
-        out.append(time.process_time() - start)
+    """CPU seconds to each result from the one before: of notes taken together the first has most."""
+    many = getattr(call, "many", None)
+    out, before = [], time.process_time()
+    for _ in many(texts) if many else map(call, texts):
+        now = time.process_time()
+        out.append(now - before)
+        before = now
     return out
 
 
@@ -172,7 +180,7 @@ def measured(name: str, told: dict[str, Any]) -> dict[str, Any]:
     if name == "floor":
         call = floor()
     elif name in OURS:
-        call = suggesting(OURS[name][0])
+        call = suggesting(OURS[name][0], many=not name.endswith("suggest"))
     else:
         call = context(name) if name in CONTEXT else ranker(name, told)
     call(next(iter(told["sets"].values()))[0])
@@ -203,8 +211,8 @@ def measured(name: str, told: dict[str, Any]) -> dict[str, Any]:
         rows[key] = {
             "notes": len(texts),
             "rate": len(own) / sum(own),
-            "p50": 1000 * own[len(own) // 2],
-            "p99": 1000 * own[int(len(own) * 0.99)],
+            "p50": None if hasattr(call, "many") else 1000 * own[len(own) // 2],
+            "p99": None if hasattr(call, "many") else 1000 * own[int(len(own) * 0.99)],
             "ratio": statistics.median(ratios) if ratios else None,
             "rounds": ratios,
             "each": of,
