@@ -77,8 +77,8 @@ class Learned:
         return np.asarray(np.round(2 * np.expm1(2 * self.code_prior.astype(np.float64)) / _CODE_SCALE) / 2)
 
     def associate(self, reading: Reading, codes: npt.NDArray[np.intp]) -> Floats | None:
-        """Best association of each of these codes, int (n,), none of them twice, with an n-gram the note affirms, float32 (n,). None
-        if nothing was learned."""
+        """Best association of each of these codes, int (n,), none of them twice, with an n-gram the note affirms, float32 (n,).
+        None if nothing was learned."""
         if not self.grams:
             return None
         table = self._table_for(reading.ids)

@@ -376,14 +376,15 @@ class NoteReader:
                 stated += weeks(text)
         cut, said = cut.with_stated(stated)
         headline, rank = _headlines(cut, structure)
-        side = self._side_of[form]
+        side = self._side_of.take(form)
         sided = side > 0
-        segment = cut.segment_of_word[word]
-        spoken = segment >= 0
-        spoken[spoken] = cut.status[segment[spoken]] == AFFIRMED
+        segment = cut.segment_of_word.take(word)
+        spoken = (
+            (segment >= 0) & (cut.status.take(segment, mode="clip") == AFFIRMED) if len(cut.status) else segment >= 0
+        )
         known = np.zeros(len(self._ids), bool)
-        known[form[spoken]] = True
-        says, told = _routes(cut, self.routing[form], word, asserted.cues)
+        known[form.compress(spoken)] = True
+        says, told = _routes(cut, self.routing.take(form), word, asserted.cues)
         return Reading(
             document_type=document_type or structure.document_type or _if_lab_report(structure, len(results)),
             words=cut.words,
@@ -401,8 +402,8 @@ class NoteReader:
             derived=cut.derived,
             cue=cut.cue,
             cues=asserted.cues,
-            side_word=word[sided],
-            side=side[sided],
+            side_word=word.compress(sided),
+            side=side.compress(sided),
             follow_up=self._stands("follow_up", pieces),
             sequela=self._stands("sequela", pieces),
             open_injury=self._stands("open_injury", pieces),
@@ -427,9 +428,9 @@ class NoteReader:
     def _phrases(self, cut: _Cut, form: Ints, word: Ints, text: str) -> Ints:
         """As `Reading.phrase`, of the text."""
         clinical, weak = np.zeros(len(cut.words), bool), np.zeros(len(cut.words), bool)
-        general = self.weak[form]
-        clinical[word[~general]] = True
-        weak[word[general]] = True
+        general = self.weak.take(form)
+        clinical[word.compress(~general)] = True
+        weak[word.compress(general)] = True
         live = cut.segment_of_word >= 0
         runs = phrase_runs(cut.words, clinical & live, weak & live, cut.segment_of_word, text)
         first, last = runs.T
@@ -567,7 +568,7 @@ def _cut(
     sentences_end = np.array([*(s.end for s in structure.sentences), 0], np.intp)
     # a list marker stands between two sentences
     live = (words.start >= heads_end[section]) & (words.start < sentences_end[sentence])
-    status = asserted.status[token]
+    status = asserted.status.take(token)
     change = np.ones(n + 1, bool)
     change[1:-1] = (sentence[1:] != sentence[:-1]) | (status[1:] != status[:-1])
     change[1:-1] |= (section[1:] != section[:-1]) | (live[1:] != live[:-1])

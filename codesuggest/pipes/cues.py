@@ -223,7 +223,7 @@ class CueList:
 
         def newlines(word: int) -> int:
             gap = tokens.text[tokens.end[at[word - 1]] : tokens.start[at[word]]]
-            return len(_NEWLINES.findall(gap))
+            return 1 if gap == "\n" else len(_NEWLINES.findall(gap))
 
         for k, word in enumerate(spaced):
             if word in breaks or not (count := newlines(word)):

@@ -112,8 +112,8 @@ class _Ragged:
     ) -> tuple[list[npt.NDArray[Any]], Ints]:
         """The columns of the rows of `entries` behind one another, and how many rows each has. Entries at the places `odd` are 0
         and have the rows `own` instead, each given by its columns."""
-        first = self._bounds[entries]
-        count = self._bounds[entries + 1] - first
+        first = self._bounds.take(entries)
+        count = self._bounds.take(entries + 1) - first
         if len(odd):
             count[odd] = [len(columns[0]) for columns in own]
         last = np.cumsum(count, dtype=np.intp)
@@ -216,7 +216,7 @@ class PieceReader:
         columns, count = self._tokens.take(entries, odd, [r[:3] for r in own])
         base: npt.NDArray[np.int64] = np.repeat(at[:-1].astype(np.int64), count)
         tokens = Tokens(text, base + columns[0], base + columns[1], columns[2], None)
-        mark, letters = self._marks[entries], [self._letters[k] for k in known]
+        mark, letters = self._marks.take(entries), list(map(self._letters.__getitem__, known))
         for k, piece in zip(odd, own, strict=True):
             mark[k], letters[k] = piece.mark, piece.letters
         lone = np.flatnonzero(mark[:-1] & _BEFORE)
@@ -233,7 +233,7 @@ class PieceReader:
             entries, odd, [(r.word_start, r.word_end, (0,) * len(r.forms)) for r in own]
         )
         base = np.repeat(at[:-1], count)
-        forms = [self._forms[k] for k in spelt.tolist()]
+        forms = list(map(self._forms.__getitem__, spelt.tolist()))
         strange = np.zeros(len(entries), bool)
         strange[odd] = True
         mine: list[int] = np.flatnonzero(np.repeat(strange, count)).tolist()

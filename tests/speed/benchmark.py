@@ -17,8 +17,8 @@ Each system runs in an interpreter of its own, as torch, where it is installed, 
 `--also` names further interpreters for what this one lacks (torch in an environment of its own; medspaCy wants an older spaCy).
 A system that none has is a row with what to install.
 
-    notes/s, p50, p99  of CPU time, milliseconds a note, all warm; of a batch: of wall time, so of a quiet machine only; no p50 where
-                       notes are taken a few at a time
+    notes/s, p50, p99  of CPU time, milliseconds a note, all warm; of a batch: of wall time, so of a quiet machine only; no
+                       p50 where notes are taken a few at a time
     x floor            the same notes, floor and system in turn in one process: what holds on a busy machine too. A system that
                        drives everything else out of the caches makes the floor slower: seconds are told of MiniLM instead
     peak MB            resident memory of the process before the floor is loaded beside; of a batch: of all its processes
