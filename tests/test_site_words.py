@@ -19,13 +19,13 @@ from test_training import files_of, mentions
 from typer.testing import CliRunner
 
 from codesuggest import CodeSuggester, NoteResult, cli, evaluate
-from codesuggest.adapt import adapt
+from codesuggest.adapting import adapt
 from codesuggest.batch import run_batch
 from codesuggest.coded import CodedDocument, Label
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS
 from codesuggest.errors import BatchError, LexiconError, OptionError
-from codesuggest.learn import DecidedNote, learn
+from codesuggest.learning import DecidedNote, learn
 from codesuggest.site_words import COLUMNS, SiteList
 from codesuggest.training import train
 
