@@ -1048,13 +1048,16 @@ def test_a_text_is_passed_over_only_if_reading_it_finds_nothing(text: str) -> No
 def test_linear_time_in_one_long_sentence(rules: AssertionRules, unit: str) -> None:
     nlp = spacy.blank("en")
     nlp.max_length = 10**7
-    seconds = []
-    for size in (25_000, 200_000):
+
+    def seconds(size: int) -> float:
         doc = _mark(nlp.make_doc((unit * (size // len(unit) + 1))[:size]), {0})
         start = time.process_time()
         rules.read(doc)
-        seconds.append(time.process_time() - start)
-    assert seconds[1] < 40 * max(seconds[0], 0.005)  # eight times the text; quadratic would be 64 times
+        return time.process_time() - start
+
+    few = max(seconds(25_000), 0.005)
+    # eight times the text; quadratic would be 64 times. Once more where the machine was busy with something else
+    assert any(seconds(200_000) < 40 * few for _ in range(3))
 
 
 def test_empty_and_blank(rules: AssertionRules) -> None:
