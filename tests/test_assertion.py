@@ -951,6 +951,7 @@ LONG = "-negative|no fever, |possible |( |a, b or c |is not seen |x\n|diagnosed 
 BLANK = spacy.blank("en")
 RULES = AssertionRules()
 EAGER = AssertionRules()
+ANEW = AssertionRules()
 EAGER.hits = EAGER.opening = lambda low: list(range(len(low)))  # type: ignore[method-assign,assignment,misc]
 EAGER.cues.may_open = lambda ids, i: True  # type: ignore[method-assign]
 
@@ -973,7 +974,7 @@ def test_shapes_and_offsets_for_any_text(text: str) -> None:
             cue = asserted.cues[k]
             assert cue.status == STATUSES[asserted.status[token.i]]
             assert token.idx + len(token) <= cue.start or token.idx >= cue.end, "a cue does not govern itself"
-    again = AssertionRules().read(BLANK(text)) if len(text) < 3 else RULES.read(BLANK(text))
+    again = ANEW.read(BLANK(text))
     assert np.array_equal(again.status, asserted.status) and again.cues == asserted.cues
 
 
