@@ -433,20 +433,20 @@ def test_every_process_of_a_batch_knows_the_list(
 
 def test_resuming_and_going_on_with_another_list(tiny_folder: Path, tmp_path: Path) -> None:
     batch_input, out = tmp_path / "notes.jsonl", tmp_path / "o.jsonl"
-    texts = ("Assessment: KT.", "Migraine.", "Assessment: king toe.", "Asthma.", "Denies gout.")
+    texts = ("Assessment: KT.", "Migraine.", "Assessment: king toe.", "Asthma.", "Denies gout.") * 2
     batch_input.write_text("".join(json.dumps({"id": f"n{n}", "text": t}) + "\n" for n, t in enumerate(texts)))
     site, other = write(tmp_path, *TRAINED), write(tmp_path, *TRAINED[:-1], name="other.tsv")
     run = functools.partial(run_batch, model=tiny_folder)
 
     def stop(done: int, errors: int) -> None:
-        if done == 2:
+        if done == 8:  # documents are coded by eight
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run([batch_input], out, words=site, progress=stop)
     with pytest.raises(BatchError, match="model"):
         run([batch_input], out, words=other, resume=True)
-    assert run([batch_input], out, words=site, resume=True).resumed == 2
+    assert run([batch_input], out, words=site, resume=True).resumed == 8
     # the same list carries results over; another one codes anew
     for words, name in ((site, "same"), (other, "fresh")):
         whole, after = tmp_path / f"{name}-whole.jsonl", tmp_path / f"{name}.jsonl"
