@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from codesuggest.adapting import adapt as adapt
     from codesuggest.coded import CodedDocument as CodedDocument
     from codesuggest.coded import read_coded as read_coded
     from codesuggest.codes.system import CodeSystem as CodeSystem
@@ -16,23 +17,31 @@ if TYPE_CHECKING:
     from codesuggest.errors import CodeSuggestError as CodeSuggestError
     from codesuggest.evaluation import evaluate as evaluate
     from codesuggest.export import to_frame as to_frame
+    from codesuggest.learning import DecidedNote as DecidedNote
+    from codesuggest.learning import learn as learn
+    from codesuggest.learning import read_decisions as read_decisions
     from codesuggest.records import ClaimLine as ClaimLine
     from codesuggest.records import EncounterResult as EncounterResult
     from codesuggest.records import NoteResult as NoteResult
     from codesuggest.suggester import CodeSuggester as CodeSuggester
     from codesuggest.training import train as train
 
+#: Public name -> its module. No module is called as a public name: importing it would put the module in the name's place.
 _HOME = {
     "ClaimLine": "records",
     "CodeSuggestError": "errors",
     "CodeSuggester": "suggester",
     "CodeSystem": "codes.system",
     "CodedDocument": "coded",
+    "DecidedNote": "learning",
     "EncounterResult": "records",
     "NoteResult": "records",
     "SuggestConfig": "config",
+    "adapt": "adapting",
     "evaluate": "evaluation",
+    "learn": "learning",
     "read_coded": "coded",
+    "read_decisions": "learning",
     "to_frame": "export",
     "train": "training",
 }

@@ -87,7 +87,7 @@ def train(
         raise InputError(f"{', '.join(map(str, documents))}: no document to train on")
     _unique([document.id for document in kept])
     if base is not None:
-        from codesuggest.adapt import adapt
+        from codesuggest.adapting import adapt
         from codesuggest.suggester import STARTER, CodeSuggester
 
         old = CodeSuggester.load(None if base == STARTER and not Path(base).is_dir() else base)
@@ -137,9 +137,9 @@ def learn(
     one id are one note, whose text stands in one of them. "final": true says that whatever is not accepted or added is wrong.
     The old version stays where it is: `model log` names it, and going back is using it again.
     """
-    from codesuggest.learn import learn as make
-    from codesuggest.learn import read_decisions
-    from codesuggest.learn import report as measure
+    from codesuggest.learning import learn as make
+    from codesuggest.learning import read_decisions
+    from codesuggest.learning import report as measure
     from codesuggest.suggester import CodeSuggester
 
     notes = read_decisions(decisions)

@@ -182,17 +182,32 @@ def _sideless(title: str) -> str:
 
 def _extension(entry: Entry, entries: Sequence[Entry]) -> str:
     """Seventh character of a code whose title is its parent's plus the encounter, else ''."""
-    if len(entry.code) == 7 and entry.parent >= 0:
-        parent = entries[entry.parent]
-        if parent.title and entry.title.startswith(parent.title + ", "):
-            return entry.code[6]
-    return ""
+    told = entry.parent >= 0 and _adds_encounter(entry.code, entry.title, entries[entry.parent].title)
+    return entry.code[6] if told else ""
+
+
+def _adds_encounter(code: str, title: str, above: str) -> bool:
+    """Whether the title of a code, undotted, is that of its parent plus the encounter."""
+    return len(code) == 7 and bool(above) and title.startswith(above + ", ")
+
+
+def tells_encounter(system: CodeSystem, i: int) -> bool:
+    """Whether the seventh character of the code at a position tells the encounter."""
+    parent = int(system.parent[i])
+    return parent >= 0 and _adds_encounter(system.codes[i].decode("ascii"), system.title(i), system.title(parent))
 
 
 def encounters_of(system: CodeSystem) -> frozenset[str]:
     """Billable codes, undotted, whose seventh character tells the encounter."""
-    entries = entries_of(system)
-    return frozenset(e.code for e in entries if e.billable and _extension(e, entries))
+    found = (i for i in np.flatnonzero(system.billable).tolist() if tells_encounter(system, i))
+    return frozenset(system.codes[i].decode("ascii") for i in found)
+
+
+def lacks_encounter(system: CodeSystem, i: int) -> bool:
+    """Whether the code at a position only lacks the seventh character that tells the encounter."""
+    code, after = system.codes[i], i + 1
+    follows = len(code) == 6 and after < len(system) and system.codes[after].startswith(code)
+    return follows and tells_encounter(system, after)
 
 
 def group(

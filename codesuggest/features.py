@@ -595,6 +595,7 @@ def _codes(
         )
     if (
         static.trimester is not None
+        and reading.of_pregnancy
         and (part := static.trimester.take(code)).any()
         and (now := trimester_of(reading.text)) != NONE
     ):

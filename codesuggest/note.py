@@ -125,6 +125,7 @@ class Reading:
     routing: uint8 (V,), bit of the route a form names (`routes.tsv`). says, told: uint8 (s,), routes that the words of a segment
     name; that its cue names, or the affirmed rest of the sentence if the finding is somebody else's.
     in_vocabulary: bool (n,), words all of whose forms the code tables or our lists hold. ids: form -> its id.
+    of_pregnancy: it may tell the week of one (`may_tell`).
     text: what was read, for cues that are no clinical words; a reading does not outlive the call.
     """
 
@@ -157,6 +158,7 @@ class Reading:
     routing: npt.NDArray[np.uint8]
     says: npt.NDArray[np.uint8]
     told: npt.NDArray[np.uint8]
+    of_pregnancy: bool
     in_vocabulary: Bools
     ids: Mapping[str, int] = field(repr=False)
     text: str = field(repr=False)
@@ -368,11 +370,12 @@ class NoteReader:
             more, behind = self.pieces.forms(forms)
             form, word = np.append(form, more), np.append(word, behind + np.intp(len(cut.words) - len(forms)))
         stated: list[Stated] = []
+        of_pregnancy = bool((pieces.mark & _OF_PREGNANCY).any())
         if self._effects is not None:
             named = np.flatnonzero(pieces.mark & _NAMES_A_DRUG)
             where = zip(pieces.at[named].tolist(), pieces.at[named + 1].tolist(), strict=True)
             stated = self._effects.read(text, structure.sentences, where)
-            if (pieces.mark & _OF_PREGNANCY).any():
+            if of_pregnancy:
                 stated += weeks(text)
         cut, said = cut.with_stated(stated)
         headline, rank = _headlines(cut, structure)
@@ -415,6 +418,7 @@ class NoteReader:
             routing=self.routing,
             says=says,
             told=told,
+            of_pregnancy=of_pregnancy,
             in_vocabulary=_in_vocabulary(cut.words.forms, word),
             ids=self._ids,
             text=text,

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from codesuggest.coded import CodedDocument
 from codesuggest.codes import normalise
 from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import concept_of_codes, encounters_of, with_learned
+from codesuggest.concepts import concept_of_codes, encounters_of, lacks_encounter, with_learned
 from codesuggest.draft import concept_prior, with_dictionary
 from codesuggest.engine import Engine
 from codesuggest.learned import Counts, grams
@@ -92,10 +93,16 @@ class Taught:
         elif self.learned:
             reliability, of_concept = self.learned.reliability(groups), self.learned.prior(groups)
         absent = np.zeros(0, np.int32)
-        if dictionary is not None and (site := self.engine.system.site_codes):
-            own = np.array(sorted(site), np.int32)
-            absent = own[(dictionary.coded[own] == 0) & ~_leads_to_encounters(self.engine.system)[own]]
+        if dictionary is not None:
+            absent = self._written[dictionary.coded[self._written] == 0]
         return Outside(*self.counts.priors_without(groups), of_concept, reliability, dictionary, known, absent)
+
+    @cached_property
+    def _written(self) -> npt.NDArray[np.int32]:
+        """Codes of the site, but for those that only lack their seventh character: the table has them for how coders write, not
+        for one note."""
+        system = self.engine.system
+        return np.array([i for i in sorted(system.site_codes) if not lacks_encounter(system, i)], np.int32)
 
     @classmethod
     def of(
@@ -192,12 +199,6 @@ def with_written_codes(
             codes |= short
         return with_site_codes(system, codes, name)
     return with_site_codes(system, (c for c in codes if c not in system), name)
-
-
-def _leads_to_encounters(system: CodeSystem) -> npt.NDArray[np.bool_]:
-    """Codes that only lack their seventh character, bool (k,): the table has them for how coders write, not for one note."""
-    codes = np.append(np.asarray(system.codes), b"")
-    return np.asarray((np.char.str_len(codes[:-1]) == 6) & np.char.startswith(codes[1:], codes[:-1]))
 
 
 def _evidence(document: CodedDocument, system: CodeSystem) -> dict[int, Sequence[Sequence[tuple[int, int]]]]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codesuggest.codes.system import CodeSystem
-from codesuggest.pipes.weeks import WEEKS, lowered, may_tell_weeks
+from codesuggest.pipes.weeks import WEEKS
 
 NONE, FIRST, SECOND, THIRD, BIRTH, OPEN = range(6)  #: OPEN: of a code, "unspecified trimester"
 
@@ -31,11 +31,8 @@ _EARLIER = re.compile(
 
 def trimester_of(text: str) -> int:
     """FIRST, SECOND or THIRD by the first week or trimester named, BIRTH where the mother's note tells a birth, else NONE."""
-    low = lowered(text)
-    week = WEEKS.search(text) if may_tell_weeks(low) else None
-    named = None
-    if not week and (not low or "d tri" in low or "t tri" in low):
-        named = _NAMED.search(text)
+    week = WEEKS.search(text)
+    named = None if week else _NAMED.search(text)
     if not week and not named:
         return NONE
     if any(not _EARLIER.search(text[max(0, m.start() - 30) : m.start()]) for m in _BORN.finditer(text)):

@@ -30,6 +30,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+#: Of half a minute each: begun first, so that no worker is left alone with one at the end.
+LONG = ("test_wheel", "test_spark")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test sees the releases that whoever runs the tests keeps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 
 import codesuggest
 from codesuggest import errors
+from codesuggest.adapting import adapt
 from codesuggest.coded import CodedDocument
 from codesuggest.codes.system import CodeSystem
+from codesuggest.learning import learn
 from codesuggest.suggester import CodeSuggester
 from codesuggest.training import train
 
@@ -25,10 +28,14 @@ PUBLIC = {
     "CodeSuggester",
     "CodeSystem",
     "CodedDocument",
+    "DecidedNote",
     "NoteResult",
     "SuggestConfig",
+    "adapt",
     "evaluate",
+    "learn",
     "read_coded",
+    "read_decisions",
     "to_frame",
     "train",
 }
@@ -44,6 +51,11 @@ def test_the_public_names() -> None:
 def test_every_public_name_is_there(name: str) -> None:
     thing = getattr(codesuggest, name)
     assert thing.__name__ == name and thing.__doc__, "and says what it is"
+
+
+def test_no_module_is_called_as_a_public_name() -> None:
+    """Else the name is the module as soon as somebody imports it, and a function no longer."""
+    assert not {module.name for module in pkgutil.iter_modules(codesuggest.__path__)} & PUBLIC
 
 
 def test_a_wrong_name_is_an_attribute_error() -> None:
@@ -105,6 +117,8 @@ SIGNATURES = {
     ),
     CodeSuggester.load: (("path",), ("expect", "words")),
     CodeSuggester.save: (("self", "path"), ()),
+    adapt: (("base", "documents"), ("systems", "config", "seed", "name", "progress")),
+    learn: (("model", "decisions"), ("date", "min_groups", "seed", "name", "progress")),
     CodeSuggester.search: (("self", "text"), ("system", "limit", "date")),
     CodeSuggester.suggest_many: (("self", "notes"), ("options",)),
     CodeSuggester.explain: (("self", "note", "code"), ("system", "marked", "options")),
@@ -157,7 +171,6 @@ def test_the_exception_tree_is_as_drawn() -> None:
 def test_every_error_of_the_package_is_a_codesuggest_error() -> None:
     """Also the ones defined elsewhere, and each has a code of its own."""
     import importlib
-    import pkgutil
 
     codes: dict[str, str] = {}
     for module in pkgutil.walk_packages(codesuggest.__path__, "codesuggest."):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,7 +123,7 @@ ORDER = [
     "taught",
     "unheard",
     "training",
-    "adapt",
+    "adapting",
     "levels",
     "scoring",
     "figures",
@@ -131,7 +132,7 @@ ORDER = [
     "compare",
     "rebuild",
     "inputs",
-    "learn",
+    "learning",
     "mimic",
     "fhir",
     "loaders",
@@ -171,9 +172,14 @@ def place(name: str) -> int:
 MODULES = {name_of(p): p for p in FILES}
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path) -> Iterator[tuple[str, int]]:
     """Modules of the package that a file imports, those for type checking included, and the line."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}, line {node.lineno}: a relative import"
             if node.module and node.module.split(".")[0] == "codesuggest":
@@ -214,7 +220,7 @@ def test_a_module_imports_only_from_above(name: str) -> None:
 
 def test_the_exceptions_are_made_when_called() -> None:
     for name, other in EXCEPTIONS:
-        tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+        tree = tree_of(MODULES[name])
         top = {m for node in tree.body if isinstance(node, ast.ImportFrom) for m in [node.module]}
         assert f"codesuggest.{other}" not in top
         assert other in [m for m, _ in imports(MODULES[name])], "an exception nobody needs"
@@ -226,7 +232,7 @@ def test_no_drawer_for_everything() -> None:
 
 def nodes(kind: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
     for name, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, kind):
                 yield name, node
 
@@ -257,7 +263,7 @@ def test_heavy_packages_are_imported_where_they_are_used() -> None:
     commands = ("cli", "cli_releases", "cli_train", "cli_evaluation")
     wrong = []
     for name, path in MODULES.items():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 found = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
                 wrong += [(name, m) for m in found if m.split(".")[0] in heavy and name not in commands]
@@ -270,7 +276,7 @@ def test_the_network_is_not_asked() -> None:
     asked = [(n, m) for n, m in imported_names() if m in network or m.split(".")[0] in ("requests", "httpx")]
     assert {n for n, _ in asked} <= {"codes.fetch"}
     for name, path in MODULES.items():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 found = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
                 found += [f"{node.module}.{a.name}" for a in node.names] if isinstance(node, ast.ImportFrom) else []

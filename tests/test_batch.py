@@ -400,69 +400,94 @@ def test_two_runs_do_not_write_one_file(notes: Path, tmp_path: Path) -> None:
 
 # ---- killed runs
 
-#: Counts the moments at which a kill could hurt, and dies at one of them as by SIGKILL: nothing is cleaned up.
+#: Runs batches that count the moments at which a kill could hurt, and die at one of them as by SIGKILL: nothing is cleaned up.
+#: Each run is a fork of one process, which has imported everything.
 KILLED = """
-import os, sys
-sys.path[:0] = {path!r}
-from pathlib import Path
+import json, os, sys, traceback
+sys.path[:0] = json.loads(sys.argv[1])
 import test_batch
 from codesuggest import batch, output
 
-moments, at = 0, {at}
+def moments_of(at, share, notes, out):
+    moments = 0
 
-def moment():
-    global moments
-    moments += 1
-    if moments == at:
-        os._exit(9)
+    def moment():
+        nonlocal moments
+        moments += 1
+        if moments == at:
+            os._exit(9)
 
-def torn(self, data):
-    moment()
-    if moments + 1 == at:
-        real_write(self, data[: len(data) * {share} // 100])
-        os._exit(9)
-    moment()
-    real_write(self, data)
-    moment()
-
-real_write, output.Partial._write = output.Partial._write, torn
-real_replace, real_fsync, real_remove = os.replace, os.fsync, output.Partial.remove
-
-def around(real):
-    def wrapped(*args):
+    def torn(self, data):
         moment()
-        result = real(*args)
+        if moments + 1 == at:
+            real_write(self, data[: len(data) * share // 100])
+            os._exit(9)
         moment()
-        return result
-    return wrapped
+        real_write(self, data)
+        moment()
 
-os.replace, os.fsync, output.Partial.remove = around(real_replace), around(real_fsync), around(real_remove)
-real_rows = output.table_rows
-def rows(record):
-    moment()
-    return real_rows(record)
-output.table_rows = rows
-batch.run_batch([{notes!r}], {out!r}, load=test_batch.load, resume=True)
-print(moments)
+    def around(real):
+        def wrapped(*args):
+            moment()
+            result = real(*args)
+            moment()
+            return result
+        return wrapped
+
+    def rows(record):
+        moment()
+        return real_rows(record)
+
+    real_write, output.Partial._write = output.Partial._write, torn
+    os.replace, os.fsync = around(os.replace), around(os.fsync)
+    output.Partial.remove = around(output.Partial.remove)
+    real_rows, output.table_rows = output.table_rows, rows
+    batch.run_batch([notes], out, load=test_batch.load, resume=True)
+    return moments
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        try:
+            print(moments_of(*json.loads(line)), flush=True)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def killed_at(at: int, share: int, notes: Path, out: Path) -> str | None:
+@pytest.fixture(scope="module")
+def killed_at() -> Iterator[Callable[[int, int, Path, Path], int | None]]:
     """Run until the moment; None if killed, else the number of moments that the run had."""
-    code = KILLED.format(
-        path=[str(Path(__file__).parent), *sys.path], at=at, share=share, notes=str(notes), out=str(out)
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 9), done.stderr
-    return done.stdout if done.returncode == 0 else None
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+    command = [sys.executable, "-c", KILLED, json.dumps([str(Path(__file__).parent), *sys.path])]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        into, out_of = process.stdin, process.stdout
+        assert into is not None and out_of is not None
+
+        def run_to(at: int, share: int, notes: Path, out: Path) -> int | None:
+            into.write(json.dumps([at, share, str(notes), str(out)]) + "\n")
+            into.flush()
+            said = out_of.readline()
+            if said == "ended 9\n":
+                return None
+            assert out_of.readline() == "ended 0\n", said
+            return int(said)
+
+        yield run_to
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])
-def test_killed_anywhere_and_resumed_the_output_is_the_same(ending: str, tmp_path: Path) -> None:
+def test_killed_anywhere_and_resumed_the_output_is_the_same(
+    ending: str, tmp_path: Path, killed_at: Callable[[int, int, Path, Path], int | None]
+) -> None:
     notes = write_jsonl(tmp_path / "n.jsonl", [note(i) for i in range(50)])
     whole, out = tmp_path / f"whole.{ending}", tmp_path / f"o.{ending}"
     run(notes, whole)
-    moments = int(killed_at(0, 0, notes, out) or 0)
+    moments = killed_at(0, 0, notes, out) or 0
     assert moments > 20 and out.read_bytes() == whole.read_bytes()
     chance = random.Random(ending)
     last = list(range(moments - 7, moments + 1))  # while the output is made and renamed, and before the partial goes
@@ -475,7 +500,7 @@ def test_killed_anywhere_and_resumed_the_output_is_the_same(ending: str, tmp_pat
         assert leftovers(out) == []
 
 
-def test_killed_again_and_again(tmp_path: Path) -> None:
+def test_killed_again_and_again(tmp_path: Path, killed_at: Callable[[int, int, Path, Path], int | None]) -> None:
     notes = write_jsonl(tmp_path / "n.jsonl", [note(i) for i in range(50)])
     whole, out = tmp_path / "whole.jsonl", tmp_path / "o.jsonl"
     run(notes, whole)

@@ -7,6 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeRow, CodeSystem
 from codesuggest.concepts import (
     KINDS,
@@ -17,8 +18,10 @@ from codesuggest.concepts import (
     Idiom,
     build,
     default_child,
+    encounters_of,
     entries_of,
     group,
+    lacks_encounter,
     trimmed,
 )
 from codesuggest.pipes.phrases import WordReader
@@ -71,6 +74,31 @@ def test_the_seventh_character_is_an_encounter_and_no_concept() -> None:
     assert only == {
         f"S5255{digit}{x}": (side, x) for digit, side in (("1", "right"), ("2", "left")) for x in ("A", "D", "S")
     }
+
+
+def test_who_tells_an_encounter_and_who_lacks_it() -> None:
+    table = system_of(
+        ("C44.102", "Cancer of skin of right eyelid"),
+        ("C44.1021", "Cancer of skin of right upper eyelid"),  # a seventh character that tells the place
+        ("S52", "Fracture of forearm"),
+        ("S52.551", "Fracture of right wrist bone"),
+        ("S52.551A", "Fracture of right wrist bone, initial encounter"),
+        ("S52.551S", "Fracture of right wrist bone, sequela"),
+        ("S52.552", "Fracture of left wrist bone"),
+        ("S52.60", "Fracture of elbow"),
+        ("S52.60XA", "Fracture of elbow, initial encounter"),
+    )
+    assert encounters_of(table) == {"S52551A", "S52551S", "S5260XA"}
+    assert {table.code(i) for i in range(len(table)) if lacks_encounter(table, i)} == {"S52.551"}
+    entries = entries_of(table)
+    assert encounters_of(table) == {member for concept in _grouped(entries) for member, told in concept if told}
+    written = with_site_codes(table, ["S52.60X", "C44.102"], "x")
+    assert {written.code(i) for i in written.site_codes if lacks_encounter(written, i)} == {"S52.60X"}
+
+
+def _grouped(entries: list[Entry]) -> list[list[tuple[str, str]]]:
+    """Concepts as (code, seventh character that tells the encounter)."""
+    return [[(entries[i].code, told) for i, _, told in concept] for concept in group(entries)[0]]
 
 
 def test_right_heart_failure_is_no_side() -> None:

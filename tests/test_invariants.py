@@ -205,7 +205,7 @@ def test_the_same_bytes_in_every_process() -> None:
     out = []
     for seed in ("0", "1", "4242"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", PROGRAM, str(NOTES), "6"]
+        command = [sys.executable, "-c", PROGRAM, str(NOTES), "18"]
         out.append(subprocess.run(command, capture_output=True, check=True, env=environment, timeout=120).stdout)
     assert out[0].count(b"\n") > 8
     assert out[0] == out[1] == out[2]

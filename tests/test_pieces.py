@@ -125,7 +125,8 @@ def test_no_more_is_kept_than_may_be(starter: CodeSuggester, monkeypatch: pytest
 
 def test_threads_read_what_one_reads(starter: CodeSuggester) -> None:
     texts = [p.read_bytes().decode("utf-8") for p in sorted(NOTES.glob("*.txt"))[:12]]
-    alone = [new_reader("en", starter).pieces.read(text) for text in texts]
+    one = new_reader("en", starter).pieces
+    alone = [one.read(text) for text in texts]
     pieces = new_reader("en", starter).pieces
     wrong: list[int] = []
 

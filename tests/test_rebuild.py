@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pcs_system import SYSTEM as PCS
 from pcs_system import documents as pcs_documents
 
+from codesuggest import rebuild as module
 from codesuggest.coded import CodedDocument, notes_path, read_coded
 from codesuggest.codes import releases
 from codesuggest.codes.system import CodeRow, CodeSystem
@@ -33,6 +34,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*")
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(releases.HOME, str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def held() -> list[CodedDocument]:
+    return [d for d in read_coded(notes_path()) if d.split == "evaluation"]
+
+
+@pytest.fixture(autouse=True)
+def few(held: list[CodedDocument], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accuracy is measured on few notes: that it is on all is the matter of one test."""
+    monkeypatch.setattr(module, "read_coded", lambda path: held[:3])
 
 
 IDIOMS = (
@@ -82,7 +94,10 @@ def listed(model: CodeSuggester, note: str, **options: object) -> dict[str, obje
 NOTE = "Assessment:\n1. Gouty arthritis\n2. Rattling left ear\nDenies vertigo."
 
 
-def test_nothing_kept_nothing_changes(folder: Path, base: CodeSuggester, tmp_path: Path) -> None:
+def test_nothing_kept_nothing_changes(
+    folder: Path, base: CodeSuggester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "read_coded", read_coded)
     told: list[str] = []
     made = rebuild(tmp_path / "out", model=folder, progress=told.append)
     assert told[0].startswith("nothing is kept") and made.changes == ()

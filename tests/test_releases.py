@@ -13,12 +13,15 @@ import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from codesuggest import store
+from codesuggest.cli import main
 from codesuggest.codes import releases
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.packages import find
@@ -480,29 +483,43 @@ def test_the_tabular_of_the_package(home: Path) -> None:
 # ---- the commands
 
 
-def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), releases.HOME: str(home), "COLUMNS": "100"}
-    return subprocess.run(
-        [sys.executable, "-m", "codesuggest", *arguments], capture_output=True, text=True, env=environment, check=False
-    )
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_the_commands(tmp_path: Path, home: Path) -> None:
-    assert "nothing is kept" in command(home, "codes", "list").stdout
+@pytest.fixture
+def command(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """The command line, in this process: to start another takes a second each time."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments: str) -> Done:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        return Done(int(stop.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+def test_the_commands(tmp_path: Path, command: Callable[..., Done]) -> None:
+    assert "nothing is kept" in command("codes", "list").stdout
     one = order(tmp_path / "icd10cm_order_2096.txt")
     two = order(tmp_path / "icd10cm_order_2097.txt", "Q10 Q101 Q11", "Wobbly ossicle")
-    added = command(home, "codes", "add", "icd10cm", str(one))
+    added = command("codes", "add", "icd10cm", str(one))
     assert added.returncode == 0 and added.stderr.startswith("icd10cm 2095-10-01, 3 codes, read from"), added.stderr
-    listed = command(home, "codes", "list").stdout
+    listed = command("codes", "list").stdout
     assert "icd10cm" in listed and "2095-10-01" in listed and one.name in listed
-    changed = command(home, "codes", "diff", "icd10cm", "2096", str(two))
+    changed = command("codes", "diff", "icd10cm", "2096", str(two))
     assert changed.returncode == 0, changed.stderr
     assert (
         "turned header" in changed.stdout and "Q11" in changed.stdout and "(was: Ossicle wobble Q101)" in changed.stdout
     )
-    plain = json.loads(command(home, "codes", "diff", "icd10cm", "2095-10-01", str(two), "--json").stdout)
+    plain = json.loads(command("codes", "diff", "icd10cm", "2095-10-01", str(two), "--json").stdout)
     assert plain["counts"]["added"] == 1 and [e["code"] for e in plain["deleted"]] == ["Q10.2"]
-    gone = command(home, "codes", "remove", "icd10cm", "2095-10-01")
+    gone = command("codes", "remove", "icd10cm", "2095-10-01")
     assert gone.returncode == 0 and kept() == []
     for arguments, says in (
         (("codes", "remove", "icd10cm", "2095-10-01"), "error[release]: no release 2095-10-01"),
@@ -511,12 +528,12 @@ def test_the_commands(tmp_path: Path, home: Path) -> None:
         (("codes", "add", "icd10cm", str(tmp_path / "none.zip")), "error[code_file]: "),
         (("codes", "add", "icd10cm", str(one), "--release", "../x"), "error[option]: "),
     ):
-        failed = command(home, *arguments)
+        failed = command(*arguments)
         assert failed.returncode == 2 and failed.stderr.startswith(says), failed.stderr
 
 
-def test_diff_between_official_years(DATA: Path, home: Path) -> None:
+def test_diff_between_official_years(DATA: Path, command: Callable[..., Done]) -> None:
     for year in (2025, 2026):
         add("icd10cm", DATA / f"official/icd10cm/cms_{year}_dx.zip")
-    counts = json.loads(command(home, "codes", "diff", "icd10cm", "2025", "2026", "--json").stdout)["counts"]
+    counts = json.loads(command("codes", "diff", "icd10cm", "2025", "2026", "--json").stdout)["counts"]
     assert (counts["added"], counts["deleted"], counts["retitled"], counts["turned_header"]) == (614, 12, 45, 16)

@@ -25,12 +25,12 @@ CHANGED = {
 }
 
 
-@pytest.fixture
-def notes(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows: list[dict[str, Any]] = [{"id": n.stem, "text": n.read_text(encoding="utf-8")} for n in NOTES]
     rows += [{"id": id, "text": text} for id, text in CHANGED.items()]
     rows += [{"id": "own day", "text": CHANGED["heel"], "service_date": BEFORE}, {"id": "bad", "text": None}]
-    path = tmp_path / "notes.jsonl"
+    path = tmp_path_factory.mktemp("since") / "notes.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -39,12 +39,24 @@ def run(notes: Path, out: Path, day: str, **how: Any) -> Any:
     return run_batch([notes], out, options={"service_date": day, "systems": ["icd10cm", "icd10pcs", "hcpcs"]}, **how)
 
 
+@pytest.fixture(scope="module")
+def before(notes: Path) -> Path:
+    """The run that the others go on from."""
+    run(notes, notes.parent / "before.jsonl", BEFORE)
+    return notes.parent / "before.jsonl"
+
+
+@pytest.fixture(scope="module")
+def whole(notes: Path) -> bytes:
+    """What they must give."""
+    run(notes, notes.parent / "whole.jsonl", AFTER)
+    return (notes.parent / "whole.jsonl").read_bytes()
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_the_bytes_are_those_of_a_whole_run(jobs: int, notes: Path, tmp_path: Path) -> None:
-    run(notes, tmp_path / "before.jsonl", BEFORE)
-    run(notes, tmp_path / "whole.jsonl", AFTER)
-    summary = run(notes, tmp_path / "after.jsonl", AFTER, since=tmp_path / "before.jsonl", jobs=jobs)
-    assert (tmp_path / "after.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+def test_the_bytes_are_those_of_a_whole_run(jobs: int, notes: Path, before: Path, whole: bytes, tmp_path: Path) -> None:
+    summary = run(notes, tmp_path / "after.jsonl", AFTER, since=before, jobs=jobs)
+    assert (tmp_path / "after.jsonl").read_bytes() == whole
 
     with (tmp_path / "after.jsonl.changes.csv").open(newline="") as handle:
         changes = list(csv.DictReader(handle))
@@ -55,12 +67,12 @@ def test_the_bytes_are_those_of_a_whole_run(jobs: int, notes: Path, tmp_path: Pa
     assert not [row for row in changes if row["id"] in ("bladder", "own day", "bad")]
 
 
-def test_only_what_may_differ_is_ranked(notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(notes, tmp_path / "before.jsonl", BEFORE)
-    model = CodeSuggester.load()
-    since = Since(model, Results(tmp_path / "before.jsonl"))
+def test_only_what_may_differ_is_ranked(
+    starter: CodeSuggester, notes: Path, before: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = Since(starter, Results(before))
     ranked = []
-    monkeypatch.setattr(model, "suggest", lambda note, *, id, **_: ranked.append(id))
+    monkeypatch.setattr(starter, "suggest", lambda note, *, id, **_: ranked.append(id))
     options: dict[str, Any] = {"service_date": AFTER, "systems": ["icd10cm", "icd10pcs", "hcpcs"]}
     for row in map(json.loads, notes.read_text().splitlines()):
         if isinstance(row["text"], str) and row["id"] != "own day":
@@ -75,14 +87,13 @@ def test_only_what_may_differ_is_ranked(notes: Path, tmp_path: Path, monkeypatch
     assert ranked == ["bladder", "new", "bladder"]
 
 
-def test_processes_map_the_index_and_read_no_old_result_for_it(notes: Path, tmp_path: Path) -> None:
-    run(notes, tmp_path / "before.jsonl", BEFORE)
-    ids = [json.loads(line)["id"] for line in (tmp_path / "before.jsonl").read_text().splitlines()]
-    read = Results(tmp_path / "before.jsonl")
-    with loading(tmp_path / "before.jsonl") as load:
+def test_processes_map_the_index_and_read_no_old_result_for_it(before: Path) -> None:
+    ids = [json.loads(line)["id"] for line in before.read_text().splitlines()]
+    read = Results(before)
+    with loading(before) as load:
         folder = load.args[1]  # type: ignore[attr-defined]
         assert len(pickle.dumps(load)) < 1000  # travels with every chunk of documents
-        mapped = Results(tmp_path / "before.jsonl", folder)
+        mapped = Results(before, folder)
         assert mapped._handle.tell() == 0 and isinstance(mapped._keys.base, mmap)
         assert sum(f.stat().st_size - 128 for f in folder.iterdir()) == 16 * len(ids)
         for id in [*ids, "of nobody"]:
@@ -98,15 +109,16 @@ def test_no_results_are_an_empty_index(tmp_path: Path) -> None:
         assert Results(tmp_path / "none.jsonl", load.args[1]).get("a") is None  # type: ignore[attr-defined]
 
 
-def test_a_list_of_changes_that_cannot_be_written_leaves_a_run_that_goes_on(notes: Path, tmp_path: Path) -> None:
-    run(notes, tmp_path / "before.jsonl", BEFORE)
+def test_a_list_of_changes_that_cannot_be_written_leaves_a_run_that_goes_on(
+    notes: Path, before: Path, tmp_path: Path
+) -> None:
     out, listed = tmp_path / "after.jsonl", tmp_path / "after.jsonl.changes.csv"
     listed.mkdir()  # in the way
     with pytest.raises(BatchError, match=r"changes\.csv: cannot be written .* --resume"):
-        run(notes, out, AFTER, since=tmp_path / "before.jsonl")
+        run(notes, out, AFTER, since=before)
     assert not out.exists()
     listed.rmdir()
-    summary = run(notes, out, AFTER, since=tmp_path / "before.jsonl", resume=True)
+    summary = run(notes, out, AFTER, since=before, resume=True)
     assert summary.resumed == summary.documents and summary.changed and listed.is_file() and out.is_file()
 
 

@@ -19,13 +19,13 @@ from test_training import files_of, mentions
 from typer.testing import CliRunner
 
 from codesuggest import CodeSuggester, NoteResult, cli, evaluate
-from codesuggest.adapt import adapt
+from codesuggest.adapting import adapt
 from codesuggest.batch import run_batch
 from codesuggest.coded import CodedDocument, Label
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import KINDS
 from codesuggest.errors import BatchError, LexiconError, OptionError
-from codesuggest.learn import DecidedNote, learn
+from codesuggest.learning import DecidedNote, learn
 from codesuggest.site_words import COLUMNS, SiteList
 from codesuggest.training import train
 
@@ -431,24 +431,28 @@ def test_every_process_of_a_batch_knows_the_list(
         run_batch([batch_input], tmp_path / "4.jsonl", words=site, load=lambda path: clinic)
 
 
-def test_resuming_and_going_on_with_another_list(site: Path, batch_input: Path, tmp_path: Path) -> None:
-    out, other = tmp_path / "o.jsonl", write(tmp_path, *CLINIC[:-1], name="other.tsv")
+def test_resuming_and_going_on_with_another_list(tiny_folder: Path, tmp_path: Path) -> None:
+    batch_input, out = tmp_path / "notes.jsonl", tmp_path / "o.jsonl"
+    texts = ("Assessment: KT.", "Migraine.", "Assessment: king toe.", "Asthma.", "Denies gout.") * 2
+    batch_input.write_text("".join(json.dumps({"id": f"n{n}", "text": t}) + "\n" for n, t in enumerate(texts)))
+    site, other = write(tmp_path, *TRAINED), write(tmp_path, *TRAINED[:-1], name="other.tsv")
+    run = functools.partial(run_batch, model=tiny_folder)
 
     def stop(done: int, errors: int) -> None:
-        if done == 2:
+        if done == 8:  # documents are coded by eight
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_batch([batch_input], out, words=site, progress=stop)
+        run([batch_input], out, words=site, progress=stop)
     with pytest.raises(BatchError, match="model"):
-        run_batch([batch_input], out, words=other, resume=True)
-    assert run_batch([batch_input], out, words=site, resume=True).resumed == 2
+        run([batch_input], out, words=other, resume=True)
+    assert run([batch_input], out, words=site, resume=True).resumed == 8
     # the same list carries results over; another one codes anew
     for words, name in ((site, "same"), (other, "fresh")):
         whole, after = tmp_path / f"{name}-whole.jsonl", tmp_path / f"{name}.jsonl"
         day = {"service_date": "2026-10-02"}
-        run_batch([batch_input], whole, words=words, options=day)
-        run_batch([batch_input], after, words=words, options=day, since=out)
+        run([batch_input], whole, words=words, options=day)
+        run([batch_input], after, words=words, options=day, since=out)
         assert after.read_bytes() == whole.read_bytes()
 
 

@@ -380,7 +380,7 @@ def test_every_word_of_a_line_is_in_one_sentence(text: str) -> None:
         "- " * 100_000,
         "A.b." * 50_000,
         "..." * 60_000,
-        "PMH: x. " * 600_000,
+        "PMH: x. " * 100_000,
     ],
     ids=lambda t: f"{t[:8]!r}x{len(t)}",
 )

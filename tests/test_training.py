@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NOTES, TINY_NOTES
+from conftest import NOTES, TINY_NOTES, built
 from pcs_system import SYSTEM as PCS
 from pcs_system import documents as pcs_documents
 
 from codesuggest import training
 from codesuggest.coded import CodedDocument, Label, read_coded
-from codesuggest.codes import CodeRow
+from codesuggest.codes import CodeRow, packages
 from codesuggest.codes.system import CodeSystem
 from codesuggest.config import SuggestConfig
 from codesuggest.errors import InputError, OptionError
@@ -381,7 +382,10 @@ def test_the_config_travels(tiny_system: CodeSystem, tiny_documents: Sequence[Co
     assert len(loaded.suggest(TINY_NOTES[0][1]).suggestions) == 1
 
 
-def test_every_list_of_idioms_of_the_corpus_is_read() -> None:
+def test_every_list_of_idioms_of_the_corpus_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for system in ("icd10cm", "icd10pcs"):
+        built(system)  # once for all tests
+        monkeypatch.setattr(packages, system, partial(built, system))
     corpora = Path(__file__).parents[1] / "corpora"
     sources = starter_sources(None, corpora)
     told = {(idiom.code, idiom.phrase) for idiom in sources.idioms["icd10cm"]}

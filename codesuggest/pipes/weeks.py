@@ -35,60 +35,25 @@ _PREGNANT = re.compile(
     r"\b(?:pregnan\w*|g[1-9]p\d|gravida|fetal|fetus|fht|edd|edc|intrauterine|amniotic|prenatal|antenatal|trimester)\b",
     re.I,
 )
-#: One of these stands in every match of `WEEKS`, in small letters; looked for first, as most notes have none.
-_TELL = ("pregnan", "gestation", "iup", "intrauterine", "ga ", "ga:", " ega")
-#: Or one of these; the last begins with a letter, as a search for digits stops at every one.
-_GA, _SEVENTHS, _DAYS = re.compile(r" ga\b"), re.compile(r"\s[0-6]/7"), re.compile(r"w[0-6]")
-#: And of these, or a figure as "g2p1", in every match of `_PREGNANT`.
-_OF_PREGNANCY = (
-    "pregnan", "gravida", "fetal", "fetus", "fht", "edd", "edc", "intrauterine", "amniotic", "prenatal", "antenatal",
-    "trimester",
-)  # fmt: skip
-_PARITY = re.compile(r"g[1-9]p\d")
-#: Letters that the regexes take for an s or an i, but that stay what they are in `lower`.
-_ODD = ("\u017f", "\u0130", "\u0131")
-#: In each match of `WEEKS` and of `_PREGNANT` is one of these, in one stretch without white space.
+#: In each match of `WEEKS`, of `_PREGNANT` and of a trimester's name is one of these, in one stretch without white space.
 WEEK_TOLD = re.compile(
-    r"pregnan|gestation|iup|intrauterine|gravida|fetal|fetus|amniotic|natal|trimester|\bega\b|\bga\b|\bfht\b|\bedd\b|\bedc\b"
-    r"|[0-6]/7|\dw[0-6]|g[1-9]p\d",
+    r"pregnan|gestation|iup|intrauterine|gravida|fetal|fetus|amniotic|natal|trimester|\btri\b|\bega\b|\bga\b|\bfht\b|\bedd\b"
+    r"|\bedc\b|[0-6]/7|\dw[0-6]|g[1-9]p\d",
     re.I,
 )
 FIRST, LAST = 8, 42  #: weeks with a code of their own
 
 
-def lowered(text: str) -> str:
-    """The text in small letters; "" where a letter has others than the regexes think, so that nothing can be told by it."""
-    return text.lower() if text.isascii() or not any(letter in text for letter in _ODD) else ""
-
-
-def may_tell_weeks(low: str) -> bool:
-    """Whether `WEEKS` can match a text, by its `lowered`: False is certain."""
-    return (
-        not low
-        or any(word in low for word in _TELL)
-        or (" ga" in low and _GA.search(low) is not None)
-        or ("/7" in low and _SEVENTHS.search(low) is not None)
-        or _DAYS.search(low) is not None
-    )
-
-
 def may_tell(piece: str) -> bool:
-    """Whether a text with this stretch between white space may speak of a pregnancy's week: `weeks` finds nothing without one."""
+    """Whether a text with this stretch between white space may tell a pregnancy's week: without one there is nothing for `weeks` or
+    `trimesters.trimester_of` to find, which are slow."""
     return WEEK_TOLD.search(piece) is not None
-
-
-def _is_of_pregnancy(text: str, low: str) -> bool:
-    told = not low or any(word in low for word in _OF_PREGNANCY) or _PARITY.search(low) is not None
-    return told and _PREGNANT.search(text) is not None
 
 
 def weeks(text: str) -> list[Stated]:
     """Each week named, by place; the latest is the surest, as earlier ones tell how it went, but for those that are to come."""
-    low = lowered(text)
-    found = []
-    if may_tell_weeks(low):
-        found = [(m.start(), m.end(), int(m["a"] or m["b"])) for m in WEEKS.finditer(text)]
-    if not found and not _is_of_pregnancy(text, low):
+    found = [(m.start(), m.end(), int(m["a"] or m["b"])) for m in WEEKS.finditer(text)]
+    if not found and not _PREGNANT.search(text):
         return []
     found += [(m.start(), m.end(), int(m["a"] or m["b"])) for m in _DATED.finditer(text)]
     before = {start: text[max(0, start - _BEFORE) : start] for start, _, _ in found}

@@ -18,8 +18,7 @@ from pathlib import Path
 
 from held_out import DATA, ROOT, SYSTEM
 
-from codesuggest import CodeSuggester
-from codesuggest.adapt import adapt
+from codesuggest import CodeSuggester, adapt
 from codesuggest.coded import CodedDocument, read_coded
 from codesuggest.codes import packages
 from codesuggest.evaluation import score

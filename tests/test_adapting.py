@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesuggest.adapt import adapt, descent, recalibrated, towards
+from codesuggest.adapting import adapt, descent, recalibrated, towards
 from codesuggest.coded import CodedDocument, Label
 from codesuggest.errors import InputError, OptionError
 from codesuggest.rank import Ranker
@@ -191,7 +191,7 @@ def test_the_manifest_says_where_it_comes_from(tiny_folder: Path, adapted: CodeS
 def test_a_patient_is_never_split_between_what_is_fitted_and_what_is_judged(
     tiny: CodeSuggester, site: Sequence[CodedDocument], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import codesuggest.adapt as module
+    import codesuggest.adapting as module
 
     rows = [dataclasses.replace(d, group=f"p{n % 4}") for n, d in enumerate(site)]
     seen: list[Counter[str | None]] = []

@@ -10,7 +10,7 @@ import pytest
 
 from codesuggest.cli import main
 from codesuggest.errors import InputError, OptionError
-from codesuggest.learn import DecidedNote, learn, read_decisions, report
+from codesuggest.learning import DecidedNote, learn, read_decisions, report
 from codesuggest.store import read_manifest
 from codesuggest.suggester import CodeSuggester
 

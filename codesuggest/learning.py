@@ -6,7 +6,7 @@ at least. *added* is a code the coder gave that was not suggested. "final": true
 finished: what was neither accepted nor added is wrong there. Without it only the codes decided on count, for of the others
 nothing is known.
 
-What moves, with the model as the prior everywhere (`adapt.py` has the formulas):
+What moves, with the model as the prior everywhere (`adapting.py` has the formulas):
 
 * weights, drawn towards the decisions by a few of Newton's steps, and calibration, shifted by what was right in notes that
   the weights had not seen, patients kept together. The threshold stays: rejections lower the confidence that has to reach it.
@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from codesuggest.adapt import counted_on, descent, drawn, recalibrated
+from codesuggest.adapting import counted_on, descent, drawn, recalibrated
 from codesuggest.coded import CodedDocument, Label
 from codesuggest.config import SuggestConfig
 from codesuggest.engine import Engine
