@@ -47,7 +47,9 @@ def test_every_row_of_the_shipped_lists_is_billable() -> None:
 
 
 #: Use without a provider's diagnosis is not coded (I.C.5.b.3, FY2026), so no bare name of a substance stands for a disorder.
-SUBSTANCES = "alcohol etoh drug drugs pot weed marijuana cannabis cocaine opiate opioid heroin fentanyl meth methamphetamine"
+SUBSTANCES = (
+    "alcohol etoh drug drugs pot weed marijuana cannabis cocaine opiate opioid heroin fentanyl meth methamphetamine"
+)
 
 
 def test_the_name_of_a_substance_alone_is_no_phrase_for_its_use_or_dependence() -> None:
