@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from codesuggest.concepts import Concepts, categories_of, concept_of_codes
 from codesuggest.routes import routes_of
 from codesuggest.trimesters import trimesters
 
+_HABIT = re.compile(rb"F1(?!7)\d(?![129]1$)|F17(?!2\d1$)")
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Bools = npt.NDArray[np.bool_]
 
@@ -37,6 +39,7 @@ class Static:
     company: Company | None = None  #: of ICD-10-CM
     trimester: npt.NDArray[np.int8] | None = None  #: int8 (k,), part of a pregnancy a code is for, of ICD-10-CM
     route: npt.NDArray[np.uint8] | None = None  #: uint8 (c,), see `routes`, of ICD-10-CM
+    habit: Bools | None = None  #: bool (c,), use, abuse or dependence that goes on, of ICD-10-CM
 
     @classmethod
     def of(cls, system: CodeSystem, concepts: Concepts) -> Static:
@@ -62,4 +65,11 @@ class Static:
             Company.of(system) if system.name.startswith("icd10cm") else None,
             trimesters(system) if system.name.startswith("icd10cm") else None,
             routes_of(codes[first]) if system.name.startswith("icd10cm") else None,
+            _habits(codes[first]) if system.name.startswith("icd10cm") else None,
         )
+
+
+def _habits(codes: npt.NDArray[Any]) -> Bools:
+    """F10 to F19 but those in remission: what was given up is coded as in remission, tobacco as a personal history (I.C.5.b.1 and
+    I.C.21.c.4, FY2026). codes: bytes (k,), undotted."""
+    return np.array([_HABIT.match(code) is not None for code in codes.tolist()], bool)

@@ -150,6 +150,14 @@ negated      | [Vasovagal reaction]: ☒ No
 negated      | {x} No [chest pain]
 negated      | [Asthma]: False
 affirmed     | [Neutrophils] 2.0x109 no/L and platelets 110x109 no/L.
+historical   | [Smoker], quit 2010.
+historical   | COPD, [smoker], quit 10 years ago
+historical   | [Tobacco]: quit in 2012, 50 pack years
+historical   | He used to [smoke].
+affirmed     | [COPD], smoker, quit 10 years ago
+affirmed     | [Chest pain], quit smoking 1998, hypertension
+affirmed     | [Smokes 1 ppd], wants to quit in 2 weeks.
+affirmed     | He notes that he used to [smoke more].
 uncertain    | Possible [pneumonia] in the right lower lobe.
 uncertain    | Admit to rule out [myocardial infarction].
 uncertain    | R/o [appendicitis].
