@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,6 @@ from codesuggest.concepts import Concepts, categories_of, concept_of_codes
 from codesuggest.routes import routes_of
 from codesuggest.trimesters import trimesters
 
-_HABIT = re.compile(rb"F1(?!7)\d(?![129]1$)|F17(?!2\d1$)")
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Bools = npt.NDArray[np.bool_]
 
@@ -72,4 +70,9 @@ class Static:
 def _habits(codes: npt.NDArray[Any]) -> Bools:
     """F10 to F19 but those in remission: what was given up is coded as in remission, tobacco as a personal history (I.C.5.b.1 and
     I.C.21.c.4, FY2026). codes: bytes (k,), undotted."""
-    return np.array([_HABIT.match(code) is not None for code in codes.tolist()], bool)
+    letters = np.ascontiguousarray(codes).view(np.uint8).reshape(len(codes), -1).T
+    one, two, seven = b"127"
+    nicotine = letters[2] == seven
+    over = nicotine & (letters[3] == two) & (letters[5] == one)
+    over |= ~nicotine & np.isin(letters[3], list(b"129")) & (letters[4] == one) & (letters[5] == 0)
+    return np.asarray((letters[0] == ord("F")) & (letters[1] == one) & ~over)
