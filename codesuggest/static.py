@@ -70,7 +70,7 @@ class Static:
 def _habits(codes: npt.NDArray[Any]) -> Bools:
     """F10 to F19 but those in remission: what was given up is coded as in remission, tobacco as a personal history (I.C.5.b.1 and
     I.C.21.c.4, FY2026). codes: bytes (k,), undotted."""
-    letters = np.ascontiguousarray(codes).view(np.uint8).reshape(len(codes), -1).T
+    letters = codes.astype("S7").view(np.uint8).reshape(len(codes), 7).T  # however short the codes of a small table
     one, two, seven = b"127"
     nicotine = letters[2] == seven
     over = nicotine & (letters[3] == two) & (letters[5] == one)
