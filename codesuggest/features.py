@@ -146,6 +146,7 @@ FEATURES: tuple[str, ...] = (
     "rival:excluded_elsewhere",
     *REGIMEN_FEATURES,
     "code:other_by_title",
+    "against:given_up",  # a habit that is spoken of as past only
     *TAGGED,  # where every mention is coded
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
@@ -454,6 +455,8 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     # "constipation" says all of "other constipation" and does not mean it; what an inclusion term or a wording names is meant
     by_title, by_name = (np.add.reduce([sheet.x[:, i] for i in columns]) for columns in (_TITLES, _NAMES))
     sheet.put("code:other_by_title", concepts.other.take(ids) & (by_title > 0) & (by_name == 0))
+    if static.habit is not None:
+        sheet.put("against:given_up", sheet.x[:, COLUMN["against:historical_only"]] * static.habit.take(ids))
     sheet.put("code:personal_history", route == 2)
     sheet.put("code:family_history", route == 1)
     title = static.title_term.take(ids)

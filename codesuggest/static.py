@@ -37,6 +37,7 @@ class Static:
     company: Company | None = None  #: of ICD-10-CM
     trimester: npt.NDArray[np.int8] | None = None  #: int8 (k,), part of a pregnancy a code is for, of ICD-10-CM
     route: npt.NDArray[np.uint8] | None = None  #: uint8 (c,), see `routes`, of ICD-10-CM
+    habit: Bools | None = None  #: bool (c,), use, abuse or dependence that goes on, of ICD-10-CM
 
     @classmethod
     def of(cls, system: CodeSystem, concepts: Concepts) -> Static:
@@ -62,4 +63,16 @@ class Static:
             Company.of(system) if system.name.startswith("icd10cm") else None,
             trimesters(system) if system.name.startswith("icd10cm") else None,
             routes_of(codes[first]) if system.name.startswith("icd10cm") else None,
+            _habits(codes[first]) if system.name.startswith("icd10cm") else None,
         )
+
+
+def _habits(codes: npt.NDArray[Any]) -> Bools:
+    """F10 to F19 but those in remission: what was given up is coded as in remission, tobacco as a personal history (I.C.5.b.1 and
+    I.C.21.c.4, FY2026). codes: bytes (k,), undotted."""
+    letters = codes.astype("S7").view(np.uint8).reshape(len(codes), 7).T  # however short the codes of a small table
+    one, two, seven = b"127"
+    nicotine = letters[2] == seven
+    over = nicotine & (letters[3] == two) & (letters[5] == one)
+    over |= ~nicotine & np.isin(letters[3], list(b"129")) & (letters[4] == one) & (letters[5] == 0)
+    return np.asarray((letters[0] == ord("F")) & (letters[1] == one) & ~over)

@@ -121,6 +121,43 @@ negated      | [Tobacco abuse] denied.
 negated      | [Melena]: none
 negated      | No acute [fracture] or dislocation is seen.
 negated      | [Rebound tenderness] absent.
+negated      | [CKD] no, CHF - no
+negated      | CKD no, [CHF] no, diabetes yes
+affirmed     | CKD no, CHF no, [diabetes] yes
+negated      | [Diabetes]: No; HTN: Yes
+affirmed     | Diabetes: No; [HTN]: Yes
+negated      | [Diabetes] - No  Hypertension - Yes
+affirmed     | Diabetes - No  [Hypertension] - Yes
+affirmed     | Diabetes  NO   [Hypertension]  YES
+affirmed     | PMH: [HTN] yes, DM no, CAD no
+negated      | PMH: HTN yes, [DM] no, CAD no
+negated      | Asthma yes [COPD] no seizures no
+negated      | Patient has no CHF no [asthma] no diabetes
+negated      | Reports no CHF, no asthma, no [diabetes].
+negated      | [Diabetes]: N    Hypertension: Y
+affirmed     | Diabetes: N    [Hypertension]: Y
+negated      | [Pacemaker] (Y/N): N
+affirmed     | [Melanoma], stage II, N: see report
+negated      | Do you have [diabetes]? No Do you have asthma? Yes
+affirmed     | Do you have diabetes? No Do you have [asthma]? Yes
+affirmed     | Food? [Peanut allergy], hives     Insects? NO\nSmoke? NO
+negated      | Food? Peanut allergy, hives     [Insects]? NO\nSmoke? NO
+negated      | [Iodine allergy]: { } yes {X} no
+affirmed     | [Latex allergy]: {x} yes { } no
+negated      | [Iodine allergy]: ☐ Yes ☒ No
+affirmed     | [Latex allergy]: Yes {x} No { }
+negated      | [Vasovagal reaction]: ☒ No
+negated      | {x} No [chest pain]
+negated      | [Asthma]: False
+affirmed     | [Neutrophils] 2.0x109 no/L and platelets 110x109 no/L.
+historical   | [Smoker], quit 2010.
+historical   | COPD, [smoker], quit 10 years ago
+historical   | [Tobacco]: quit in 2012, 50 pack years
+historical   | He used to [smoke].
+affirmed     | [COPD], smoker, quit 10 years ago
+affirmed     | [Chest pain], quit smoking 1998, hypertension
+affirmed     | [Smokes 1 ppd], wants to quit in 2 weeks.
+affirmed     | He notes that he used to [smoke more].
 uncertain    | Possible [pneumonia] in the right lower lobe.
 uncertain    | Admit to rule out [myocardial infarction].
 uncertain    | R/o [appendicitis].
@@ -941,7 +978,7 @@ def test_a_span_is_read_without_the_cue_inside_it(nlp: Language) -> None:
 
 PIECES = st.sampled_from(
     (
-        "no denies without fever cough recurrence of years 2019 considered , ; . ? : - ( ) [ ] x \n \n\n and or but "
+        "no denies without fever cough recurrence of years 2019 considered , ; . ? : - ( ) [ ] x yes n \n \n\n and or but "
         "possible likely vs mother had negative resolved in 2009 history of "
         "if return for ruled out is not seen patient * \t \r\n \x00 \u2028 😀 é w/o r/o don't"
     ).split(" ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,3 +42,24 @@ def test_a_code_for_others_that_only_its_title_names(starter: CodeSuggester) -> 
     assert found["K59.09"] == 1  # other constipation
     assert found["K59.00"] == 0  # constipation, unspecified
     assert found["G93.89"] == 0  # other disorders of brain, which a wording of ours names
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Former smoker.", {"F17.210": 1, "Z87.891": 0}),
+        ("Tobacco: quit 10 years ago.", {"F17.210": 1}),
+        ("Smoked 1 ppd for 20 years, quit in 2010.", {"F17.210": 1}),
+        ("Smokes 1 ppd.", {"F17.210": 0}),
+        ("Smoked in college, now smokes cigarettes again.", {"F17.210": 0}),
+        ("History of alcohol dependence.", {"F10.20": 1, "F10.21": 0}),
+        ("History of depression.", {"F32.A": 0}),
+    ],
+)
+def test_a_habit_given_up(starter: CodeSuggester, said: str, expected: dict[str, float]) -> None:
+    engine = starter.engines["icd10cm"]
+    reading = starter.reader.read(f"Social history:\n{said}\n")
+    _, table = engine.candidates(reading, engine.system.billable_on(), inpatient=False, top=30, floor=0.45)
+    column = table.x[:, COLUMN["against:given_up"]].tolist()
+    found = {engine.system.code(int(c)): value for c, value in zip(table.code, column, strict=True)}
+    assert {code: found.get(code) for code in expected} == expected

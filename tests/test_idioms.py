@@ -12,6 +12,9 @@ from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import CodeFileError
 from codesuggest.idioms import idioms_in, read_idioms
 from codesuggest.pipes.language import language
+from codesuggest.pipes.phrases import WordReader
+
+CORPORA = Path(__file__).resolve().parents[1] / "corpora"
 
 
 def test_an_idiom_of_a_code_that_is_not_billable_is_named(tiny_system: CodeSystem, tmp_path: Path) -> None:
@@ -39,3 +42,26 @@ def test_every_row_of_the_shipped_lists_is_billable() -> None:
     rows = read_idioms(language("es").folder / "idioms_icd10cm.tsv", built("icd10cm"))
     assert len(rows) > 5000
     assert len({row.phrase for row in rows}) > 0.99 * len(rows), "phrases that name two codes"
+
+
+#: Use without a provider's diagnosis is not coded (I.C.5.b.3, FY2026), so no bare name of a substance stands for a disorder.
+SUBSTANCES = (
+    "alcohol etoh drug drugs pot weed marijuana cannabis cocaine opiate opioid heroin fentanyl meth methamphetamine"
+)
+
+
+def test_the_name_of_a_substance_alone_is_no_phrase_for_its_use_or_dependence() -> None:
+    pytest.importorskip("simple_icd_10_cm")
+    reader = WordReader()
+    bare = {reader.forms_of(word) for word in SUBSTANCES.split()}
+    rows = read_idioms(CORPORA / "codes" / "idioms_icd10cm.tsv", packages.icd10cm())
+    assert any(row.code.startswith("F10") for row in rows)
+    assert [row.phrase for row in rows if reader.forms_of(row.phrase) in bare] == []
+
+
+def test_tobacco_used_is_not_tobacco_given_up() -> None:
+    pytest.importorskip("simple_icd_10_cm")
+    reader = WordReader()
+    rows = read_idioms(CORPORA / "codes" / "idioms_icd10cm.tsv", packages.icd10cm())
+    used = {row.code for row in rows if set(reader.forms_of(row.phrase)) == set(reader.forms_of("tobacco use"))}
+    assert used == {"Z720"}

@@ -51,6 +51,8 @@ SAME = [
     ("n/v", "nausea vomiting"),
     ("n/v/d", "nausea vomiting diarrhea"),
     ("BI-RADS 4A", "BIRADS 4A"),
+    ("alcoholism", "alcohol dependence"),
+    ("POTS", "postural orthostatic tachycardia syndrome"),
 ]
 
 

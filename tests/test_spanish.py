@@ -50,6 +50,8 @@ affirmed     | Diagnosticado de [diabetes tipo 2] en 2011.
 affirmed     | Antecedentes de ictus, actualmente [disartria].
 affirmed     | [Neuropatía] secundaria a diabetes.
 affirmed     | No insulinodependiente, [retinopatía] conocida.
+affirmed     | [HTA] sí, diabetes no, asma no
+negated      | HTA sí, [diabetes] no, asma no
 negated      | Niega [fiebre].
 negated      | Niega [tos], disnea o dolor torácico.
 negated      | Niega tos, [disnea] o dolor torácico.

@@ -4,9 +4,9 @@
 
 The method is NegEx (Chapman et al., J Biomed Inform 2001;34:301-10) as widened by ConText (Harkema et al., J Biomed
 Inform 2009;42:839-51): a cue opens a scope forward or backward in its line of text, and terminators, cues of the same
-category and token limits close it. Added here: answers ("Fever: no", "Chest pain? Denies."), lists closed by "or",
-items under a lead-in ("Return for:"), parentheses, and a new clause that cuts an older scope ("no effusion, possible
-pneumonia"). The words are data: `<language>/cues.tsv`, read by `cues.py`.
+category and token limits close it. Added here: answers ("Fever: no", "Chest pain? Denies."), forms ("CKD no, CHF no"),
+lists closed by "or", items under a lead-in ("Return for:"), parentheses, and a new clause that cuts an older scope ("no
+effusion, possible pneumonia"). The words are data: `<language>/cues.tsv`, read by `cues.py`.
 
 All work is over cue hits, found by spaCy's 64-bit word hashes: a text or line without any costs next to nothing. Nothing
 of a note outlives the call. Linear in the number of tokens for any text; measured by `tests/speed/negex.py`.
@@ -55,14 +55,17 @@ _FAMILY, _OTHER_PERSON = STATUSES.index("family"), STATUSES.index("other_person"
 _ASKED: Final = 4  # tokens of an item with a question mark behind it; what is longer is a question to somebody
 _TURNED: Final = 8  # tokens an answer reaches back ("pain on exertion: no") or a leading "Negative ..." reaches on
 
-_COMMA, _COLON, _QUESTION = get_string_id(","), get_string_id(":"), get_string_id("?")
-_OPENED, _CLOSED = hashes("(["), hashes(")]")
+_COMMA, _COLON, _QUESTION, _SLASH = (get_string_id(mark) for mark in ",:?/")
+_OPENED, _CLOSED = hashes("(["), hashes((")", "]", "):"))
 _DASHES = hashes("-–—")
-_JOINTS = _DASHES | hashes(":(?,")  # between a label and its answer
+_JOINTS = _DASHES | hashes(":(?,=")  # between a label and its answer
 _STOPS = hashes((",", ".", ";", "!", "?", ")", "]"))  # an answer ends here
 _PARTS = hashes(",/+")
 _ANY = hashes(("any",))  # "denies numbness, and any weakness" goes on
 _ANSWERED = _DASHES | hashes(",;(")  # behind the answer to a question: "Foot drop? No, normal strength"
+_ASKING = hashes((":", "?", "=", "):"))
+_LABELLED = _ASKING | _DASHES | hashes("(|")  # between an item of a form and its answer
+_PARTED = _STOPS | _DASHES | hashes("|/+•")  # between an item with its answer and the next
 _CLAUSE_ENDS = _STOPS | _OPENED | _DASHES | hashes("/+→")  # a clause may end before these, or one begin behind them
 _IS_COMMA, _IS_COLON, _IS_AND, _IS_OR, _IS_OPENED, _IS_CLOSED = range(6)  # what a mark does to the reading
 
@@ -263,6 +266,7 @@ class _Reading:
         self.start = self.end = self.previous = 0  # of the line; start of the line before
         self.comma = self.comma_before = self.conjunction = self.also = self.also_before = 0
         self.opened: list[int] = []  # the parentheses open here
+        self.form: set[int] | None = None  # the answers of the line, once asked for
 
     def run(self, opening: list[int], hits: list[int]) -> tuple[list[_Scope], list[_Shield]]:
         """(scopes, shields). opening: all words at which a cue may open a scope; hits: all that are in the plan; both in order,
@@ -285,7 +289,7 @@ class _Reading:
         self.walls = []
         self.comma = self.comma_before = self.conjunction = self.also = self.also_before = start - 1
         self.opened.clear()
-        self.before_colon = 0
+        self.before_colon, self.form = 0, None
         ids, cues, look_up, skip = self.ids, self.rules.cues, self.rules.plan.get, start
         for i in hits:
             entry = look_up(ids[i])
@@ -391,7 +395,7 @@ class _Reading:
             self._close(status, i)
         if direction == "forward" and status in (_NEGATED, _UNCERTAIN, _HISTORICAL) and self._is_answer(i, j):
             if i == self.start:
-                begin, stop = max(self.previous, i - 1 - 2 * _TURNED), i - 1
+                begin, stop = self._column(max(self.previous, i - 1 - 2 * _TURNED), i - 1), i - 1
             else:
                 begin, stop = self._behind(hit, status, _TURNED)
             self._govern(begin, stop, status, hit)
@@ -444,6 +448,9 @@ class _Reading:
     def _direction(self, rule: Rule, i: int, j: int) -> str:
         """What a row bound to its clause is here, at words i to j: "" where it is no cue."""
         direction, ids, also = rule.direction, self.ids, self.rules.cues.and_
+        if direction == "answer":
+            asked = i == self.start or ids[i - 1] in _ASKING
+            return "forward" if (asked and self._is_answer(i, j)) or self._filled(i) else ""
         if direction == "leading":
             before = ids[i - 1] if i > self.start else _COLON
             return "forward" if before == _COLON or before in _CLAUSE_ENDS or before in also else ""
@@ -469,14 +476,67 @@ class _Reading:
         if i == self.start:
             if i == 0 or self.ids[i - 1] != _QUESTION:
                 return False
-            return j >= self.end or self.ids[j] in _ANSWERED or (j + 1 == self.end and self._ended(j))
+            ended = j >= self.end or self.ids[j] in _ANSWERED or (j + 1 == self.end and self._ended(j))
+            return ended or self._next_asked()
         before = self.ids[i - 1]
         if self._ended(j):
-            return j >= self.end or self.ids[j] != _COMMA or (before in _JOINTS and before != _COMMA)
+            return j >= self.end or self.ids[j] != _COMMA or before in _JOINTS - {_COMMA} or self._filled(i)
         if before in _DASHES and self.ids[j] in _OPENED:  # "CHF - no (echo normal)"
             return True
         # form fields run together: "Fever: no Cough: yes"
-        return before == _COLON and not self.words.lower(j) and _COLON in self.ids[j + 1 : min(j + 4, self.end)]
+        if before == _COLON and not self.words.lower(j) and _COLON in self.ids[j + 1 : min(j + 4, self.end)]:
+            return True
+        return self._filled(i)
+
+    def _column(self, begin: int, stop: int) -> int:
+        """The first word of the last column of these words: "Food? Peanut, hives     Insects? No"."""
+        return next((k for k in range(stop - 1, begin, -1) if self.words.apart(k)), begin)
+
+    def _next_asked(self) -> bool:
+        """Is this line a question that the next answers: "Diabetes? No Asthma? Yes"?"""
+        last = self.end
+        return self.ids[last - 1] == _QUESTION and last < len(self.ids) and self.ids[last] in self.rules.cues.answers
+
+    def _filled(self, i: int) -> bool:
+        """Is word i one of several answers of a form, each behind what was asked: "CKD no, CHF - no, asthma yes"?
+
+        What tells it from "no CKD, no CHF": no answer stands behind a comma, a preposition or a verb, and that of the last item
+        is followed by none.
+        """
+        if self.ids[i] not in self.rules.cues.ticked or not self._behind_item(i):
+            return False
+        if self.form is None:
+            self.form = self._answers()
+        return i in self.form
+
+    def _answers(self) -> set[int]:
+        """The answers of the form that this line is, empty if it is none."""
+        ids, ticked = self.ids, self.rules.cues.ticked
+        places = [k for k in range(self.start, self.end) if ids[k] in ticked]
+        found, behind, closed = set(), 0, False
+        for k in reversed(places):
+            if not self._behind_item(k):
+                closed = False
+                continue
+            behind += 1
+            closed = closed or k + 1 >= self.end or (ids[k + 1] in _PARTED and not self._is_unit(k + 1))
+            if closed:
+                found.add(k)
+        return found if behind > 1 else set()
+
+    def _is_unit(self, i: int) -> bool:
+        """Does word i belong to the words on both sides of it: "no/L"?"""
+        return self.ids[i] == _SLASH and self.words.glued(i)
+
+    def _behind_item(self, i: int) -> bool:
+        """Does something that can be asked for stand before the answer at word i, perhaps with a colon or dash between?"""
+        cues = self.rules.cues
+        if i > self.start and self.ids[i - 1] in _LABELLED:
+            i -= 1
+        if i <= self.start:
+            return False
+        before = self.ids[i - 1]
+        return not (before in _PARTED or before in cues.unfinished or before in cues.and_ or before in cues.ticked)
 
     def _behind(self, hit: _Hit, status: int, limit: int) -> tuple[int, int]:
         """Words (start, end) a cue governs before itself: its clause, or its list, or the label it answers."""

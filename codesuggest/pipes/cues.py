@@ -14,6 +14,7 @@ A row spells out a small pattern over lower-case words:
     leading     forward, but a cue only where it opens its clause: "ER for chest pain", not "seen in the ER for ..."
     closing     backward, but a cue only where it ends its clause: "Shingles 2020.", not "2020 colonoscopy normal"
     either      backward where it ends its clause, else forward: "ileus did not develop", "did not develop an ileus"
+    answer      of what is asked before it, and no cue elsewhere: "Diabetes: N", not "stage N"
     terminator  ends scopes of its categories            pseudo  looks like a cue and is none
 
 `max_tokens` limits a scope, counted in tokens that are not white space, and marks the cue as *narrow*: it governs
@@ -26,9 +27,9 @@ A weak cue gives way to what the item itself says: of "h/o HTN, stroke" only the
 <lasting> does not go away, unless it is <passing> (`historical?`); a brother with strep throat is a contact, not a family
 history, for strep is in <catching> (`family?` becomes other_person).
 
-The reading itself looks words up in these two, in <and>, <or>, <whose>, <answer> (behind a question), <open> (a line cannot
-end there) and <bullet>; `standing.py` in <episode> (over by the time it stands under a past medical history), <relative> and
-<child>.
+The reading itself looks words up in these two, in <and>, <or>, <whose>, <answer> (behind a question), <ticked> (in a form),
+<open> (a line cannot end there) and <bullet>; `standing.py` in <episode> (over by the time it stands under a past medical
+history), <relative> and <child>.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ from codesuggest.records import ASSERTIONS
 __all__ = ["COLUMNS", "DIRECTIONS", "END", "STATUSES", "CueList", "Rule", "State", "Words", "hashes"]
 
 STATUSES: Final = ASSERTIONS
-OPENING: Final = ("forward", "backward", "both", "leading", "closing", "either")
+OPENING: Final = ("forward", "backward", "both", "leading", "closing", "either", "answer")
 DIRECTIONS: Final = (*OPENING, "pseudo", "terminator", "class")
 COLUMNS: Final = ("cue", "category", "direction", "max_tokens", "source")
 END: Final = 0  #: key of a finished pattern in a trie node; hash of the empty string, which is no token
@@ -90,6 +91,11 @@ class Words(NamedTuple):
     def glued(self, i: int) -> bool:
         """Does word i follow the one before it without white space?"""
         return i > 0 and self.at[i - 1] == self.at[i] - 1 and self.tokens.glued(self.at[i])
+
+    def apart(self, i: int) -> bool:
+        """Does word i stand behind more white space than a blank, in one line?"""
+        first, last = self.at[i - 1], self.at[i]
+        return last - first > 1 and "\n" not in self.tokens.text[self.tokens.end[first] : self.tokens.start[last]]
 
     def lower(self, i: int) -> bool:
         """Is word i written in lower case?"""
@@ -140,7 +146,7 @@ class CueList:
         self.and_, self.or_, self.unfinished, self.bullets = map(self.words_of, ("<and>", "<or>", "<open>", "<bullet>"))
         self.lasting, self.catching, self.episode = map(self.words_of, ("<lasting>", "<catching>", "<episode>"))
         self.relatives, self.children, self.passing = map(self.words_of, ("<relative>", "<child>", "<passing>"))
-        self.whose, self.answers = self.words_of("<whose>"), self.words_of("<answer>")
+        self.whose, self.answers, self.ticked = map(self.words_of, ("<whose>", "<answer>", "<ticked>"))
         self._share(self.trie, {})
         self.first = self._states()
         self._known: dict[int, bool] = {}  # what `opens` answered, by id of the state: many words lead to one
