@@ -23,7 +23,7 @@ from codesuggest.errors import NotTextError, TextTooLongError
 from codesuggest.pipes.assertion import Asserted
 from codesuggest.pipes.effects import Stated, effect_reader
 from codesuggest.pipes.phrases import ROUTES, WordReader, Words, common_words, listed_words, phrase_runs
-from codesuggest.pipes.pieces import PieceReader, Pieces, cut
+from codesuggest.pipes.pieces import PieceReader, Pieces, readable
 from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.signs import SIGNS, read_signs
@@ -233,28 +233,6 @@ def check_text(note: object) -> str:
     return note
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_LONG = re.compile(r"(?:[^\w\s]|_){24}|\S{500}")
-
-
-def _readable(text: str) -> tuple[str, list[str]]:
-    """The text as spaCy can take it, every character at its place, and its pieces.
-
-    Lone surrogates have no UTF-8. The tokenizer's time grows with the square of a run of punctuation or of a stretch
-    without white space; no word has 24 of the one or 500 of the other, so the last character of such a run is read as a
-    space.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = _SURROGATE.sub("\ufffd", text)
-    pieces = cut(text)
-    if any(_LONG.search(piece) for piece in pieces if len(piece) >= 24):
-        text = _LONG.sub(lambda m: m.group()[:-1] + " ", text)
-        pieces = cut(text)
-    return text, pieces
-
-
 def weak_forms(forms: Iterable[str], idf: npt.NDArray[np.float32], words: WordReader) -> Bools:
     """Which forms of a vocabulary are too general to name anything by themselves. bool (V,).
 
@@ -334,7 +312,7 @@ class NoteReader:
 
         The two components of `nlp` read it without a Doc, from tokens that `pieces` knows: what they say is the same.
         """
-        text, raw = _readable(text)
+        text, raw = readable(text)
         pieces = self.pieces.read(text, raw)
         structure = self._component("codesuggest_structure").reader.read(text, pieces.letters_of)
         begins = sentence_starts(text, structure, pieces.tokens.start)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesuggest.errors import NotTextError, TextTooLongError
-from codesuggest.note import _LONG, _SURROGATE, GROUPS, Reading, _last_before, _readable
-from codesuggest.pipes.pieces import cut
+from codesuggest.note import GROUPS, Reading, _last_before
+from codesuggest.pipes.pieces import _LONG, _SURROGATE, cut, readable
 from codesuggest.pipes.signs import SIGNS
 from codesuggest.pipes.weeks import may_tell
 from codesuggest.records import ASSERTIONS
@@ -258,7 +258,7 @@ def test_a_text_without_words_reads_as_nothing(starter: CodeSuggester, text: str
 def test_a_text_is_made_readable_as_by_two_searches_of_it(parts: list[str]) -> None:
     text = "".join(parts)
     slow = _LONG.sub(lambda m: m.group()[:-1] + " ", _SURROGATE.sub("\ufffd", text))
-    assert _readable(text) == (slow, cut(slow))
+    assert readable(text) == (slow, cut(slow))
 
 
 @given(st.lists(st.integers(0, 30)).map(sorted), st.lists(st.integers(0, 30)).map(sorted))

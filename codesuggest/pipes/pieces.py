@@ -33,7 +33,7 @@ from codesuggest.pipes.tokens import Tokens
 if TYPE_CHECKING:
     from spacy.language import Language
 
-__all__ = ["MOST", "PieceReader", "Pieces", "cut", "is_public"]
+__all__ = ["MOST", "PieceReader", "Pieces", "cut", "is_public", "readable"]
 
 MOST = 1 << 15  #: pieces kept: 10 MB
 _PIECE = re.compile(r"\S+ ?|\s+")
@@ -52,6 +52,28 @@ _Places = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 def cut(text: str) -> list[str]:
     """The pieces of a text, which joined are the text: a stretch without white space, with one space behind it, or white space."""
     return _PIECE.findall(text)
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONG = re.compile(r"(?:[^\w\s]|_){24}|\S{500}")
+
+
+def readable(text: str) -> tuple[str, list[str]]:
+    """The text as spaCy can take it, every character at its place, and its pieces.
+
+    Lone surrogates have no UTF-8. The tokenizer's time grows with the square of a run of punctuation or of a stretch
+    without white space; no word has 24 of the one or 500 of the other, so the last character of such a run is read as a
+    space.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = _SURROGATE.sub("\ufffd", text)
+    pieces = cut(text)
+    if any(_LONG.search(piece) for piece in pieces if len(piece) >= 24):
+        text = _LONG.sub(lambda m: m.group()[:-1] + " ", text)
+        pieces = cut(text)
+    return text, pieces
 
 
 def is_public(piece: str, knows: Callable[[str], bool], common: Container[str]) -> bool:
