@@ -51,17 +51,15 @@ SUBSTANCES = (
 
 
 def test_the_name_of_a_substance_alone_is_no_phrase_for_its_use_or_dependence() -> None:
-    pytest.importorskip("simple_icd_10_cm")
     reader = WordReader()
     bare = {reader.forms_of(word) for word in SUBSTANCES.split()}
-    rows = read_idioms(CORPORA / "codes" / "idioms_icd10cm.tsv", packages.icd10cm())
+    rows = read_idioms(CORPORA / "codes" / "idioms_icd10cm.tsv", built("icd10cm"))
     assert any(row.code.startswith("F10") for row in rows)
     assert [row.phrase for row in rows if reader.forms_of(row.phrase) in bare] == []
 
 
 def test_tobacco_used_is_not_tobacco_given_up() -> None:
-    pytest.importorskip("simple_icd_10_cm")
     reader = WordReader()
-    rows = read_idioms(CORPORA / "codes" / "idioms_icd10cm.tsv", packages.icd10cm())
+    rows = read_idioms(CORPORA / "codes" / "idioms_icd10cm.tsv", built("icd10cm"))
     used = {row.code for row in rows if set(reader.forms_of(row.phrase)) == set(reader.forms_of("tobacco use"))}
     assert used == {"Z720"}
