@@ -999,7 +999,7 @@ def test_shapes_and_offsets_for_any_text(text: str) -> None:
     doc = BLANK(text)
     asserted = RULES.read(doc)
     assert asserted.status.shape == asserted.cue.shape == (len(doc),)
-    assert (asserted.status.dtype, asserted.cue.dtype) == (np.int8, np.int32)
+    assert (asserted.status.dtype, asserted.cue.dtype) == (np.int8, np.intp)
     assert set(asserted.cue.tolist()) <= set(range(-1, len(asserted.cues)))
     assert [c.start for c in asserted.cues] == sorted({c.start for c in asserted.cues})
     for cue in asserted.cues:
