@@ -29,6 +29,7 @@ from codesuggest.features import FEATURES, Table, features
 from codesuggest.judged import LEAST_OPERATION, Judged
 from codesuggest.learned import Learned
 from codesuggest.marked import Claims, Dictionary, Spoken, claims, find
+from codesuggest.named import Named
 from codesuggest.note import Reading
 from codesuggest.procedures import Axes
 from codesuggest.profiles import Profiles
@@ -91,6 +92,10 @@ class Engine:
             else found
         )
 
+    def named(self, reading: Reading, hits: Hits) -> Named:
+        """What these matches name in the note."""
+        return Named.of(len(reading.words), hits, self.concepts, self.static.letter)
+
     def touched(self, hits: Hits, changed: npt.NDArray[np.bool_]) -> bool:
         """Whether one of some codes, bool (n codes,), can be a candidate for these matches."""
         concept = np.unique(self.concepts.term_concept[hits.term])
@@ -132,7 +137,7 @@ class Engine:
             dictionary, profiles = dictionary or self.spoken.dictionary, profiles or self.profiles
             claimed = claims(dictionary, profiles, reading, found, self.spoken.writing(reading, found))
             if self.spoken.tagger is not None:
-                tagged = self.spoken.tagger.marked(reading) if tagged is None else tagged
+                tagged = self.spoken.tagger.marked(reading, self.named(reading, hits)) if tagged is None else tagged
                 claimed = replace(claimed, tagged=tagged)
             hits = self.spoken.among(hits, found)
         judged = self.judged(reading, hits, inpatient=inpatient, reliability=reliability, mentioned=claimed is not None)

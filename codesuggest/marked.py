@@ -387,9 +387,9 @@ class Spoken:
     tagger: Tagger | None = None
 
     @classmethod
-    def of(cls, dictionary: Dictionary, form_ids: Mapping[str, int], tagger: Tagger | None = None) -> Spoken:
+    def of(cls, dictionary: Dictionary, form_ids: Mapping[str, int]) -> Spoken:
         """Before its terms are numbered."""
-        return cls(dictionary, *_csr(_ids(dictionary.phrases, form_ids)), np.zeros(0, np.int32), tagger)
+        return cls(dictionary, *_csr(_ids(dictionary.phrases, form_ids)), np.zeros(0, np.int32))
 
     def numbered(self, concept_of: Ints, first: int) -> Spoken:
         """concept_of: int32 (k,), the concept of every code by its position. first: number of the first term."""

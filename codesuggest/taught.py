@@ -22,6 +22,7 @@ from codesuggest.codes import normalise
 from codesuggest.codes.site import with_site_codes
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import concept_of_codes, encounters_of, lacks_encounter, with_learned
+from codesuggest.config import SuggestConfig
 from codesuggest.draft import concept_prior, with_dictionary
 from codesuggest.engine import Engine
 from codesuggest.learned import Counts, grams
@@ -114,8 +115,9 @@ class Taught:
         policies: tuple[str, ...],
         min_groups: int,
         surgical: frozenset[str] = frozenset(),
+        config: SuggestConfig | None = None,
     ) -> Taught:
-        """surgical: forms that associations are not made of."""
+        """surgical: forms that associations are not made of. config: how wide the index is asked for what the notes name."""
         counted = policies[-1]  # where both are fitted on, the many teach priors
         found = [frozenset[str]()] * len(readings)
         if counted == "billing":
@@ -149,12 +151,11 @@ class Taught:
                 {span for label in d.codes if label.system == engine.system.name for span in label.evidence}
                 for d, _ in own
             ]
-            taggers = Taggers.of([r for _, r in own], spans, patients, min_groups)
             said = [profiles.forms_of(r) for _, r in own]
             profiled = profiles.Taught.of(said, labels, patients, size=len(engine.index.idf), min_groups=min_groups)
-            tagger = None if taggers is None else taggers.tagger
-            engine = with_dictionary(engine, Spoken.of(marked.dictionary, form_ids, tagger))
+            engine = with_dictionary(engine, Spoken.of(marked.dictionary, form_ids))
             engine = replace(engine, profiles=profiled.profiles)
+            engine, taggers = _tagged(engine, own, spans, patients, min_groups, config or SuggestConfig())
             return cls(engine, counts, policies, marked=marked, profiles=profiled, taggers=taggers)
         learned = TermCounts.of(
             [terms_of(r) for _, r in own],
@@ -173,6 +174,24 @@ class Taught:
             learned=replace(engine.learned, reliability=learned.reliability(), concept_prior=learned.prior()),
         )
         return cls(engine, counts, policies, learned)
+
+
+def _tagged(
+    engine: Engine,
+    own: Sequence[tuple[CodedDocument, Reading]],
+    spans: Sequence[Collection[tuple[int, int]]],
+    groups: Sequence[str],
+    min_groups: int,
+    config: SuggestConfig,
+) -> tuple[Engine, Taggers | None]:
+    """An engine with a tagger of the marks of these documents, if they teach any. spans, groups: of each document."""
+    readings = [r for _, r in own]
+    hits = (engine.hits(r, top=config.terms_per_segment, floor=config.coverage_floor) for r in readings)
+    named = [engine.named(r, h) for r, h in zip(readings, hits, strict=True)]
+    taggers = Taggers.of(readings, named, spans, groups, min_groups)
+    if taggers is None or engine.spoken is None:
+        return engine, None
+    return replace(engine, spoken=replace(engine.spoken, tagger=taggers.tagger)), taggers
 
 
 def coded_by_axes(system: CodeSystem, policies: Sequence[str]) -> bool:

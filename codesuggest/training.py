@@ -140,7 +140,7 @@ def train(
         policies = fitted[engine.system.name]
         ranker = Ranker.untaught()
         if policies:
-            taught = known.taught(engine, policies, min_groups)
+            taught = known.taught(engine, policies, min_groups, config)
             ranker = fit_ranker(taught, documents, known.readings, config, seed)
             engine = taught.engine
         engine = replace(engine, ranker=ranker)
@@ -183,10 +183,12 @@ class Prepared:
     forms: Mapping[str, str]
     surgical: frozenset[str]
 
-    def taught(self, engine: Engine, policies: tuple[str, ...], min_groups: int) -> Taught:
+    def taught(
+        self, engine: Engine, policies: tuple[str, ...], min_groups: int, config: SuggestConfig | None = None
+    ) -> Taught:
         """What the documents of these policies teach one of the engines before its ranker is fitted."""
         form_ids = {form: i for i, form in enumerate(self.vocabulary)}
-        return Taught.of(engine, self.documents, self.readings, form_ids, policies, min_groups, self.surgical)
+        return Taught.of(engine, self.documents, self.readings, form_ids, policies, min_groups, self.surgical, config)
 
 
 def prepared(

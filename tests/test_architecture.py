@@ -77,6 +77,7 @@ ORDER = [
     "mentions",
     "profiles",
     "writing",
+    "named",
     "tagger",
     "marked",
     "acts",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from codesuggest.coded import CodedDocument, Label
 from codesuggest.codes.system import CodeSystem
+from codesuggest.named import Named
+from codesuggest.note import Reading
 from codesuggest.suggester import CodeSuggester
-from codesuggest.tagger import TAGGED, Taggers, _hashed, tagged
+from codesuggest.tagger import TAGGED, Tagger, Taggers, _hashed, tagged
 from codesuggest.training import train
 
 SAYS = [
@@ -29,20 +33,27 @@ def notes() -> list[tuple[str, tuple[int, int], str]]:
     return out
 
 
+def named(tiny: CodeSuggester, readings: Sequence[Reading]) -> list[Named]:
+    engine = tiny.engines["icd10cm"]
+    return [engine.named(r, engine.hits(r, top=45, floor=0.45)) for r in readings]
+
+
+def marked(tiny: CodeSuggester, tagger: Tagger, text: str) -> dict[str, float]:
+    reading = tiny.reader.read(text)
+    words = [text[a:b] for a, b in zip(reading.words.start, reading.words.end, strict=True)]
+    return dict(zip(words, tagger.marked(reading, *named(tiny, [reading])).tolist(), strict=True))
+
+
 def taught(tiny: CodeSuggester, min_groups: int = 1) -> Taggers:
     rows = notes()
-    made = Taggers.of(
-        [tiny.reader.read(t) for t, _, _ in rows], [{s} for _, s, _ in rows], [g for *_, g in rows], min_groups
-    )
+    readings = [tiny.reader.read(t) for t, _, _ in rows]
+    made = Taggers.of(readings, named(tiny, readings), [{s} for _, s, _ in rows], [g for *_, g in rows], min_groups)
     assert made is not None
     return made
 
 
 def test_a_word_nobody_marked_is_told_by_its_ending(tiny: CodeSuggester) -> None:
-    tagger = taught(tiny).tagger
-    reading = tiny.reader.read("He has tendinitis today.")
-    found = dict(zip([reading.text[a:b] for a, b in zip(reading.words.start, reading.words.end, strict=True)],
-                     tagger.marked(reading).tolist(), strict=True))  # fmt: skip
+    found = marked(tiny, taught(tiny).tagger, "He has tendinitis today.")
     assert found["tendinitis"] > 0.5 > max(found["has"], found["today"])
     assert all(0 <= p <= 1 for p in found.values())
 
@@ -51,9 +62,10 @@ def test_what_a_document_is_told_does_not_come_from_its_own_marks(tiny: CodeSugg
     rows = notes()
     odd = ("Zyxwolf met Quibblefex.", (0, 7), "p0")  # the only word of its kind, and in no other document
     rows[0] = odd
-    made = Taggers.of([tiny.reader.read(t) for t, _, _ in rows], [{s} for _, s, _ in rows], [g for *_, g in rows], 1)
+    readings = [tiny.reader.read(t) for t, _, _ in rows]
+    made = Taggers.of(readings, named(tiny, readings), [{s} for _, s, _ in rows], [g for *_, g in rows], 1)
     assert made is not None
-    assert made.told[odd[0]][0] < 0.5 < made.tagger.marked(tiny.reader.read(odd[0]))[0] + 0.2
+    assert made.told[odd[0]][0] < 0.5 < marked(tiny, made.tagger, odd[0])["Zyxwolf"] + 0.2
 
 
 def test_clues_of_too_few_patients_have_no_weight(tiny: CodeSuggester) -> None:
@@ -70,9 +82,10 @@ def test_clues_of_too_few_patients_have_no_weight(tiny: CodeSuggester) -> None:
 def test_nothing_is_learned_where_nothing_or_everything_is_marked(tiny: CodeSuggester) -> None:
     readings = [tiny.reader.read(t) for t, _, _ in notes()]
     groups = [g for *_, g in notes()]
-    assert Taggers.of(readings, [()] * len(readings), groups, 1) is None
-    assert Taggers.of(readings, [{(0, 99)}] * len(readings), groups, 1) is None
-    assert Taggers.of(readings[:2], [{s} for _, s, _ in notes()[:2]], groups[:2], 1) is None
+    terms = named(tiny, readings)
+    assert Taggers.of(readings, terms, [()] * len(readings), groups, 1) is None
+    assert Taggers.of(readings, terms, [{(0, 99)}] * len(readings), groups, 1) is None
+    assert Taggers.of(readings[:2], terms[:2], [{s} for _, s, _ in notes()[:2]], groups[:2], 1) is None
 
 
 def test_features_of_a_match_are_the_mean_of_its_words_and_what_stands_beside() -> None:
