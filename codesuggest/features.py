@@ -31,7 +31,7 @@ from codesuggest.retrieve import TermIndex, distinct, longest, numbered, ragged
 from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
-from codesuggest.tagger import TAGGED, tagged
+from codesuggest.tagger import TAGGED, TAGGED_ANYWHERE, tagged, tagged_anywhere
 from codesuggest.trimesters import NONE, OPEN, trimester_of
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
@@ -148,6 +148,7 @@ FEATURES: tuple[str, ...] = (
     "code:other_by_title",
     "against:given_up",  # a habit that is spoken of as past only
     *TAGGED,  # where every mention is coded
+    *TAGGED_ANYWHERE,
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 _TITLES = [COLUMN[f"kind:{kind}"] for kind in ("title", "trimmed", "header")]
@@ -626,12 +627,13 @@ def _codes(
     put("against:longer", behind.take(row))
     put("against:longest_share", share.take(row))
     if claimed is not None and claimed.tagged is not None:
-        on = np.maximum(lead, 0).take(row)
-        first, last = judged.hits.first.take(on), judged.hits.last.take(on)
-        unheard = x[:, COLUMN["marked:unheard"]]
-        x[:, COLUMN[TAGGED[0]] :][:, : len(TAGGED)] = tagged(
-            claimed.tagged, first, last, x[:, COLUMN["match:best"]], unheard
-        )
+        on, use = np.maximum(lead, 0).take(row), sheet.use
+        first, last, marked = judged.hits.first, judged.hits.last, claimed.tagged
+        match, unheard = x[:, COLUMN["match:best"]], x[:, COLUMN["marked:unheard"]]
+        by_lead = tagged(marked, first.take(on), last.take(on), match, unheard)
+        strength = judged.strength.take(use)
+        by_all = tagged_anywhere(marked, first.take(use), last.take(use), strength, sheet.slot, len(ids))
+        x[:, [COLUMN[name] for name in (*TAGGED, *TAGGED_ANYWHERE)]] = np.hstack([by_lead, by_all.take(row, 0)])
     if static.company is not None and claimed is None:  # where diagnoses are billed, not mentioned
         x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(
             row, 0

@@ -22,16 +22,28 @@ import numpy.typing as npt
 
 from codesuggest.named import CLUES, NUMBERS, Named
 from codesuggest.note import Reading
+from codesuggest.retrieve import ragged
 
 #: Features of a code by the words of the match it rests on most: their mean, the words beside them, with the strength of the best
 #: match, and where no phrase of the mention dictionary claims the code.
 TAGGED = ("tagged:mean", "tagged:before", "tagged:after", "tagged:and_match", "tagged:unheard")
+#: And by all of its matches, the largest of each: the mean times the square of the strength, times how little the words beside are
+#: marked; of matches in full; of any; the least marked word instead of the mean; and the means of full matches added up.
+TAGGED_ANYWHERE = (
+    "tagged:said",
+    "tagged:exactly",
+    "tagged:in_full",
+    "tagged:anywhere",
+    "tagged:every_word",
+    "tagged:often",
+)
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Span = tuple[int, int]
 
 BUCKETS = 2**18
+NEARLY, FULL = 0.9, 0.95  #: strength from which a match is nearly, and from which it is, in full
 _FOLDS = 5
 
 
@@ -56,11 +68,39 @@ class Tagger:
 def tagged(marked: Floats, first: Any, last: Any, match: Floats, unheard: Floats) -> Floats:
     """float32 (n, len(TAGGED)). marked: of every word (w,). first, last: int (n,), words of each match, last inclusive. match:
     strength of each code's best match. unheard: whether no dictionary phrase claims it, (n,)."""
+    mean, before, after = _around(marked, first, last)
+    return np.stack([mean, before, after, mean * match, mean * unheard], 1).astype(np.float32)
+
+
+def tagged_anywhere(marked: Floats, first: Any, last: Any, strength: Floats, row: Any, n: int) -> Floats:
+    """float32 (n, len(TAGGED_ANYWHERE)). first, last: int (h,), words of each match, last inclusive; strength (h,), as in `Judged`;
+    row: int (h,), which of the n candidates it is of."""
+    mean, before, after = _around(marked, first, last)
+    length = last + 1 - first
+    match, offset = ragged(length)
+    least = np.minimum.reduceat(marked[first[match] + offset], np.cumsum(length) - length) if len(match) else mean
+    full = strength > FULL
+    out = np.zeros((n, len(TAGGED_ANYWHERE)))
+    for column, value in enumerate(
+        (
+            mean * strength**2,
+            least * (1 - before) * (1 - after) * strength**2,
+            mean * strength**4 * (strength > NEARLY),
+            mean,
+            least * strength**2,
+        )
+    ):
+        np.maximum.at(out[:, column], row, value)
+    out[:, -1] = np.log1p(np.bincount(row, mean * full, minlength=n))
+    return out.astype(np.float32)
+
+
+def _around(marked: Floats, first: Any, last: Any) -> tuple[Any, Any, Any]:
+    """Mean over the words of each match, and that of the word before and of the one behind, 0 where there is none."""
     total = np.append(0, np.cumsum(marked, dtype=np.float64))
-    mean = (total[last + 1] - total[first]) / (last + 1 - first)
     around = np.zeros(len(marked) + 2)
     around[1:-1] = marked
-    return np.stack([mean, around[first], around[last + 2], mean * match, mean * unheard], 1).astype(np.float32)
+    return (total[last + 1] - total[first]) / (last + 1 - first), around[first], around[last + 2]
 
 
 @dataclass(frozen=True, slots=True)

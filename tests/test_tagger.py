@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from codesuggest.coded import CodedDocument, Label
 from codesuggest.codes.system import CodeSystem
 from codesuggest.named import Named
 from codesuggest.note import Reading
 from codesuggest.suggester import CodeSuggester
-from codesuggest.tagger import TAGGED, Tagger, Taggers, _hashed, tagged
+from codesuggest.tagger import TAGGED, TAGGED_ANYWHERE, Tagger, Taggers, _hashed, tagged, tagged_anywhere
 from codesuggest.training import train
 
 SAYS = [
@@ -121,3 +123,34 @@ def test_a_model_keeps_its_tagger(tiny_system: CodeSystem, tmp_path) -> None:  #
         CodeSuggester.load(tmp_path / "m").suggest(note).to_dict()["suggestions"]
         == model.suggest(note).to_dict()["suggestions"]
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(0, 1, width=32), min_size=1, max_size=8),
+    st.lists(st.tuples(st.integers(0, 7), st.integers(1, 3), st.sampled_from([0.5, 0.92, 1.0]), st.integers(0, 2))),
+)
+def test_features_of_all_matches_beside_a_slow_reference(
+    marked: list[float], rows: list[tuple[int, int, float, int]]
+) -> None:
+    n = len(marked)
+    matches = [(a, min(a + size, n) - 1, s, of) for a, size, s, of in rows if a < n]
+    first, last = (np.array([m[k] for m in matches], np.int64) for k in (0, 1))
+    strength, row = np.array([m[2] for m in matches], np.float32), np.array([m[3] for m in matches], np.int64)
+    found = tagged_anywhere(np.array(marked, np.float32), first, last, strength, row, 3)
+    expected = np.zeros((3, len(TAGGED_ANYWHERE)))
+    for a, b, s, of in matches:
+        inside = marked[a : b + 1]
+        mean, least = sum(inside) / len(inside), min(inside)
+        beside = [marked[k] if 0 <= k < n else 0.0 for k in (a - 1, b + 1)]
+        own = [
+            mean * s**2,
+            least * (1 - beside[0]) * (1 - beside[1]) * s**2,
+            mean * s**4 * (s > 0.9),
+            mean,
+            least * s**2,
+        ]
+        expected[of, :5] = np.maximum(expected[of, :5], own)
+        expected[of, 5] += mean * (s > 0.95)
+    expected[:, 5] = np.log1p(expected[:, 5])
+    assert found == pytest.approx(expected, abs=1e-4)
