@@ -628,11 +628,11 @@ def _codes(
     put("against:longest_share", share.take(row))
     if claimed is not None and claimed.tagged is not None:
         on, use = np.maximum(lead, 0).take(row), sheet.use
-        first, last, marked = judged.hits.first, judged.hits.last, claimed.tagged
+        hits, marked = judged.hits, claimed.tagged
         match, unheard = x[:, COLUMN["match:best"]], x[:, COLUMN["marked:unheard"]]
-        by_lead = tagged(marked, first.take(on), last.take(on), match, unheard)
+        by_lead = tagged(marked, hits.first.take(on), hits.last.take(on), match, unheard)
         strength = judged.strength.take(use)
-        by_all = tagged_anywhere(marked, first.take(use), last.take(use), strength, sheet.slot, len(ids))
+        by_all = tagged_anywhere(marked, hits.first.take(use), hits.last.take(use), strength, sheet.slot, len(ids))
         x[:, [COLUMN[name] for name in (*TAGGED, *TAGGED_ANYWHERE)]] = np.hstack([by_lead, by_all.take(row, 0)])
     if static.company is not None and claimed is None:  # where diagnoses are billed, not mentioned
         x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(
