@@ -5,8 +5,8 @@ document has shown are marked for how they end ("-itis", "-oma"), for the words 
 terms of the code table name there (`named.py`). A logistic regression over clues of a word and its neighbours gives each word of a
 note the probability that it is marked; a code whose words are marked anyway wants only its name to be right.
 
-On CodiEsp train (Spanish, four folds) the clues of terms lift the average precision over words from 0.745 to 0.787; on dev the
-ranker's F1 gains 0.006.
+On CodiEsp train (Spanish, four folds) the average precision over words is 0.745 by words with endings and beginnings of three to
+five letters, 0.787 with the clues of terms, 0.795 with all endings and beginnings.
 
 Hashed weights hold no text, and a clue counts only if documents of `min_groups` groups have it (invariant 5).
 """
@@ -198,7 +198,8 @@ def _clues(reading: Reading) -> Iterator[list[str]]:
         after = text[end[n] : start[n + 1]].strip()[:2] if n < last else "\n"
         yield [
             f"w={w}", f"a={a}", f"x={x}", f"b={b}", f"y={y}", f"c={c}", f"z={z}", f"aw={a}_{w}", f"wx={w}_{x}",
-            f"ba={b}_{a}", f"xy={x}_{y}", f"awx={a}_{w}_{x}", f"4={w[-4:]}", f"3={w[-3:]}", f"<4={w[:4]}", f"<5={w[:5]}",
+            f"ba={b}_{a}", f"xy={x}_{y}", f"awx={a}_{w}_{x}", f"3={w[-3:]}", f"4={w[-4:]}", f"5={w[-5:]}", f"6={w[-6:]}",
+            f"<3={w[:3]}", f"<4={w[:4]}", f"<5={w[:5]}", f"<6={w[:6]}", f"<7={w[:7]}", f"in={w[2:7]}",
             f"before={before}", f"after={after}", f"capital={word[:1].isupper()}{word.isupper()}",
             f"digit={w[:1].isdigit()}", f"group={groups[n]}",
         ]  # fmt: skip
