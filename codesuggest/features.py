@@ -28,10 +28,10 @@ from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
 from codesuggest.regimen import REGIMEN_FEATURES, regimen_features
 from codesuggest.retrieve import TermIndex, distinct, longest, numbered, ragged
+from codesuggest.rivalry import BY_MARKS, by_marks
 from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
-from codesuggest.tagger import TAGGED, TAGGED_ANYWHERE, tagged, tagged_anywhere
 from codesuggest.trimesters import NONE, OPEN, trimester_of
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
@@ -147,8 +147,7 @@ FEATURES: tuple[str, ...] = (
     *REGIMEN_FEATURES,
     "code:other_by_title",
     "against:given_up",  # a habit that is spoken of as past only
-    *TAGGED,  # where every mention is coded
-    *TAGGED_ANYWHERE,
+    *BY_MARKS,  # where every mention is coded
 )
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 _TITLES = [COLUMN[f"kind:{kind}"] for kind in ("title", "trimmed", "header")]
@@ -627,13 +626,11 @@ def _codes(
     put("against:longer", behind.take(row))
     put("against:longest_share", share.take(row))
     if claimed is not None and claimed.tagged is not None:
-        on, use = np.maximum(lead, 0).take(row), sheet.use
-        hits, marked = judged.hits, claimed.tagged
-        match, unheard = x[:, COLUMN["match:best"]], x[:, COLUMN["marked:unheard"]]
-        by_lead = tagged(marked, hits.first.take(on), hits.last.take(on), match, unheard)
-        strength = judged.strength.take(use)
-        by_all = tagged_anywhere(marked, hits.first.take(use), hits.last.take(use), strength, sheet.slot, len(ids))
-        x[:, [COLUMN[name] for name in (*TAGGED, *TAGGED_ANYWHERE)]] = np.hstack([by_lead, by_all.take(row, 0)])
+        on, match = np.maximum(lead, 0).take(row), x[:, COLUMN["match:best"]]
+        x[:, COLUMN[BY_MARKS[0]] :][:, : len(BY_MARKS)] = by_marks(
+            claimed.tagged, judged.hits, judged.strength, sheet.use, sheet.slot, row, on, category,
+            match, x[:, COLUMN["marked:unheard"]],
+        )  # fmt: skip
     if static.company is not None and claimed is None:  # where diagnoses are billed, not mentioned
         x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(
             row, 0

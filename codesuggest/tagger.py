@@ -28,13 +28,18 @@ from codesuggest.retrieve import ragged
 #: match, and where no phrase of the mention dictionary claims the code.
 TAGGED = ("tagged:mean", "tagged:before", "tagged:after", "tagged:and_match", "tagged:unheard")
 #: And by all of its matches, the largest of each: the mean times the square of the strength, times how little the words beside are
-#: marked; of matches in full; of any; the least marked word instead of the mean; and the means of full matches added up.
+#: marked; of matches in full; of any; the least marked word instead of the mean. Then what share of all that is marked around it a
+#: match holds, the same times the mean, in full, and how much that is. And the means of full matches added up.
 TAGGED_ANYWHERE = (
     "tagged:said",
     "tagged:exactly",
     "tagged:in_full",
     "tagged:anywhere",
     "tagged:every_word",
+    "tagged:share",
+    "tagged:share_and_mean",
+    "tagged:share_in_full",
+    "tagged:words",
     "tagged:often",
 )
 
@@ -43,6 +48,7 @@ Bools = npt.NDArray[np.bool_]
 Span = tuple[int, int]
 
 BUCKETS = 2**18
+BREAK = 0.25  #: probability below which a word is between two mentions
 NEARLY, FULL = 0.9, 0.95  #: strength from which a match is nearly, and from which it is, in full
 _FOLDS = 5
 
@@ -79,6 +85,8 @@ def tagged_anywhere(marked: Floats, first: Any, last: Any, strength: Floats, row
     length = last + 1 - first
     match, offset = ragged(length)
     least = np.minimum.reduceat(marked[first[match] + offset], np.cumsum(length) - length) if len(match) else mean
+    inside, outside = mean * length, _run_on(marked)[first] + _run_on(marked[::-1])[len(marked) - 1 - last]
+    share = inside / (inside + outside + 0.2) * strength**2
     full = strength > FULL
     out = np.zeros((n, len(TAGGED_ANYWHERE)))
     for column, value in enumerate(
@@ -88,11 +96,22 @@ def tagged_anywhere(marked: Floats, first: Any, last: Any, strength: Floats, row
             mean * strength**4 * (strength > NEARLY),
             mean,
             least * strength**2,
+            share,
+            share * mean,
+            share * mean * strength**2,
+            inside * strength**2 / 4,
         )
     ):
         np.maximum.at(out[:, column], row, value)
     out[:, -1] = np.log1p(np.bincount(row, mean * full, minlength=n))
     return out.astype(np.float32)
+
+
+def _run_on(marked: Floats) -> Any:
+    """What is marked in a stretch up to each word, that word left out: float64 (w,). A word below `BREAK` ends a stretch."""
+    total = np.append(0, np.cumsum(marked, dtype=np.float64))
+    begin = np.maximum.accumulate(np.where(marked < BREAK, np.arange(1, len(marked) + 1), 0))
+    return np.append(0, total[1:] - total[begin])[:-1]
 
 
 def _around(marked: Floats, first: Any, last: Any) -> tuple[Any, Any, Any]:

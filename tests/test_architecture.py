@@ -79,6 +79,7 @@ ORDER = [
     "writing",
     "named",
     "tagger",
+    "rivalry",
     "marked",
     "acts",
     "qualifiers",

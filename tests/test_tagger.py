@@ -143,14 +143,15 @@ def test_features_of_all_matches_beside_a_slow_reference(
         inside = marked[a : b + 1]
         mean, least = sum(inside) / len(inside), min(inside)
         beside = [marked[k] if 0 <= k < n else 0.0 for k in (a - 1, b + 1)]
-        own = [
-            mean * s**2,
-            least * (1 - beside[0]) * (1 - beside[1]) * s**2,
-            mean * s**4 * (s > 0.9),
-            mean,
-            least * s**2,
-        ]
-        expected[of, :5] = np.maximum(expected[of, :5], own)
-        expected[of, 5] += mean * (s > 0.95)
-    expected[:, 5] = np.log1p(expected[:, 5])
+        around = 0.0
+        for step, k in ((-1, a - 1), (1, b + 1)):
+            while 0 <= k < n and marked[k] >= 0.25:
+                around, k = around + marked[k], k + step
+        share = sum(inside) / (sum(inside) + around + 0.2) * s**2
+        own = [mean * s**2, least * (1 - beside[0]) * (1 - beside[1]) * s**2]
+        own += [mean * s**4 * (s > 0.9), mean, least * s**2]
+        own += [share, share * mean, share * mean * s**2, sum(inside) * s**2 / 4]
+        expected[of, :-1] = np.maximum(expected[of, :-1], own)
+        expected[of, -1] += mean * (s > 0.95)
+    expected[:, -1] = np.log1p(expected[:, -1])
     assert found == pytest.approx(expected, abs=1e-4)
