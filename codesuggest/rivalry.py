@@ -44,8 +44,8 @@ def by_marks(
     """float32 (n, len(BY_MARKS)) of n codes.
 
     marked: probability of every word that it is marked, (w,). strength: of every match (h,), as in `Judged`. use, slot (u,):
-    matches that count, and the concept of each. row (n,): concept of each code. lead, category, match, unheard (n,): the match each code
-    rests on, its category, strength of its best match, whether no phrase of the dictionary means it.
+    matches that count, and the concept of each. row (n,): concept of each code. lead, category, match, unheard (n,): the match
+    each code rests on, its category, strength of its best match, whether no phrase of the dictionary means it.
     """
     segment, first, last = (column.take(lead) for column in (hits.segment, hits.first, hits.last))
     concepts = int(row.max()) + 1 if len(row) else 0
