@@ -114,7 +114,8 @@ def _out_of_range(reading: Reading, trained_on: TrainedOn) -> list[Caution]:
 
 def unknown_words(reading: Reading) -> float:
     """Share of the words that the vocabulary does not hold, in [0, 1]; 0 without a word."""
-    return 1 - float(reading.in_vocabulary.mean()) if len(reading.words) else 0.0
+    known, n = np.count_nonzero(reading.in_vocabulary), len(reading.words)
+    return 1 - float(known / n) if n else 0.0
 
 
 def _foreign(text: str, language: str) -> Caution | None:

@@ -17,7 +17,7 @@ from codesuggest.engine import Engine
 from codesuggest.features import Table
 from codesuggest.note import Reading
 from codesuggest.records import ASSERTIONS, Places, Suggestion
-from codesuggest.retrieve import Hits
+from codesuggest.retrieve import Hits, distinct
 
 Ints = npt.NDArray[Any]
 #: Starts and ends of stretches of a text, code points, end exclusive, int (n,) both.
@@ -123,7 +123,7 @@ def _places(
 ) -> tuple[dict[int, Places], set[int], Spans]:
     """By concept of the rows the places it rests on: the best first, none inside another, at most `most`. Then the concepts that
     words speak for, not only laboratory values; and the spans of all places."""
-    wanted, concepts = np.array(sorted({*table.concept.take(rows).tolist()}), np.intp), engine.concepts
+    wanted, concepts = distinct(table.concept.take(rows)), engine.concepts
     own, slot = evidence_hits(table, hits, concepts.term_concept, wanted)
     start, end = reading.words.start.take(hits.first.take(own)), reading.words.end.take(hits.last.take(own))
     taken: list[list[tuple[int, int]]] = [[] for _ in range(len(wanted))]

@@ -7,6 +7,7 @@ confidence = piecewise-linear map of the score through stored knots, increasing,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -192,7 +193,11 @@ def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> np
 def _products(x: Floats, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     # over the features with a weight only, so that a feature a model does not know moves no bit of its scores
     used = weights.nonzero()[0]
-    # in rows, as `x[:, used]` is not: the order of summation follows the layout, and `take` needs half of the time
-    parts = x.take(used, 1).astype(np.float64)
+    # in rows: the order of summation follows the layout. They stand in a few runs, which are copied in half of the time of `take`
+    parts = np.empty((len(x), len(used)))
+    bounds = [0, *((used[1:] - used[:-1] > 1).nonzero()[0] + 1).tolist(), len(used)]
+    for start, stop in pairwise(bounds if len(used) else ()):
+        first = used.item(start)
+        parts[:, start:stop] = x[:, first : first + stop - start]
     parts *= weights.take(used)
     return parts

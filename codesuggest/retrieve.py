@@ -93,7 +93,7 @@ def ragged(count: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     """Row and offset within the row of each element of rows of these lengths."""
     row = np.arange(len(count)).repeat(count)
     offset = np.arange(len(row))
-    offset -= (count.cumsum() - count).take(row)
+    offset -= (count.cumsum() - count).repeat(count)
     return row, offset
 
 
