@@ -137,17 +137,20 @@ class _Filter:
         # half a megabyte: many words stand before the same ones, and have one row
         columns = {word: k for k, word in enumerate(sorted(set().union(*behind.values())), 1)}
         rows = {group: k for k, group in enumerate(dict.fromkeys(map(frozenset, behind.values())), 1)}
-        self._row, self._column = np.zeros(1 << 16, dtype=np.int16), np.zeros(1 << 16, dtype=np.int16)
-        self._row[list(behind)] = [rows[frozenset(group)] for group in behind.values()]
+        self._begin, self._column = np.zeros(1 << 16, dtype=np.int32), np.zeros(1 << 16, dtype=np.int16)
+        self._begin[list(behind)] = [rows[frozenset(group)] * (len(columns) + 1) for group in behind.values()]
         self._column[list(columns)] = list(columns.values())
-        self._pairs = np.zeros((len(rows) + 1, len(columns) + 1), dtype=bool)
+        pairs = np.zeros((len(rows) + 1, len(columns) + 1), dtype=bool)
         for group, row in rows.items():
-            self._pairs[row, [columns[word] for word in group]] = True
+            pairs[row, [columns[word] for word in group]] = True
+        self._pairs = pairs.ravel()
 
-    def __call__(self, low: NDArray[np.uint16]) -> list[int]:
-        """Places of all such words, and perhaps of others, in order. low: uint16 (m,), of each word."""
-        hit = self._alone[low]
-        hit[:-1] |= self._pairs[self._row[low[:-1]], self._column[low[1:]]]
+    def __call__(self, low: NDArray[np.intp]) -> list[int]:
+        """Places of all such words, and perhaps of others, in order. low: intp (m,), the 16 bits of each word."""
+        hit = self._alone.take(low)
+        pair = self._begin.take(low[:-1])
+        pair += self._column.take(low[1:])
+        hit[:-1] |= self._pairs.take(pair)
         places: list[int] = hit.nonzero()[0].tolist()
         return places
 
@@ -194,7 +197,7 @@ class AssertionRules:
         kept = tokens.lower.nonzero()[0]
         found = tokens.lower[kept]
         ids: list[int] = found.tolist()
-        low = found.astype(np.uint16)
+        low = (found & np.uint64(0xFFFF)).astype(np.intp)
         opening = [i for i in self.opening(low) if self.cues.may_open(ids, i)]
         if defaults is not None or opening:
             words = self.cues.cut(tokens, ids, kept)

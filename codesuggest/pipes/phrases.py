@@ -199,7 +199,7 @@ _LINKS = 2  # words without a meaning of their own that a phrase may hold in a r
 _MARKS = ",;:.()[]|\n\r\t•"
 _IS_MARK = np.zeros(max(map(ord, _MARKS)) + 2, bool)  # the last place stands for all letters behind
 _IS_MARK[[ord(mark) for mark in _MARKS]] = True
-_IS_ASCII_MARK = _IS_MARK[:256]
+_ASCII_MARKS = _IS_MARK[:256].tobytes()  #: for `bytes.translate`
 
 
 def phrase_runs(
@@ -222,7 +222,7 @@ def phrase_runs(
     # what parts two neighbouring usable words is counted, not looked at: marks in the gaps between words, changes of group, words
     # with a meaning of their own
     if text.isascii():
-        is_mark = _IS_ASCII_MARK[np.frombuffer(text.encode("ascii"), np.uint8)]
+        is_mark = np.frombuffer(text.encode("ascii").translate(_ASCII_MARKS), np.uint8)
     else:
         letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         is_mark = _IS_MARK[np.minimum(letters, len(_IS_MARK) - 1)]
