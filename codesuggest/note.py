@@ -308,16 +308,23 @@ class NoteReader:
         return mark
 
     def read(self, text: str, document_type: str | None = None) -> Reading:
-        """What the note says. Nothing of it that may be the patient's own is kept afterwards (invariant 5).
+        """What the note says. Nothing of it that may be the patient's own is kept afterwards (invariant 5)."""
+        return self.read_some([(text, document_type)])[0]
 
-        The two components of `nlp` read it without a Doc, from tokens that `pieces` knows: what they say is the same.
+    def read_some(self, notes: Sequence[tuple[str, str | None]]) -> list[Reading]:
+        """What a few notes say, as `read` with their document types.
+
+        The two components of `nlp` read them without a Doc, from tokens that `pieces` knows: what they say is the same.
         """
-        text, raw = readable(text)
-        pieces = self.pieces.read(text, raw)
-        structure = self._component("codesuggest_structure").reader.read(text, pieces.letters_of)
-        begins = sentence_starts(text, structure, pieces.tokens.start)
-        asserted = self._component("codesuggest_assertion").read(replace(pieces.tokens, begins=begins), structure)
-        return self._reading(pieces, pieces.tokens.start, structure, asserted, document_type)
+        structures, assertions = map(self._component, ("codesuggest_structure", "codesuggest_assertion"))
+        out = []
+        for pieces, (_, kind) in zip(self.pieces.read_some([readable(text) for text, _ in notes]), notes, strict=True):
+            text, tokens = pieces.text, pieces.tokens
+            structure = structures.reader.read(text, pieces.letters_of)
+            begins = sentence_starts(text, structure, tokens.start)
+            asserted = assertions.read(replace(tokens, begins=begins), structure)
+            out.append(self._reading(pieces, tokens.start, structure, asserted, kind))
+        return out
 
     def read_doc(self, doc: Doc, document_type: str | None = None, text: str | None = None) -> Reading:
         """As `read`, from a Doc that went through both components in somebody's pipeline. text: doc.text, if at hand."""

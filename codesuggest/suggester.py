@@ -29,7 +29,7 @@ from codesuggest.pipes.language import DEFAULT
 from codesuggest.pipes.language import language as spoken
 from codesuggest.pipes.phrases import WordReader
 from codesuggest.records import ClaimLine, EncounterResult, Finding, NoteResult, Suggestion
-from codesuggest.retrieve import BLOCK, Hits
+from codesuggest.retrieve import Hits
 from codesuggest.site_words import SiteList, SiteWords, fit
 from codesuggest.specificity import Specificity, query
 from codesuggest.specificity import explain as explain_axes
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 STARTER = "starter"
-_Given = tuple[str, Reading, str, Asked]  #: a note that was read: its text, reading, id, and what is asked
+_A_LOT = 40_000  #: characters of notes from which no more are read before these are done
+_Given = tuple[str, str, Asked]  #: a note: its text, its id, what is asked
 #: Service date of a model none of whose tables is named by a day, when nobody gives one: what its codes do not depend on.
 UNDATED = "2026-04-01"
 
@@ -291,25 +292,23 @@ class CodeSuggester:
 
         Raises NotTextError, TextTooLongError, OptionError; no message holds text of the note.
         """
-        return self._result(
-            *self._read(
-                note,
-                id,
-                service_date=service_date,
-                setting=setting,
-                document_type=document_type,
-                systems=systems,
-                age=age,
-                sex=sex,
-                limit=limit,
-                threshold=threshold,
-            )
+        text, id, asked = self._given(
+            note,
+            id,
+            service_date=service_date,
+            setting=setting,
+            document_type=document_type,
+            systems=systems,
+            age=age,
+            sex=sex,
+            limit=limit,
+            threshold=threshold,
         )
+        return self._result(text, self.reader.read(text, asked.document_type), id, asked)
 
-    def _read(self, note: str, id: str = "", **options: Any) -> _Given:
-        """What `_result` is given of a note. Raises as `suggest`."""
-        text, asked = check_text(note), self._asked(**options)
-        return text, self.reader.read(text, asked.document_type), id, asked
+    def _given(self, note: str, id: str = "", **options: Any) -> _Given:
+        """Raises as `suggest`."""
+        return check_text(note), id, self._asked(**options)
 
     def suggest_doc(
         self,
@@ -338,24 +337,32 @@ class CodeSuggester:
         search and judge eight of them at once. A note for which `suggest` raises has its error instead."""
         out: list[NoteResult | CodeSuggestError] = []
         held: list[_Given | CodeSuggestError] = []
-        segments = 0
         for note in notes:
             try:
-                given = self._read(**note)
+                held.append(self._given(**note))
             except CodeSuggestError as error:
                 held.append(error)
-                continue
-            held.append(given)
-            segments += len(given[1].first)
-            if segments > BLOCK:  # a long note is not kept until others are read
+            if sum(len(g[0]) for g in held if isinstance(g, tuple)) > _A_LOT:
                 out += self._results(held)
-                held, segments = [], 0
+                held = []
         return out + self._results(held)
 
     def _results(self, notes: Sequence[_Given | CodeSuggestError]) -> list[NoteResult | CodeSuggestError]:
-        read = [(given[1], given[3]) for given in notes if not isinstance(given, CodeSuggestError)]
-        judged = iter(together.judged(read, self.engines, self.config))
-        return [g if isinstance(g, CodeSuggestError) else self._result(*g, next(judged)) for g in notes]
+        able = [given for given in notes if isinstance(given, tuple)]
+        if not able:
+            return list(notes)  # type: ignore[arg-type]
+        readings = self.reader.read_some([(text, asked.document_type) for text, _, asked in able])
+        asked_of = [asked for *_, asked in able]
+        judged = together.judged(list(zip(readings, asked_of, strict=True)), self.engines, self.config)
+        rows = zip(readings, judged, strict=True)
+        out: list[NoteResult | CodeSuggestError] = []
+        for given in notes:
+            if isinstance(given, tuple):
+                (text, id, asked), (reading, own) = given, next(rows)
+                out.append(self._result(text, reading, id, asked, own))
+            else:
+                out.append(given)
+        return out
 
     def _asked(self, **options: Any) -> Asked:
         """Raises OptionError."""

@@ -96,7 +96,7 @@ def test_long_notes_are_not_kept_until_others_are_read(starter: CodeSuggester, m
         return real(notes, *rest)
 
     monkeypatch.setattr(together, "judged", counted)
-    long = "\n".join(f"{n}. Left knee pain." for n in range(1100))
+    long = "\n".join(f"{n}. Left knee pain." for n in range(2000))
     texts = [SHORT[1], long, SHORT[2], SHORT[3]]
     found = starter.suggest_together([{"note": text, "systems": ["icd10cm"]} for text in texts])
     assert sizes == [2, 2]

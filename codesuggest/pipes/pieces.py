@@ -15,10 +15,10 @@ looked for beside.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, chain
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain, pairwise
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -151,6 +151,13 @@ class _Ragged:
         return found, count
 
 
+def _sums(count: Ints) -> Ints:
+    """How many stand before each, and at the end how many all are."""
+    out = np.zeros(len(count) + 1, np.intp)
+    np.cumsum(count, out=out[1:])
+    return out
+
+
 def _room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     """A column with at least so many places, the same one if it has them."""
     if len(column) >= size:
@@ -222,9 +229,12 @@ class PieceReader:
         self._marks = np.zeros(1, np.uint16)
         self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
 
-    def read(self, text: str, pieces: list[str] | None = None) -> Pieces:
-        """pieces: `cut(text)`, if at hand."""
-        raw = cut(text) if pieces is None else pieces
+    def read(self, text: str) -> Pieces:
+        return self.read_some([(text, cut(text))])[0]
+
+    def read_some(self, notes: Sequence[tuple[str, list[str]]]) -> list[Pieces]:
+        """What `read` makes of a few texts, in less time than one after the other. Beside each text: `cut(text)`."""
+        raw = notes[0][1] if len(notes) == 1 else list(chain.from_iterable(pieces for _, pieces in notes))
         get = self._kept.get
         known = [get(piece, 0) for piece in raw]
         entries = np.array(known, np.intp)
@@ -233,38 +243,56 @@ class PieceReader:
         if odd:
             new = self._read({raw[k]: None for k in odd})
             own = [new[raw[k]] for k in odd]
-        at = np.zeros(len(raw) + 1, np.intp)
-        np.cumsum(np.fromiter(map(len, raw), np.intp, len(raw)), out=at[1:])
-        columns, count = self._tokens.take(entries, odd, [r[:3] for r in own])
-        base: npt.NDArray[np.int64] = np.repeat(at[:-1].astype(np.int64), count)
-        tokens = Tokens(text, base + columns[0], base + columns[1], columns[2], None)
+        at = _sums(np.fromiter(map(len, raw), np.intp, len(raw)))
+        (start, end, lower), count = self._tokens.take(entries, odd, [r[:3] for r in own])
+        base = at[:-1].repeat(count)
+        start, end = start + base, end + base
         mark, letters = self._marks.take(entries), list(map(self._letters.__getitem__, known))
         for k, piece in zip(odd, own, strict=True):
             mark[k], letters[k] = piece.mark, piece.letters
         lone = np.flatnonzero(mark[:-1] & _BEFORE)
-        if len(lone) and (mark[lone + 1] & _BEHIND).any():
-            words = self._words.read(text)
-            form, word = self.forms(words.forms)
+        joins = lone.compress((mark.take(lone + 1) & _BEHIND) > 0).tolist()
+        words, form, word, of_words, of_forms = self._said(entries, odd, own, at)
+        mark >>= np.uint16(_OWN)
+        stops = list(accumulate((len(pieces) for _, pieces in notes), initial=0))
+        if len(notes) == 1:
+            whole = Tokens(notes[0][0], start, end, lower, None)
+            found = [Pieces(notes[0][0], at, mark, whole, words, form, word, letters, self._letters_of)]
         else:
-            words, form, word = self._said(entries, odd, own, at)
-        return Pieces(text, at, mark >> np.uint16(_OWN), tokens, words, form, word, letters, self._letters_of)
+            found = []
+            places = (at.take(stops), _sums(count).take(stops), of_words.take(stops))
+            rows = zip(*(column.tolist() for column in (*places, of_forms.take(places[2]))), strict=True)
+            for (text, _), (a, b), (one, other) in zip(notes, pairwise(stops), pairwise(rows), strict=True):
+                (begin, t, w, f), (_, u, x, g) = one, other
+                own_words = Words(words.start[w:x] - begin, words.end[w:x] - begin, words.forms[w:x])
+                tokens = Tokens(text, start[t:u] - begin, end[t:u] - begin, lower[t:u], None)
+                found.append(
+                    Pieces(text, at[a : b + 1] - begin, mark[a:b], tokens, own_words, form[f:g], word[f:g] - w,
+                           letters[a:b], self._letters_of)
+                )  # fmt: skip
+            joins = [k for k in joins if k + 1 not in stops]
+        for n in {bisect_right(stops, k) - 1 for k in joins}:
+            said = self._words.read(notes[n][0])
+            form, word = self.forms(said.forms)
+            found[n] = replace(found[n], words=said, form=form, word=word)
+        return found
 
-    def _said(self, entries: Ints, odd: list[int], own: list[_Read], at: Ints) -> tuple[Words, Ints, Ints]:
-        """The words of the pieces with their normal forms."""
+    def _said(self, entries: Ints, odd: list[int], own: list[_Read], at: Ints) -> tuple[Words, Ints, Ints, Ints, Ints]:
+        """The words of the pieces with their normal forms; how many words stand before each piece, and forms before each word."""
         (start, end, spelt), count = self._placed.take(
             entries, odd, [(r.word_start, r.word_end, (0,) * len(r.forms)) for r in own]
         )
-        base = np.repeat(at[:-1], count)
+        base = at[:-1].repeat(count)
         forms = list(map(self._forms.__getitem__, spelt.tolist()))
         strange = np.zeros(len(entries), bool)
         strange[odd] = True
-        mine: list[int] = np.flatnonzero(np.repeat(strange, count)).tolist()
+        mine: list[int] = np.flatnonzero(strange.repeat(count)).tolist()
         told = list(chain.from_iterable(r.forms for r in own))
         for k, form in zip(mine, told, strict=True):
             forms[k] = form
         (ids,), many = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
-        word = np.repeat(np.arange(len(forms), dtype=np.intp), many)
-        return Words(start + base, end + base, forms), ids, word
+        word = np.arange(len(forms)).repeat(many)
+        return Words(start + base, end + base, forms), ids, word, _sums(count), _sums(many)
 
     def _known_ids(self, forms: tuple[str, ...]) -> list[int]:
         return [self._ids[form] for form in forms if form in self._ids]
