@@ -114,8 +114,8 @@ def _out_of_range(reading: Reading, trained_on: TrainedOn) -> list[Caution]:
 
 def unknown_words(reading: Reading) -> float:
     """Share of the words that the vocabulary does not hold, in [0, 1]; 0 without a word."""
-    known, n = np.count_nonzero(reading.in_vocabulary), len(reading.words)
-    return 1 - float(known / n) if n else 0.0
+    n = len(reading.words)
+    return 1 - np.count_nonzero(reading.in_vocabulary) / n if n else 0.0
 
 
 def _foreign(text: str, language: str) -> Caution | None:

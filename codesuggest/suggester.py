@@ -349,11 +349,9 @@ class CodeSuggester:
 
     def _results(self, notes: Sequence[_Given | CodeSuggestError]) -> list[NoteResult | CodeSuggestError]:
         able = [given for given in notes if isinstance(given, tuple)]
-        if not able:
-            return list(notes)  # type: ignore[arg-type]
         readings = self.reader.read_some([(text, asked.document_type) for text, _, asked in able])
-        asked_of = [asked for *_, asked in able]
-        judged = together.judged(list(zip(readings, asked_of, strict=True)), self.engines, self.config)
+        wanted = [(reading, asked) for reading, (*_, asked) in zip(readings, able, strict=True)]
+        judged = together.judged(wanted, self.engines, self.config)
         rows = zip(readings, judged, strict=True)
         out: list[NoteResult | CodeSuggestError] = []
         for given in notes:
