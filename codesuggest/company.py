@@ -91,65 +91,84 @@ class Company:
         offset += start.take(row)
         return row, self.group.take(offset)
 
-    def adds_up(self, code: Ints, worth: Floats) -> tuple[Ints, Ints]:
-        """Codes that the diagnoses said add up to: (q,) codes, and (q, 3) the place in `code` of the best witness of each part,
-        NOBODY where a row has fewer.
+    def adds_up(self, note: Ints, code: Ints, worth: Floats, notes: int = 1) -> tuple[Ints, Ints, Ints]:
+        """Codes that the diagnoses said in each of some notes add up to: (q,) the note, (q,) the code, and (q, 3) the place in
+        `code` of the best witness of each part, NOBODY where a row has fewer.
 
-        code, worth: (m,), codes that are said and how well. A code that several rows lead to comes from the first of them.
+        note, code, worth: (m,), codes that are said in which note and how well. A code that several rows lead to comes from the
+        first of them.
         """
         row, group = self._groups(code)
-        heard = np.zeros(self.n_groups + 1, bool)
-        heard[group] = True
-        fired = ~heard.take(self.unless)
-        heard[NOBODY] = True  # the last place is that of a part that a row does not ask for
+        cell = note.take(row) * (self.n_groups + 1) + group
+        heard = np.zeros((notes, self.n_groups + 1), bool)
+        heard.reshape(-1)[cell] = True
+        fired = ~heard.take(self.unless, 1)
+        heard[:, NOBODY] = True  # the last place is that of a part that a row does not ask for
         for part in self.parts.T:
-            fired &= heard.take(part)
-        if not fired.any():
-            return self.target[:0], np.zeros((0, 3), np.int64)
-        best = np.full(self.n_groups + 1, NOBODY, np.int64)
+            fired &= heard.take(part, 1)
+        own, fact = fired.nonzero()
+        if not len(own):
+            return own, self.target[:0], np.zeros((0, 3), np.int64)
+        best = np.full((notes, self.n_groups + 1), NOBODY, np.int64)
         order = np.lexsort((-row, worth[row]))
-        best[group[order]] = row[order]
-        target, first = np.unique(self.target[fired], return_index=True)
-        return target, best[self.parts[fired][first]]
+        best.reshape(-1)[cell[order]] = row[order]
+        size = int(self.target.max()) + 1
+        led, first = np.unique(own * size + self.target[fact], return_index=True)
+        return led // size, led % size, best[own[first][:, None], self.parts[fact[first]]]
 
-    def joined(self, concept: Ints, concept_of: Ints, said: Ints, code: Ints, worth: Floats) -> tuple[Ints, Ints]:
-        """Candidates with those that the diagnoses said add up to: (n,) concepts, and (n, 3) the hits that witness each, or NOBODY.
+    def joined(
+        self, candidate: Ints, concept_of: Ints, said: Ints, note: Ints, code: Ints, worth: Floats, *, notes: int, concepts: int
+    ) -> tuple[Ints, Ints]:
+        """Candidates with those that the diagnoses said add up to: (n,), and (n, 3) the hits that witness each, or NOBODY.
 
-        concept: candidates, ascending. concept_of (k,): of each code. said, code, worth (m,): hits that say a diagnosis in full.
+        candidate: note * concepts + concept, ascending. concept_of (k,): of each code. said, note, code, worth (m,): hits that say
+        a diagnosis in full. concepts: how many there are.
         """
-        target, place = self.adds_up(code, worth)
+        of, target, place = self.adds_up(note, code, worth, notes)
         if not len(target):
-            return concept, np.full((len(concept), 3), NOBODY)
+            return candidate, np.full((len(candidate), 3), NOBODY)
         implied = concept_of[target]
         known, hit = implied >= 0, np.where(place >= 0, np.append(said, NOBODY)[place], NOBODY)
-        both = np.union1d(concept, implied[known])
+        more = of[known] * concepts + implied[known]
+        both = np.union1d(candidate, more)
         witness = np.full((len(both), 3), NOBODY)
-        witness[np.searchsorted(both, implied[known])] = hit[known]
+        witness[np.searchsorted(both, more)] = hit[known]
         return both, witness
 
-    def weigh(self, code: Ints, probability: Floats) -> Floats:
-        """COMPANY_FEATURES of the candidates, float32 (n, 4), from the probability of each by a first ranking."""
+    def weigh(self, note: Ints, code: Ints, probability: Floats, notes: int = 1) -> Floats:
+        """COMPANY_FEATURES of the candidates of some notes, float32 (n, 4), from the probability of each by a first ranking.
+
+        note: (n,), of which note each is, ascending.
+        """
         out = np.zeros((len(code), len(COMPANY_FEATURES)), np.float32)
+        if not len(code):
+            return out
         row, group = self._groups(code)
-        strength = np.zeros(self.n_groups + 1, np.float32)
-        np.maximum.at(strength, group, probability.take(row))
+        of = note.take(row)
+        strength = np.zeros((notes, self.n_groups + 1), np.float32)
+        np.maximum.at(strength.reshape(-1), of * (self.n_groups + 1) + group, probability.take(row))
         # the last place is that of a part that a row does not ask for, which is there, or of nobody who speaks against it
-        free = strength.take(self.unless) < 0.5
-        strength[NOBODY] = 1
+        free = strength.take(self.unless, 1) < 0.5
+        strength[:, NOBODY] = 1
         kinds = len(COMPANY_FEATURES)
-        against = np.zeros(self.n_groups * kinds, np.float32)
-        first, second = (strength.take(column) for column in self.row_needs.T)
-        np.maximum.at(against, self.row_first * kinds + self.row_kind, np.minimum(first, second))
+        against = np.zeros((notes, self.n_groups * kinds), np.float32)
+        first, second = (strength.take(column, 1) for column in self.row_needs.T)
+        cell = np.arange(notes)[:, None] * against.shape[1] + (self.row_first * kinds + self.row_kind)
+        np.maximum.at(against.reshape(-1), cell.reshape(-1), np.minimum(first, second).reshape(-1))
         cell = (row * kinds)[:, None] + np.arange(kinds)
-        np.maximum.at(out.reshape(-1), cell.reshape(-1), against.reshape(-1, kinds).take(group, 0).reshape(-1))
-        if len(code):
-            one, two, three = (strength.take(part) for part in self.parts.T)
-            sums = np.minimum(np.minimum(one, two), three) * free
-            order = code.argsort()
-            at = order.take(code.take(order).searchsorted(self.target), mode="clip")
-            known = (code.take(at) == self.target).nonzero()[0]
+        said = against.reshape(-1, kinds).take(of * self.n_groups + group, 0)
+        np.maximum.at(out.reshape(-1), cell.reshape(-1), said.reshape(-1))
+        one, two, three = (strength.take(part, 1) for part in self.parts.T)
+        sums = np.minimum(np.minimum(one, two), three) * free
+        own, fact = sums.nonzero()
+        if len(own):
+            size = max(int(code.max()), int(self.target.max())) + 1
+            candidate, target = note * size + code, own * size + self.target.take(fact)
+            order = candidate.argsort()
+            at = order.take(candidate.take(order).searchsorted(target), mode="clip")
+            known = (candidate.take(at) == target).nonzero()[0]
             sure = np.zeros(len(code), np.float32)
-            np.maximum.at(sure, at.take(known), sums.take(known))
+            np.maximum.at(sure, at.take(known), sums[own, fact].take(known))
             out[:, COMPANY_FEATURES.index("company:implied_sure")] = sure
         return out
 

@@ -36,6 +36,7 @@ from codesuggest.profiles import Profiles
 from codesuggest.rank import Ranker
 from codesuggest.retrieve import Hits, Said, TermIndex
 from codesuggest.routes import implied
+from codesuggest.row import apart, tables_apart
 from codesuggest.stated import with_stated
 from codesuggest.static import Static
 from codesuggest.store import Content, Folder
@@ -141,7 +142,7 @@ class Engine:
                 claimed = replace(claimed, tagged=tagged)
             hits = self.spoken.among(hits, found)
         judged = self.judged(reading, hits, inpatient=inpatient, reliability=reliability, mentioned=claimed is not None)
-        return self.scored(judged, allowed, claimed)
+        return self.scored(judged, allowed, claimed)[0]
 
     def judged(
         self,
@@ -152,7 +153,7 @@ class Engine:
         reliability: npt.NDArray[np.float32] | None = None,
         mentioned: bool = False,
     ) -> Judged:
-        """What `scored` is given of a note: what its matches are worth. Or of several notes (`together`)."""
+        """What `scored` is given of a note: what its matches are worth. Or of several notes in one row (`row.py`)."""
         trust = self.learned.reliability if reliability is None else reliability
         return Judged.of(
             reading, hits, self.concepts, trust, self.index, self.static, inpatient=inpatient, axes=self.axes,
@@ -161,13 +162,15 @@ class Engine:
 
     def scored(
         self, judged: Judged, allowed: npt.NDArray[np.bool_], claimed: Claims | None = None
-    ) -> tuple[Hits, Table]:
-        """As `candidates`, of a note's judged matches."""
-        table = features(
-            judged, self.index, self.static, self.learned, allowed=allowed, axes=self.axes, claimed=claimed
-        )
-        self.ranker.complete(table, judged.hits)
-        return judged.hits, table
+    ) -> list[tuple[Hits, Table]]:
+        """As `candidates`, of the judged matches of a note, or of each note in a row. claimed: of one note."""
+        out = []
+        # the values of a procedure's axes are asked of the whole note
+        for one in [judged] if self.axes is None else apart(judged):
+            table = features(one, self.index, self.static, self.learned, allowed=allowed, axes=self.axes, claimed=claimed)
+            self.ranker.complete(table, one.hits)
+            out += tables_apart(table, one)
+        return out
 
     def files(self) -> tuple[dict[str, Any], dict[str, Content]]:
         """What the manifest says of this engine, and its files."""

@@ -1,4 +1,4 @@
-"""Named features of (note, code) pairs.
+"""Named features of (note, code) pairs, of the candidates of one note or of a few in one row (`row.py`).
 
 They are of seven kinds: how well and where a term matched (by group of sections), what kind of term it was, what the
 note says against it (negated, dominated by a longer match, a rival in the same category), side and encounter, what the
@@ -8,7 +8,6 @@ claims the same words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from codesuggest import axes as pcs
 from codesuggest.care import CARE_FEATURES, care_features, read_care
-from codesuggest.company import COMPANY_FEATURES, IMPLIED_FEATURES, NOBODY, Company, implied_features
+from codesuggest.company import IMPLIED_FEATURES, Company, implied_features
 from codesuggest.concepts import KINDS, SIDES
 from codesuggest.judged import ASSESSMENT, Judged
 from codesuggest.learned import Learned
@@ -27,143 +26,39 @@ from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN
 from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
 from codesuggest.regimen import REGIMEN_FEATURES, regimen_features
-from codesuggest.retrieve import TermIndex, distinct, longest, numbered, ragged
+from codesuggest.retrieve import TermIndex, distinct, longest, ragged
 from codesuggest.rivalry import BY_MARKS, by_marks
-from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features
+from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features, extension_fits
+from codesuggest.sheet import COLUMN, FEATURES, LETTERS, MAX_CONCEPTS, OF_POLICY, Sheet, max_by, told_apart
 from codesuggest.sides import sides_beside, site_sides
 from codesuggest.static import Static
 from codesuggest.trimesters import NONE, OPEN, trimester_of
+
+__all__ = ["COLUMN", "FEATURES", "MAX_CONCEPTS", "OF_POLICY", "Table", "features"]
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-MAX_CONCEPTS = 300  #: candidates kept a note before codes are chosen; the evaluation sets need at most 200 codes
 _MEDICATIONS = GROUPS.index("medications")
 _DRUG = KINDS.index("drug")
 BILATERAL, UNSPECIFIED = SIDES.index("bilateral"), SIDES.index("unspecified")
-#: Features whose weight may differ where every mention is coded: a document of that policy repeats them as "mentions:...",
-#: so that it can train a ranker together with billed documents. No note that is read has them.
-OF_POLICY = (
-    *(f"chapter:{c}" for c in "BCDFGHIJKLMNOQ"),
-    "learned:term",
-    "learned:terms",
-    "learned:operation_prior",
-    "learned:code_prior",
-    "learned:category_prior",
-    "operation:integral_inspection",
-    "match:none",
-    "full:none",
-    "match:best",
-    "against:historical_only",
-)
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-FEATURES: tuple[str, ...] = (
-    *(f"match:{g}" for g in GROUPS),
-    *(f"full:{g}" for g in GROUPS),
-    "match:best",
-    "match:square",
-    "match:cosine",
-    "match:mass",
-    "match:words",
-    "match:headline",
-    "match:headline_whole",
-    "match:headline_first",
-    "match:title_start",
-    "match:repeated",
-    "match:sections",
-    "match:title_in_note",
-    "match:by_route",
-    *(f"kind:{k}" for k in KINDS),
-    "kind:common",
-    "kind:everyday",
-    "kind:drug_in_list",
-    "against:negated",
-    "against:negated_only_stronger",
-    "against:historical_only",
-    "against:uncertain_too",
-    "against:dominated",
-    "against:rival_in_category",
-    "against:rival_is_fuller",
-    "against:shared_words",
-    "against:crowd",
-    "side:local",
-    "side:site",
-    "side:other_site",
-    "side:other_local",
-    "side:unspecified",
-    "side:unspecified_though_said",
-    "side:bilateral",
-    *ENCOUNTER_FEATURES,
-    "code:other",
-    "code:unspecified",
-    "code:length",
-    "code:words",
-    "code:personal_history",
-    "code:family_history",
-    "code:symptom_with_diagnosis",
-    *(f"chapter:{c}" for c in _LETTERS),
-    "learned:code_prior",
-    "learned:category_prior",
-    "learned:association",
-    "learned:association_best",
-    "learned:mention_prior",
-    *CARE_FEATURES,  # of HCPCS only: what was given or provided, see `care`
-    # filled in by `rivals`, from a first ranking without them
-    "rival:same_words",
-    "rival:same_category",
-    "rival:same_concept",
-    "rival:same_words_and_category",
-    "rival:place",
-    # of what documents with every mention coded taught (`mentions.py`)
-    "learned:term",
-    "learned:terms",
-    "learned:term_in_headline",
-    "learned:term_and_match",
-    "learned:operation_prior",
-    *pcs.FILLED,
-    *(f"mentions:{name}" for name in ("document", *OF_POLICY)),
-    # of the mention dictionary (`marked.py`)
-    *(f"marked:{name}" for name in MARKED),
-    # of what the others say of a candidate (`company.py`); those of COMPANY_FEATURES are filled in by `rivals` too
-    "note:segments",
-    "note:headlines",
-    "match:lab_value",
-    "against:longer",
-    "against:longest_share",
-    "against:rival_title",
-    "against:unsaid_qualifier",
-    "against:unsaid_share",
-    "code:trimester",
-    "code:other_trimester",
-    "code:unspecified_trimester",
-    *IMPLIED_FEATURES,
-    *COMPANY_FEATURES,
-    "match:stated",
-    *PLACE_FEATURES,
-    # filled in by `rivals` as well: the best better-ranked candidate that an Excludes1 note keeps apart from this one (`apart.py`)
-    "rival:excluded",
-    "rival:excluded_elsewhere",
-    *REGIMEN_FEATURES,
-    "code:other_by_title",
-    "against:given_up",  # a habit that is spoken of as past only
-    *BY_MARKS,  # where every mention is coded
-)
-COLUMN = {name: i for i, name in enumerate(FEATURES)}
 _TITLES = [COLUMN[f"kind:{kind}"] for kind in ("title", "trimmed", "header")]
 _NAMES = [COLUMN[f"kind:{kind}"] for kind in ("inclusion", "idiom", "abbreviation")]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Candidates of one note in one system, sorted by concept and code.
+    """Candidates of one note in one system, sorted by concept and code; or of a few notes, one after the other.
 
-    code, concept, category: intp (n,), position of the code, its concept, dense id of its three-character category.
+    note, code, concept, category: intp (n,), place of the note in its row, position of the code, its concept, dense id of its
+    three-character category.
     x: float32 (n, F). lead: intp (n,), the hit each rests on most. usable: bool (h,), hits that may be evidence.
     worth: float32 (h,), how much a hit says as evidence. witness: int64 (n, 3), hits of the diagnoses that add up to it, NOBODY if
     none. company: the tables of facts, where the system has any.
     """
 
+    note: Ints
     code: Ints
     concept: Ints
     category: Ints
@@ -193,14 +88,15 @@ def features(
     claimed: Claims | None = None,
 ) -> Table:
     """Candidates with their features. allowed: bool (k,), codes that may be suggested: billable and valid on the day.
-    axes: of ICD-10-PCS, whose members are chosen by them. claimed: what the mention dictionary says of the note.
+    axes: of ICD-10-PCS, whose members are chosen by them. claimed: what the mention dictionary says of the note. With either of
+    them judged is of one note, otherwise of one or a few.
 
     The rival features are left at 0 for `rivals`.
     """
-    sheet = _Sheet.of(judged, index, static)
+    sheet = Sheet.of(judged, index, static)
     if not len(sheet.concept):
         none = np.zeros(0, np.intp)
-        return Table(none, none, none, sheet.x, none, judged.usable, judged.worth, sheet.witness)
+        return Table(none, none, none, none, sheet.x, none, judged.usable, judged.worth, sheet.witness)
     _how_it_matched(sheet, index)
     _which_kind_of_term(sheet)
     if static.company is not None:
@@ -218,104 +114,6 @@ def features(
     return _codes(sheet, index, static, learned, allowed, site, axes, claimed)
 
 
-def _max_by(keys: npt.NDArray[Any], values: npt.NDArray[Any], size: int) -> Floats:
-    """Largest value of each key in 0..size-1, at least 0. values: non-negative, of any dtype."""
-    out = np.zeros(size, np.float32)
-    np.maximum.at(out, keys, np.asarray(values, np.float32))  # of the same type: several times faster (0.3 ms a note)
-    return out
-
-
-@dataclass(frozen=True, slots=True)
-class _Sheet:
-    """Features by candidate concept, being filled in.
-
-    concept: intp (n,). x: float32 (n, F). use, slot: (u,), the usable hits of the candidates and their rows. plain,
-    row: (p,), those of them that match words of their own (no drugs, not dominated). best: float32 (n,), strength of the
-    best plain hit. witness: as in `Table`, by concept.
-    """
-
-    judged: Judged
-    concept: Ints
-    x: Floats
-    use: Ints
-    slot: Ints
-    plain: Ints
-    row: Ints
-    best: Floats
-    category: Ints
-    letter: npt.NDArray[np.int8]
-    witness: Ints
-
-    @classmethod
-    def of(cls, judged: Judged, index: TermIndex, static: Static) -> _Sheet:
-        """The MAX_CONCEPTS candidates that promise most."""
-        use = judged.usable.nonzero()[0]
-        concept, slot = numbered(judged.concept.take(use), len(judged.concepts.route))
-        if len(concept) > MAX_CONCEPTS:
-            most = _max_by(slot, _promise(judged, index, use, concept, slot), len(concept))
-            kept = np.sort(np.lexsort((concept, -most))[:MAX_CONCEPTS])
-            place = np.full(len(concept), -1)
-            place[kept] = np.arange(MAX_CONCEPTS)
-            slot = place[slot]
-            use, slot, concept = use[slot >= 0], slot[slot >= 0], concept[kept]
-        own_words = (~(judged.drug | judged.dominated)).take(use)
-        plain = use.compress(own_words)
-        if static.company is None:
-            witness = np.full((len(concept), 3), NOBODY)
-        else:
-            said = plain.compress((judged.full & (judged.status != HISTORICAL)).take(plain))
-            own, first = concept, static.first.take(judged.concept.take(said))
-            concept, witness = static.company.joined(own, static.concept, said, first, judged.worth.take(said))
-            if len(concept) > len(own):
-                slot = concept.searchsorted(own).take(slot)
-        row = slot.compress(own_words)
-        return cls(
-            judged,
-            concept,
-            np.zeros((len(concept), len(FEATURES)), np.float32),
-            use,
-            slot,
-            plain,
-            row,
-            _max_by(row, judged.strength.take(plain), len(concept)),
-            static.category.take(concept).astype(np.intp),
-            static.letter.take(concept),
-            witness,
-        )
-
-    def put(self, name: str, values: Any) -> None:
-        self.x[:, COLUMN[name]] = values
-
-    def top(self, values: npt.NDArray[Any]) -> Floats:
-        """Largest of the values (p,) of each candidate's plain hits."""
-        return _max_by(self.row, values, len(self.concept))
-
-    def put_top(self, values: Mapping[str, npt.NDArray[Any]]) -> None:
-        """`put` of the `top` of each of these, all at once."""
-        n, p = len(self.concept), len(self.row)
-        stacked = np.empty((len(values), p), np.float32)
-        for own, given in zip(stacked, values.values(), strict=True):
-            own[:] = given
-        cell = self.row + n * np.arange(len(values))[:, None]
-        most = _max_by(cell.reshape(-1), stacked.reshape(-1), n * len(values))
-        self.x[:, [COLUMN[name] for name in values]] = most.reshape(-1, n).T
-
-    def leads(self, values: Floats) -> Floats:
-        """By how much the best of each candidate's category exceeds it. values: (n,), not negative."""
-        ahead = _max_by(self.category, values, int(self.category.max()) + 1).take(self.category)
-        ahead -= values
-        return ahead
-
-
-def _promise(judged: Judged, index: TermIndex, use: Ints, concept: Ints, slot: Ints) -> npt.NDArray[Any]:
-    """What each usable hit promises for its candidate: strength, weight of the term, everyday concepts first; float (u,)."""
-    promise = judged.strength.take(use) * np.log1p(index.mass.take(judged.hits.term.take(use)))
-    promise = promise * np.where(judged.dominated.take(use), 0.5, 1.0)
-    promise += 0.3 * judged.concepts.common.take(concept).take(slot) * judged.full.take(use)
-    trust = judged.trust.take(use)
-    return np.where(trust > 0, 5 * trust, promise)
-
-
 def _best_of(row: Ints, values: Floats, n: int) -> Ints:
     """Of each row with any, the place of its largest value, the first of equal ones: (n,), -1 for the others. values: not negative
     infinity."""
@@ -331,7 +129,7 @@ _EACH_GROUP = np.ones(len(GROUPS))
 _OF_PRESENT = np.array([0.6, 1.0])  #: how much a match of the past counts, and any other
 
 
-def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
+def _how_it_matched(sheet: Sheet, index: TermIndex) -> None:
     judged, p, n = sheet.judged, sheet.plain, len(sheet.concept)
     reading, hits = judged.reading, judged.hits
     strength, full, segment = judged.strength.take(p), judged.full.take(p), hits.segment.take(p)
@@ -339,21 +137,22 @@ def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
     present = judged.status.take(p) != HISTORICAL
     hinge = np.maximum(0, 2 * strength - 1) * _OF_PRESENT.take(present)
     cell = sheet.row * len(GROUPS) + reading.group.take(segment)
-    sheet.x[:, : len(GROUPS)] = _max_by(cell, hinge, n * len(GROUPS)).reshape(n, -1)
-    said = _max_by(cell, full & present, n * len(GROUPS)).reshape(n, -1)
+    sheet.x[:, : len(GROUPS)] = max_by(cell, hinge, n * len(GROUPS)).reshape(n, -1)
+    said = max_by(cell, full & present, n * len(GROUPS)).reshape(n, -1)
     sheet.x[:, len(GROUPS) : 2 * len(GROUPS)] = said
     sheet.put("match:best", sheet.best)
     sheet.put("match:square", sheet.best**2)
     headline = reading.headline.take(segment)
     whole = (last - first + 1) >= 0.6 * (reading.last - reading.first).take(segment)
     headed = full & headline
-    stated = segment >= len(reading.first) - len(reading.stated)  # their segments are the last
+    stated = np.zeros(len(reading.first), bool)
+    stated[reading.segment_of_word[[word for _, word, _ in reading.stated]]] = True
     sheet.put_top(
         {
             "match:by_route": strength * judged.opened.take(p),
             "match:cosine": hits.cosine.take(p),
             "match:mass": np.log1p(index.mass.take(hits.term.take(p))) * (strength > 0.8) / 4,
-            "match:stated": hits.compact.take(p) * stated,
+            "match:stated": hits.compact.take(p) * stated.take(segment),
             "match:words": np.minimum(hits.matched.take(p), 5) * (strength > 0.9) / 5,
             "match:headline": hinge * headline,
             "match:headline_whole": headed & whole,
@@ -367,7 +166,7 @@ def _how_it_matched(sheet: _Sheet, index: TermIndex) -> None:
     sheet.put("match:sections", (said > 0) @ _EACH_GROUP / 3)
 
 
-def _which_kind_of_term(sheet: _Sheet) -> None:
+def _which_kind_of_term(sheet: Sheet) -> None:
     judged, n = sheet.judged, len(sheet.concept)
     full, kind = judged.full.take(sheet.use), judged.kind.take(sheet.use)
     whole = (full & ~judged.dominated.take(sheet.use)).nonzero()[0]
@@ -378,13 +177,13 @@ def _which_kind_of_term(sheet: _Sheet) -> None:
     drug = judged.drug.take(sheet.use).nonzero()[0]
     if len(drug):
         listed = judged.reading.group.take(judged.hits.segment.take(sheet.use.take(drug))) == _MEDICATIONS
-        sheet.put("kind:drug_in_list", _max_by(sheet.slot.take(drug), full.take(drug) & listed, n))
+        sheet.put("kind:drug_in_list", max_by(sheet.slot.take(drug), full.take(drug) & listed, n))
     common = judged.concepts.common.take(sheet.concept)
     sheet.put("kind:common", common / 3)
     sheet.put("kind:everyday", common == 3)
 
 
-def _whether_it_is_taken(sheet: _Sheet) -> None:
+def _whether_it_is_taken(sheet: Sheet) -> None:
     """What the words beside the names of drugs say."""
     judged, hits = sheet.judged, sheet.judged.hits
     named = ((judged.kind == _DRUG) & judged.full).take(sheet.use).nonzero()[0]
@@ -397,7 +196,7 @@ def _whether_it_is_taken(sheet: _Sheet) -> None:
     sheet.x[:, at : at + len(REGIMEN_FEATURES)] = told
 
 
-def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
+def _what_speaks_against(sheet: Sheet, index: TermIndex) -> None:
     judged, p, best, n = sheet.judged, sheet.plain, sheet.best, len(sheet.concept)
     hits, strength = judged.hits, judged.strength
     own_words = ~(judged.drug | judged.opened)
@@ -405,10 +204,10 @@ def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     def strongest(status: int) -> Floats:
         """Largest strength of each candidate's hits of a status that is no evidence."""
         chosen = (own_words & (judged.status == status)).nonzero()[0]
-        concept = judged.concept.take(chosen)
-        row = sheet.concept.searchsorted(concept)
-        known = sheet.concept.take(row, mode="clip") == concept
-        return _max_by(row.compress(known), strength.take(chosen).compress(known), n)
+        candidate = told_apart(judged, chosen)
+        row = sheet.candidate.searchsorted(candidate)
+        known = sheet.candidate.take(row, mode="clip") == candidate
+        return max_by(row.compress(known), strength.take(chosen).compress(known), n)
 
     negative = strongest(NEGATED)
     sheet.put("against:negated", negative)
@@ -420,7 +219,7 @@ def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     sheet.put("against:unsaid_share", best - sheet.top(own - 2 * unsaid))
     present = sheet.top(own * (judged.status.take(p) != HISTORICAL))
     sheet.put("against:historical_only", (best > 0) & (present < best - 0.2))
-    sheet.put("against:dominated", (best == 0) & (_max_by(sheet.slot, ~judged.drug.take(sheet.use), n) > 0))
+    sheet.put("against:dominated", (best == 0) & (max_by(sheet.slot, ~judged.drug.take(sheet.use), n) > 0))
     sheet.put("against:rival_in_category", sheet.leads(best))
     words_said = hits.coverage.take(p) * index.mass.take(hits.term.take(p))
     sheet.put("against:rival_is_fuller", sheet.leads(np.log1p(sheet.top(words_said))))
@@ -436,7 +235,7 @@ def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     fresh[1:] = words[1:] != words[:-1]
     which[order] = fresh.cumsum()
     crowd = np.bincount(which)
-    best_claim = _max_by(which, own, len(crowd))
+    best_claim = max_by(which, own, len(crowd))
     lead = _best_of(sheet.row, own, n)
     at = (lead >= 0).nonzero()[0]
     lead = lead.take(at)
@@ -445,7 +244,7 @@ def _what_speaks_against(sheet: _Sheet, index: TermIndex) -> None:
     sheet.x[at, COLUMN["against:shared_words"]] = best_claim.take(claim) - own.take(lead)
 
 
-def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats:
+def _what_the_code_is(sheet: Sheet, index: TermIndex, static: Static) -> Floats:
     """Returns how the sides said near words of each concept's title divide, float32 (n, sides)."""
     judged, concepts, n = sheet.judged, sheet.judged.concepts, len(sheet.concept)
     ids = sheet.concept
@@ -465,21 +264,30 @@ def _what_the_code_is(sheet: _Sheet, index: TermIndex, static: Static) -> Floats
     row, offset = ragged(count)
     forms = index.forms.take(index.indptr.take(safe).take(row) + offset)
     held = index.weight.take(forms)
-    said = np.bincount(row, held * judged.reading.affirmed_form(forms), minlength=n)
+    parts = [(note, a, b) for note, a, b in sheet.by_note(sheet.note.take(row))]
+    affirmed = np.concatenate([note.affirmed_form(forms[a:b]) for note, a, b in parts])
+    said = np.bincount(row, held * affirmed, minlength=n)
     sheet.put("match:title_in_note", said / mass * (title >= 0))
     sheet.put("against:rival_title", sheet.leads(sheet.x[:, COLUMN["match:title_in_note"]]))
     sheet.put("code:words", np.minimum(count, 12) / 12)
     sheet.x[np.arange(n), COLUMN["chapter:A"] + sheet.letter] = 1
-    symptom, status = sheet.letter == _LETTERS.index("R"), sheet.letter == _LETTERS.index("Z")
+    symptom, status = sheet.letter == LETTERS.index("R"), sheet.letter == LETTERS.index("Z")
     headlined = sheet.x[:, COLUMN["match:headline_whole"]] > 0
-    definite = ((sheet.best > 0.95) & headlined & ~symptom & ~status).any()
-    sheet.put("code:symptom_with_diagnosis", symptom * float(definite))  # I.B.5, FY2026
+    definite = np.zeros(len(judged.reading.notes), bool)
+    definite[sheet.note.compress((sheet.best > 0.95) & headlined & ~symptom & ~status)] = True
+    sheet.put("code:symptom_with_diagnosis", symptom & definite.take(sheet.note))  # I.B.5, FY2026
     if not static.sided:
         return np.zeros((n, len(SIDES)), np.float32)
-    return site_sides(judged.reading, row, forms, np.asarray(held / mass.take(row), np.float32), n)
+    share = np.asarray(held / mass.take(row), np.float32)
+    return np.concatenate(
+        [
+            site_sides(note, row[a:b] - first, forms[a:b], share[a:b], stop - first)
+            for (note, a, b), (_, first, stop) in zip(parts, sheet.by_note(sheet.note), strict=True)
+        ]
+    )
 
 
-def _who_provided_it(sheet: _Sheet, drug: Bools) -> None:
+def _who_provided_it(sheet: Sheet, drug: Bools) -> None:
     """Cues of giving, ordering, taking at home and refusing around the matches."""
     judged, p = sheet.judged, sheet.plain
     words, hits = judged.reading.words, judged.hits
@@ -490,7 +298,7 @@ def _who_provided_it(sheet: _Sheet, drug: Bools) -> None:
     sheet.x[:, first : first + len(CARE_FEATURES)] = own
 
 
-def _spoken(sheet: _Sheet) -> pcs.Spoken:
+def _spoken(sheet: Sheet) -> pcs.Spoken:
     judged, use = sheet.judged, sheet.use
     strength = np.where(judged.trust[use] > 0, judged.trust[use], judged.strength[use])
     whole = judged.full[use] & ~judged.drug[use]
@@ -508,25 +316,26 @@ def _spoken(sheet: _Sheet) -> pcs.Spoken:
     )
 
 
-def _what_was_learned(sheet: _Sheet) -> None:
+def _what_was_learned(sheet: Sheet) -> None:
     """The best of the learned terms said, and all of them as independent witnesses (each form set counts once)."""
     judged, n = sheet.judged, len(sheet.concept)
     trust = judged.trust[sheet.use]
     own = np.flatnonzero(trust > 0)
     if not len(own):
         return
-    best = _max_by(sheet.slot[own], trust[own], n)
+    best = max_by(sheet.slot[own], trust[own], n)
     sheet.put("learned:term", best)
-    once = np.unique(judged.hits.term[sheet.use[own]], return_index=True)[1]  # a term belongs to one concept
+    terms = len(judged.concepts.term_kind)  # each of which belongs to one concept
+    once = np.unique(sheet.note[sheet.slot[own]] * terms + judged.hits.term[sheet.use[own]], return_index=True)[1]
     doubt = -np.log1p(-np.minimum(trust[own][once], 0.95))
     sheet.put("learned:terms", np.minimum(np.bincount(sheet.slot[own][once], doubt, minlength=n), 6) / 3)
     headline = judged.reading.headline[judged.hits.segment[sheet.use[own]]]
-    sheet.put("learned:term_in_headline", _max_by(sheet.slot[own], trust[own] * headline, n))
+    sheet.put("learned:term_in_headline", max_by(sheet.slot[own], trust[own] * headline, n))
     sheet.put("learned:term_and_match", best * sheet.best)
 
 
 def _codes(
-    sheet: _Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None,
+    sheet: Sheet, index: TermIndex, static: Static, learned: Learned, allowed: Bools, site: Floats, axes: Axes | None,
     claimed: Claims | None,
 ) -> Table:  # fmt: skip
     """From concepts to codes: the sides the note speaks of, and the encounter its words point to."""
@@ -562,7 +371,12 @@ def _codes(
     heard[row.compress(said & (side > 0))] = True
     if axes is not None:  # ICD-10-PCS has no code for an unspecified side: without a word of it, each may be meant
         said |= ~heard.take(row)
-    fits = said & reading.extension_fits(extension)
+    note = sheet.note.take(row)
+    follow_up, sequela, open_injury = (
+        np.array([getattr(one, sign) for one in reading.notes])
+        for sign in ("follow_up", "sequela", "open_injury")
+    )
+    fits = said & extension_fits(extension, sequela.take(note), open_injury.take(note))
     keep = allowed.take(code) & (fits if claimed is None else fits | np.isin(code, claimed.code))
     kept = keep.nonzero()[0]
     row, code, side, extension = row.take(kept), code.take(kept), side.take(kept), extension.take(kept)
@@ -592,17 +406,19 @@ def _codes(
         put("side:unspecified", open_side)
         put("side:unspecified_though_said", most.take(row) * open_side)
         put("side:bilateral", side == BILATERAL)
+    note = sheet.note.take(row)
     if extension.any():
         x[:, COLUMN[ENCOUNTER_FEATURES[0]] :][:, : len(ENCOUNTER_FEATURES)] = encounter_features(
-            extension, reading.follow_up
+            extension, follow_up.take(note)
         )
-    if (
-        static.trimester is not None
-        and reading.of_pregnancy
-        and (part := static.trimester.take(code)).any()
-        and (now := trimester_of(reading.text)) != NONE
-    ):
-        put("code:trimester", part == now)
+    if static.trimester is not None and any(one.of_pregnancy for one in reading.notes):
+        part = static.trimester.take(code)
+        now = np.zeros(len(part), np.int8)
+        for one, a, b in sheet.by_note(note):
+            if one.of_pregnancy and part[a:b].any():
+                now[a:b] = trimester_of(one.text)
+        part *= now != NONE
+        put("code:trimester", (part == now) & (part != NONE))
         put("code:other_trimester", (part != now) & (part != NONE) & (part != OPEN))
         put("code:unspecified_trimester", part == OPEN)
     category = sheet.category.take(row)
@@ -612,10 +428,10 @@ def _codes(
     put("learned:mention_prior", learned.mention_prior.take(code))
     if len(learned.concept_prior):
         put("learned:operation_prior", learned.concept_prior.take(ids).take(row))
-    associated = learned.associate(reading, code)
+    associated = learned.associate(reading, note, code)
     if associated is not None:
         put("learned:association", associated)
-        leading = associated >= _max_by(row, associated, len(ids)).take(row)
+        leading = associated >= max_by(row, associated, len(ids)).take(row)
         put("learned:association_best", leading & (associated > 0))
     if claimed is not None:
         x[:, COLUMN[f"marked:{MARKED[0]}"] :][:, : len(MARKED)] = claimed.of(code, x[:, COLUMN["match:best"]])
@@ -635,10 +451,12 @@ def _codes(
         x[:, COLUMN[PLACE_FEATURES[0]] :][:, : len(PLACE_FEATURES)] = place_features(reading, judged.hits, lead).take(
             row, 0
         )
-    segments, headlines = np.log1p([len(reading.first), int(np.count_nonzero(reading.headline))]).tolist()
-    put("note:segments", segments / 3)
-    put("note:headlines", headlines)
+    counts = [(len(one.first), int(np.count_nonzero(one.headline))) for one in reading.notes]
+    segments, headlines = np.log1p(counts).T
+    put("note:segments", (segments / 3).take(note))
+    put("note:headlines", headlines.take(note))
     return Table(
+        note=note,
         code=code,
         concept=ids.take(row),
         category=category,

@@ -76,19 +76,22 @@ class Learned:
         """How often each code was given in the documents the ranker was fitted on, acceptable ones half: (k,)."""
         return np.asarray(np.round(2 * np.expm1(2 * self.code_prior.astype(np.float64)) / _CODE_SCALE) / 2)
 
-    def associate(self, reading: Reading, codes: npt.NDArray[np.intp]) -> Floats | None:
-        """Best association of each of these codes, int (n,), none of them twice, with an n-gram the note affirms, float32 (n,).
-        None if nothing was learned."""
+    def associate(self, reading: Reading, note: npt.NDArray[np.intp], codes: npt.NDArray[np.intp]) -> Floats | None:
+        """Best association of each of these codes, int (n,), none of them twice for a note, with an n-gram that its note affirms,
+        float32 (n,). note: (n,), its place among `reading.notes`. None if nothing was learned."""
         if not self.grams:
             return None
         table = self._table_for(reading.ids)
-        chosen = table.found(*_said(reading))
+        chosen, of = table.found(*_said(reading), len(reading.notes))
         first = self.gram_indptr.take(chosen)
         count = self.gram_indptr.take(chosen + 1) - first
         at = (first - (count.cumsum() - count)).repeat(count)
         at += np.arange(len(at))
+        code, size = self.gram_code.take(at), len(self.code_prior)
+        if len(reading.notes) > 1:
+            code, codes = of.repeat(count) * size + code, note * size + codes
         order = codes.argsort()
-        held, code = codes.take(order), self.gram_code.take(at)
+        held = codes.take(order)
         slot = held.searchsorted(code)
         own = (held.take(slot, mode="clip") == code).nonzero()[0] if len(held) else slot[:0]
         out = np.zeros(len(codes), np.float32)
@@ -133,8 +136,11 @@ class _Grams:
         key = np.array([*(number[i] for i in order), np.iinfo(np.int64).max], np.int64)
         return cls(ids, own, base, key, np.array([rows[i][1] for i in order], np.int64))
 
-    def found(self, form: npt.NDArray[np.intp], run: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The n-grams in runs of forms, some of them more than once. form, run: (m,), in order; the run each form is of."""
+    def found(
+        self, form: npt.NDArray[np.intp], run: npt.NDArray[np.int64], note: npt.NDArray[np.intp], notes: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The n-grams in runs of forms, some of them more than once, and the note each is of. form, run, note: (m,), in order; the
+        run and the note each form is of. notes: how many."""
         one = self.own.take(form)
         # a form of no n-gram is a 0: before others it leaves a shorter one, which is said too, and behind them none
         two = one[:-1] * self.base
@@ -144,13 +150,18 @@ class _Grams:
         three += two[1:]
         three *= run[2:] == run[:-2]
         keys = np.concatenate((one, two, three))
+        if bits := (notes - 1).bit_length():  # the note stands in the lowest
+            keys <<= bits
+            keys |= np.concatenate((note, note[1:], note[2:]))
         keys.sort()  # what is looked up in order is found in a third of the time
+        of, keys = keys & ((1 << bits) - 1), keys >> bits
         at = self.key.searchsorted(keys)
-        return np.asarray(self.place.take(at.compress(self.key.take(at) == keys)))
+        known = (self.key.take(at) == keys).nonzero()[0]
+        return self.place.take(at.take(known)), of.take(known)
 
 
-def _said(reading: Reading) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """As `_runs`, in arrays: form ids and the number of the run each belongs to, both (m,)."""
+def _said(reading: Reading) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+    """As `_runs`, in arrays: form ids, the number of the run and the note that each belongs to, all (m,)."""
     segment, known = reading.segment_of_word, reading.in_vocabulary
     patient = np.zeros(len(reading.status) + 1, bool)  # the last is that of the words outside every segment
     np.logical_or(reading.status == AFFIRMED, reading.status == HISTORICAL, out=patient[:-1])
@@ -159,7 +170,8 @@ def _said(reading: Reading) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
     fresh[1:] |= segment[1:] != segment[:-1]
     own &= known
     kept = own.take(reading.word).nonzero()[0]
-    return reading.form.take(kept), fresh.cumsum().take(reading.word.take(kept))
+    word = reading.word.take(kept)
+    return reading.form.take(kept), fresh.cumsum().take(word), reading.note_of_segment.take(segment.take(word))
 
 
 def grams(reading: Reading) -> list[str]:

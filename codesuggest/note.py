@@ -165,6 +165,16 @@ class Reading:
     #: What is said of a drug's effect or of the week of a pregnancy: beginning of the codes, the word it stands at (one behind
     #: the note's own), how surely.
     stated: tuple[tuple[str, int, float], ...] = ()
+    row: tuple[Reading, ...] = ()  #: of a few notes in one row (`row.joined`), each of them
+
+    @property
+    def notes(self) -> tuple[Reading, ...]:
+        return self.row or (self,)
+
+    @cached_property
+    def note_of_segment(self) -> Ints:
+        """Place among `notes` of the note that each segment is of, intp (s,)."""
+        return np.arange(len(self.notes)).repeat([len(note.first) for note in self.notes])
 
     @cached_property
     def phrases(self) -> tuple[Phrase, ...]:
@@ -214,14 +224,6 @@ class Reading:
             results=(),
             stated=(),
         )
-
-    def extension_fits(self, extension: npt.NDArray[np.uint8]) -> Bools:
-        """Which seventh characters the note can mean: initial, routine subsequent, sequela if said, open if said."""
-        fits = np.zeros(256, bool)
-        fits[[0, *b"AD0"]] = True
-        fits[ord("S")] = self.sequela
-        fits[[*b"BE"]] = self.open_injury
-        return np.asarray(fits[extension])
 
 
 def check_text(note: object) -> str:

@@ -26,7 +26,7 @@ FAINT = 0.02  #: probability below which a candidate is not looked up in the Exc
 
 
 def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
-    """Fill the rival features of the table from a first ranking: who of the better ones claims the same words.
+    """Fill the rival features of the table from a first ranking: who of the better ones of its note claims the same words.
 
     Two codes of one category for one phrase are seldom both billed: the second needs words of its own. A rival's weight
     is its probability by the first ranking, 1 / (1 + exp(-score)); a feature is the largest among better candidates.
@@ -34,14 +34,19 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     n = len(table.code)
     if not n:
         return
-    order = np.lexsort((table.code, -score))
-    place = np.empty(n, np.int64)
-    place[order] = np.arange(n)
-    top = order[:RIVALS]
+    order = np.lexsort((table.code, -score, table.note))
+    rank = np.empty(n, np.int64)  # among those of all notes
+    rank[order] = np.arange(n)
+    begins = table.note.searchsorted(np.arange(table.note[-1] + 1))
+    place = rank - begins.take(table.note)  # among those of its own
     # the better ranked, the heavier: so the first that claims the same is the largest of all
     probability = 1 / (1 + np.exp(-np.minimum(np.maximum(score, -30), 30)))
-    weight = np.zeros(len(top) + 1)  # the last is that of nobody
-    np.minimum.accumulate(probability.take(top), out=weight[:-1])
+    weight = np.zeros(n + 1)  # by rank; the last is that of nobody
+    for begin, end in pairwise([*begins.tolist(), n]):
+        best = slice(begin, min(end, begin + RIVALS))
+        np.minimum.accumulate(probability.take(order[best]), out=weight[best])
+    near = (place < RIVALS).take(order).nonzero()[0]  # ranks of those that the others are held against
+    top = order.take(near)
     segment, first, last = (a.take(table.lead) for a in (hits.segment, hits.first, hits.last))
 
     def overlap(one: Longs, two: Longs) -> npt.NDArray[np.bool_]:
@@ -50,13 +55,13 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
 
     # only those of one segment can claim the same words: of each row the better ranked beside it, the best of them first
     beside = segment.take(top).argsort(kind="stable")
-    held = top.take(beside)
+    held, rank_of_held = top.take(beside), near.take(beside)
     groups = segment.take(held)
     begin = groups.searchsorted(segment)
     row, rival = ragged(groups.searchsorted(segment, side="right") - begin)
     rival += begin.take(row)
-    other, rival = held.take(rival), beside.take(rival)
-    better = (rival < place.take(row)) & overlap(row, other)
+    other, rival = held.take(rival), rank_of_held.take(rival)
+    better = (rival < rank.take(row)) & overlap(row, other)
     at = better.nonzero()[0][::-1]  # written last, the best stays
     row, rival, other = row.take(at), rival.take(at), other.take(at)
     alike = table.category.take(row) == table.category.take(other)
@@ -64,32 +69,33 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
         ("same_words", row, rival),
         ("same_words_and_category", row.compress(alike), rival.compress(alike)),
     ):
-        best = np.full(n, len(top))
-        best[of] = who
-        table.x[:, COLUMN[f"rival:{name}"]] = weight.take(best)
+        first_of = np.full(n, n)
+        first_of[of] = who
+        table.x[:, COLUMN[f"rival:{name}"]] = weight.take(first_of)
     # sorted by concept, and categories are few: the first of each is found without holding all against all
-    concept = np.zeros(n, np.int64)
-    np.cumsum(table.concept[1:] != table.concept[:-1], out=concept[1:])
-    for name, group in (("same_category", table.category), ("same_concept", concept)):
-        best = np.empty(int(group.max()) + 1, np.int64)
-        best[group.take(order[::-1])] = np.arange(n - 1, -1, -1)  # the best of a group is written last
-        rival = best.take(group)
-        rival[rival >= place] = len(top)
-        table.x[:, COLUMN[f"rival:{name}"]] = weight.take(rival, mode="clip")
+    concept, category = np.zeros(n, np.int64), table.note * (int(table.category.max()) + 1) + table.category
+    np.cumsum((table.concept[1:] != table.concept[:-1]) | (table.note[1:] != table.note[:-1]), out=concept[1:])
+    for name, group in (("same_category", category), ("same_concept", concept)):
+        first_of = np.empty(int(group.max()) + 1, np.int64)
+        first_of[group.take(order[::-1])] = np.arange(n - 1, -1, -1)  # the best of a group is written last
+        who = first_of.take(group)
+        who[who >= rank] = n
+        table.x[:, COLUMN[f"rival:{name}"]] = weight.take(who)
     table.x[:, COLUMN["rival:place"]] = np.log1p(place)
     if table.company is not None:
         start = COLUMN[COMPANY_FEATURES[0]]
         table.x[:, start : start + len(COMPANY_FEATURES)] = table.company.weigh(
-            table.code, probability.astype(np.float32)
+            table.note, table.code, probability.astype(np.float32), len(begins)
         )
-        near = top[: int((weight >= FAINT).sum())]
-        one, two = table.company.apart.pairs(table.code.take(near))
-        better, lesser = np.minimum(one, two), near.take(np.maximum(one, two))
-        held = near.take(better)
+        ranks = (weight >= FAINT).nonzero()[0]
+        own = order.take(ranks)
+        one, two = table.company.apart.pairs(table.note.take(own), table.code.take(own))
+        better, lesser = np.minimum(one, two), own.take(np.maximum(one, two))
+        held, who = own.take(better), ranks.take(better)
         same = (segment.take(lesser) == segment.take(held)) & overlap(lesser, held)
         for name, kept in (("excluded", same), ("excluded_elsewhere", ~same)):
             column = np.zeros(n, np.float32)
-            np.maximum.at(column, lesser[kept], weight.take(better[kept]).astype(np.float32))
+            np.maximum.at(column, lesser[kept], weight.take(who[kept]).astype(np.float32))
             table.x[:, COLUMN[f"rival:{name}"]] = column
 
 

@@ -21,7 +21,6 @@ from codesuggest.encounter import encounter_result, read_pages
 from codesuggest.engine import Engine
 from codesuggest.errors import CodeSuggestError, ModelFormatError, OptionError
 from codesuggest.features import Table
-from codesuggest.judged import Judged
 from codesuggest.listing import Spans, listed
 from codesuggest.lookup import Lookup
 from codesuggest.note import NoteReader, Reading, check_text
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
 STARTER = "starter"
 _A_LOT = 40_000  #: characters of notes from which no more are read before these are done
+Scored = tuple[Hits, Table]  #: a note's matches and its scored candidates in one system
 _Given = tuple[str, str, Asked]  #: a note: its text, its id, what is asked
 #: Service date of a model none of whose tables is named by a day, when nobody gives one: what its codes do not depend on.
 UNDATED = "2026-04-01"
@@ -351,8 +351,8 @@ class CodeSuggester:
         able = [given for given in notes if isinstance(given, tuple)]
         readings = self.reader.read_some([(text, asked.document_type) for text, _, asked in able])
         wanted = [(reading, asked) for reading, (*_, asked) in zip(readings, able, strict=True)]
-        judged = together.judged(wanted, self.engines, self.config)
-        rows = zip(readings, judged, strict=True)
+        scored = together.scored(wanted, self.engines, self.config)
+        rows = zip(readings, scored, strict=True)
         out: list[NoteResult | CodeSuggestError] = []
         for given in notes:
             if isinstance(given, tuple):
@@ -383,9 +383,9 @@ class CodeSuggester:
         return findings if self.site_words is None else self.site_words.with_findings(findings, suggestions)
 
     def _result(
-        self, text: str, reading: Reading, id: str, asked: Asked, judged: Mapping[str, Judged] | None = None
+        self, text: str, reading: Reading, id: str, asked: Asked, scored: Mapping[str, Scored] | None = None
     ) -> NoteResult:
-        """judged: what `together.judged` tells of the note."""
+        """scored: what `together.scored` tells of the note."""
         place = asked.setting_for(reading.document_type)
         chosen = asked.systems_for(reading.document_type, self.systems)
         suggestions: list[Suggestion] = []
@@ -396,7 +396,7 @@ class CodeSuggester:
             if by_lines(reading.document_type, name):
                 ranked, own, all_of_them = self._rank_lines(reading, engine, asked.day, limit, asked.threshold)
             else:
-                one = judged.get(name) if judged else None
+                one = scored.get(name) if scored else None
                 ranked, own, all_of_them = self._rank(reading, engine, asked.day, place, limit, asked.threshold, one)
             suggestions += ranked
             shown.append(own)
@@ -421,13 +421,10 @@ class CodeSuggester:
 
     def _rank(
         self, reading: Reading, engine: Engine, day: str, setting: str, limit: int, threshold: float | None,
-        judged: Judged | None = None,
+        scored: Scored | None = None,
     ) -> tuple[list[Suggestion], Spans, Spans]:  # fmt: skip
         """The best codes of one system; the spans of what they rest on, and those of all matches, listed or not."""
-        if judged is not None:
-            hits, table = engine.scored(judged, engine.suggestible_on(day))
-        else:
-            hits, table = self._candidates(reading, engine, day, setting)
+        hits, table = scored or self._candidates(reading, engine, day, setting)
         pinned = None if self.site_words is None else self.site_words.pinned(engine, reading, hits, table)
         out, shown = listed(
             reading, engine, hits, table, self.config, day=day, limit=limit, threshold=threshold, pinned=pinned
@@ -436,7 +433,7 @@ class CodeSuggester:
         first, last = hits.first.take(used), hits.last.take(used)
         return out, shown, (reading.words.start.take(first), reading.words.end.take(last))
 
-    def _candidates(self, reading: Reading, engine: Engine, day: str, setting: str) -> tuple[Hits, Table]:
+    def _candidates(self, reading: Reading, engine: Engine, day: str, setting: str) -> Scored:
         return engine.candidates(
             reading,
             engine.suggestible_on(day),
