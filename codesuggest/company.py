@@ -99,22 +99,22 @@ class Company:
         first of them.
         """
         row, group = self._groups(code)
-        cell = note.take(row) * (self.n_groups + 1) + group
-        heard = np.zeros((notes, self.n_groups + 1), bool)
+        cell = group * notes + note.take(row)
+        heard = np.zeros((self.n_groups + 1, notes), bool)
         heard.reshape(-1)[cell] = True
-        fired = ~heard.take(self.unless, 1)
-        heard[:, NOBODY] = True  # the last place is that of a part that a row does not ask for
+        fired = ~heard.take(self.unless, 0)
+        heard[NOBODY] = True  # the last place is that of a part that a row does not ask for
         for part in self.parts.T:
-            fired &= heard.take(part, 1)
-        own, fact = fired.nonzero()
-        if not len(own):
-            return own, self.target[:0], np.zeros((0, 3), np.int64)
-        best = np.full((notes, self.n_groups + 1), NOBODY, np.int64)
+            fired &= heard.take(part, 0)
+        if not fired.any():
+            return row[:0], self.target[:0], np.zeros((0, 3), np.int64)
+        own, fact = fired.T.nonzero()
+        best = np.full((self.n_groups + 1, notes), NOBODY, np.int64)
         order = np.lexsort((-row, worth[row]))
         best.reshape(-1)[cell[order]] = row[order]
         size = int(self.target.max()) + 1
         led, first = np.unique(own * size + self.target[fact], return_index=True)
-        return led // size, led % size, best[own[first][:, None], self.parts[fact[first]]]
+        return led // size, led % size, best[self.parts[fact[first]], own[first][:, None]]
 
     def joined(
         self, candidate: Ints, concept_of: Ints, said: Ints, note: Ints, code: Ints, worth: Floats, *, notes: int, concepts: int
@@ -144,31 +144,31 @@ class Company:
         if not len(code):
             return out
         row, group = self._groups(code)
-        of = note.take(row)
-        strength = np.zeros((notes, self.n_groups + 1), np.float32)
-        np.maximum.at(strength.reshape(-1), of * (self.n_groups + 1) + group, probability.take(row))
+        cell = group * notes + note.take(row)
+        strength = np.zeros((self.n_groups + 1, notes), np.float32)
+        np.maximum.at(strength.reshape(-1), cell, probability.take(row))
         # the last place is that of a part that a row does not ask for, which is there, or of nobody who speaks against it
-        free = strength.take(self.unless, 1) < 0.5
-        strength[:, NOBODY] = 1
+        free = strength.take(self.unless, 0) < 0.5
+        strength[NOBODY] = 1
         kinds = len(COMPANY_FEATURES)
-        against = np.zeros((notes, self.n_groups * kinds), np.float32)
-        first, second = (strength.take(column, 1) for column in self.row_needs.T)
-        cell = np.arange(notes)[:, None] * against.shape[1] + (self.row_first * kinds + self.row_kind)
-        np.maximum.at(against.reshape(-1), cell.reshape(-1), np.minimum(first, second).reshape(-1))
-        cell = (row * kinds)[:, None] + np.arange(kinds)
-        said = against.reshape(-1, kinds).take(of * self.n_groups + group, 0)
-        np.maximum.at(out.reshape(-1), cell.reshape(-1), said.reshape(-1))
-        one, two, three = (strength.take(part, 1) for part in self.parts.T)
-        sums = np.minimum(np.minimum(one, two), three) * free
-        own, fact = sums.nonzero()
-        if len(own):
+        against = np.zeros(self.n_groups * notes * kinds, np.float32)
+        first, second = (strength.take(column, 0) for column in self.row_needs.T)
+        at = (self.row_first * (notes * kinds) + self.row_kind)[:, None] + np.arange(notes) * kinds
+        np.maximum.at(against, at.reshape(-1), np.minimum(first, second).reshape(-1))
+        at = (row * kinds)[:, None] + np.arange(kinds)
+        np.maximum.at(out.reshape(-1), at.reshape(-1), against.reshape(-1, kinds).take(cell, 0).reshape(-1))
+        one, two, three = (strength.take(part, 0) for part in self.parts.T)
+        sums = (np.minimum(np.minimum(one, two), three) * free).reshape(-1)
+        led = sums.nonzero()[0]
+        if len(led):
+            fact, own = np.divmod(led, notes)
             size = max(int(code.max()), int(self.target.max())) + 1
             candidate, target = note * size + code, own * size + self.target.take(fact)
             order = candidate.argsort()
             at = order.take(candidate.take(order).searchsorted(target), mode="clip")
             known = (candidate.take(at) == target).nonzero()[0]
             sure = np.zeros(len(code), np.float32)
-            np.maximum.at(sure, at.take(known), sums[own, fact].take(known))
+            np.maximum.at(sure, at.take(known), sums.take(led.take(known)))
             out[:, COMPANY_FEATURES.index("company:implied_sure")] = sure
         return out
 

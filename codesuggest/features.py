@@ -371,12 +371,9 @@ def _codes(
     heard[row.compress(said & (side > 0))] = True
     if axes is not None:  # ICD-10-PCS has no code for an unspecified side: without a word of it, each may be meant
         said |= ~heard.take(row)
-    note = sheet.note.take(row)
-    follow_up, sequela, open_injury = (
-        np.array([getattr(one, sign) for one in reading.notes])
-        for sign in ("follow_up", "sequela", "open_injury")
+    fits = said & extension_fits(
+        extension, sheet.note.take(row), [(one.sequela, one.open_injury) for one in reading.notes]
     )
-    fits = said & extension_fits(extension, sequela.take(note), open_injury.take(note))
     keep = allowed.take(code) & (fits if claimed is None else fits | np.isin(code, claimed.code))
     kept = keep.nonzero()[0]
     row, code, side, extension = row.take(kept), code.take(kept), side.take(kept), extension.take(kept)
@@ -409,7 +406,7 @@ def _codes(
     note = sheet.note.take(row)
     if extension.any():
         x[:, COLUMN[ENCOUNTER_FEATURES[0]] :][:, : len(ENCOUNTER_FEATURES)] = encounter_features(
-            extension, follow_up.take(note)
+            extension, note, [one.follow_up for one in reading.notes]
         )
     if static.trimester is not None and any(one.of_pregnancy for one in reading.notes):
         part = static.trimester.take(code)

@@ -82,13 +82,16 @@ class Learned:
         if not self.grams:
             return None
         table = self._table_for(reading.ids)
-        chosen, of = table.found(*_said(reading), len(reading.notes))
+        several = len(reading.notes) > 1
+        form, run, word = _said(reading)
+        mine = reading.note_of_segment.take(reading.segment_of_word.take(word)) if several else None
+        chosen, of = table.found(form, run, mine)
         first = self.gram_indptr.take(chosen)
         count = self.gram_indptr.take(chosen + 1) - first
         at = (first - (count.cumsum() - count)).repeat(count)
         at += np.arange(len(at))
         code, size = self.gram_code.take(at), len(self.code_prior)
-        if len(reading.notes) > 1:
+        if several:
             code, codes = of.repeat(count) * size + code, note * size + codes
         order = codes.argsort()
         held = codes.take(order)
@@ -137,10 +140,10 @@ class _Grams:
         return cls(ids, own, base, key, np.array([rows[i][1] for i in order], np.int64))
 
     def found(
-        self, form: npt.NDArray[np.intp], run: npt.NDArray[np.int64], note: npt.NDArray[np.intp], notes: int
+        self, form: npt.NDArray[np.intp], run: npt.NDArray[np.int64], note: npt.NDArray[np.intp] | None = None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The n-grams in runs of forms, some of them more than once, and the note each is of. form, run, note: (m,), in order; the
-        run and the note each form is of. notes: how many."""
+        run and the note each form is of, None: all of one note."""
         one = self.own.take(form)
         # a form of no n-gram is a 0: before others it leaves a shorter one, which is said too, and behind them none
         two = one[:-1] * self.base
@@ -150,18 +153,21 @@ class _Grams:
         three += two[1:]
         three *= run[2:] == run[:-2]
         keys = np.concatenate((one, two, three))
-        if bits := (notes - 1).bit_length():  # the note stands in the lowest
+        of, bits = keys[:0], 0
+        if note is not None and len(note):  # it stands in the lowest bits
+            bits = int(note[-1]).bit_length()
             keys <<= bits
             keys |= np.concatenate((note, note[1:], note[2:]))
         keys.sort()  # what is looked up in order is found in a third of the time
-        of, keys = keys & ((1 << bits) - 1), keys >> bits
+        if bits:
+            of, keys = keys & ((1 << bits) - 1), keys >> bits
         at = self.key.searchsorted(keys)
         known = (self.key.take(at) == keys).nonzero()[0]
-        return self.place.take(at.take(known)), of.take(known)
+        return self.place.take(at.take(known)), of.take(known) if bits else np.zeros(len(known), np.int64)
 
 
 def _said(reading: Reading) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], npt.NDArray[np.intp]]:
-    """As `_runs`, in arrays: form ids, the number of the run and the note that each belongs to, all (m,)."""
+    """As `_runs`, in arrays: form ids, the number of the run and the word that each belongs to, all (m,)."""
     segment, known = reading.segment_of_word, reading.in_vocabulary
     patient = np.zeros(len(reading.status) + 1, bool)  # the last is that of the words outside every segment
     np.logical_or(reading.status == AFFIRMED, reading.status == HISTORICAL, out=patient[:-1])
@@ -171,7 +177,7 @@ def _said(reading: Reading) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64]
     own &= known
     kept = own.take(reading.word).nonzero()[0]
     word = reading.word.take(kept)
-    return reading.form.take(kept), fresh.cumsum().take(word), reading.note_of_segment.take(segment.take(word))
+    return reading.form.take(kept), fresh.cumsum().take(word), word
 
 
 def grams(reading: Reading) -> list[str]:

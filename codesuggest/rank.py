@@ -34,7 +34,8 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     n = len(table.code)
     if not n:
         return
-    order = np.lexsort((table.code, -score, table.note))
+    several = bool(table.note[-1])
+    order = np.lexsort((table.code, -score, table.note) if several else (table.code, -score))
     rank = np.empty(n, np.int64)  # among those of all notes
     rank[order] = np.arange(n)
     begins = table.note.searchsorted(np.arange(table.note[-1] + 1))
@@ -42,10 +43,10 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
     # the better ranked, the heavier: so the first that claims the same is the largest of all
     probability = 1 / (1 + np.exp(-np.minimum(np.maximum(score, -30), 30)))
     weight = np.zeros(n + 1)  # by rank; the last is that of nobody
-    for begin, end in pairwise([*begins.tolist(), n]):
-        best = slice(begin, min(end, begin + RIVALS))
-        np.minimum.accumulate(probability.take(order[best]), out=weight[best])
-    near = (place < RIVALS).take(order).nonzero()[0]  # ranks of those that the others are held against
+    bounds = [(begin, min(end, begin + RIVALS)) for begin, end in pairwise([*begins.tolist(), n])]
+    for a, b in bounds:
+        np.minimum.accumulate(probability.take(order[a:b]), out=weight[a:b])
+    near = np.concatenate([np.arange(a, b) for a, b in bounds])  # ranks of those that the others are held against
     top = order.take(near)
     segment, first, last = (a.take(table.lead) for a in (hits.segment, hits.first, hits.last))
 
@@ -73,8 +74,11 @@ def rivals(table: Table, hits: Hits, score: npt.NDArray[np.float64]) -> None:
         first_of[of] = who
         table.x[:, COLUMN[f"rival:{name}"]] = weight.take(first_of)
     # sorted by concept, and categories are few: the first of each is found without holding all against all
-    concept, category = np.zeros(n, np.int64), table.note * (int(table.category.max()) + 1) + table.category
-    np.cumsum((table.concept[1:] != table.concept[:-1]) | (table.note[1:] != table.note[:-1]), out=concept[1:])
+    concept, category, fresh = np.zeros(n, np.int64), table.category, table.concept[1:] != table.concept[:-1]
+    if several:
+        category = table.note * (int(category.max()) + 1) + category
+        fresh |= table.note[1:] != table.note[:-1]
+    np.cumsum(fresh, out=concept[1:])
     for name, group in (("same_category", category), ("same_concept", concept)):
         first_of = np.empty(int(group.max()) + 1, np.int64)
         first_of[group.take(order[::-1])] = np.arange(n - 1, -1, -1)  # the best of a group is written last

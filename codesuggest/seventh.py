@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 
@@ -22,16 +24,18 @@ ENCOUNTER_FEATURES = (
 )
 
 
-def extension_fits(extension: Bytes, sequela: Bools, open_injury: Bools) -> Bools:
+def extension_fits(extension: Bytes, note: Ints, said: Sequence[tuple[bool, bool]]) -> Bools:
     """Which of these seventh characters (0: none) a note can mean, bool (n,): initial, routine subsequent, sequela if said, open
-    if said. sequela, open_injury: bool (n,), whether the note says it."""
-    return np.asarray(_FITS.take((sequela * 2 + open_injury) * 256 + extension))
+    if said. note: intp (n,), place in `said` of the note of each. said: whether it tells of a sequela, of an open injury."""
+    rows = np.array([512 * sequela + 256 * open_injury for sequela, open_injury in said])
+    return np.asarray(_FITS.take(rows.take(note) + extension))
 
 
-def encounter_features(extension: Bytes, follow_up: Bools) -> Floats:
-    """ENCOUNTER_FEATURES of codes with these seventh characters (0: none), as float32 (n, 6). follow_up: bool (n,), whether the
-    note is of one."""
-    return np.asarray(_OF_CHARACTER.take(follow_up * 256 + extension, 0))
+def encounter_features(extension: Bytes, note: Ints, follow_up: Sequence[bool]) -> Floats:
+    """ENCOUNTER_FEATURES of codes with these seventh characters (0: none), as float32 (n, 6). note: as above. follow_up: whether
+    each note is of one."""
+    rows = np.array([256 * later for later in follow_up])
+    return np.asarray(_OF_CHARACTER.take(rows.take(note) + extension, 0))
 
 
 def _of_character(follow_up: float) -> Floats:

@@ -178,8 +178,8 @@ class Sheet:
         """The MAX_CONCEPTS candidates of each note that promise most."""
         use, size, notes = judged.usable.nonzero()[0], len(judged.concepts.route), len(judged.reading.notes)
         candidate, slot = numbered(told_apart(judged, use), notes * size)
-        note, concept = np.divmod(candidate, size)
-        if len(candidate) > MAX_CONCEPTS and np.bincount(note).max() > MAX_CONCEPTS:
+        if len(candidate) > MAX_CONCEPTS and np.bincount(candidate // size).max() > MAX_CONCEPTS:
+            note, concept = np.divmod(candidate, size)
             most = max_by(slot, _promise(judged, index, use, concept, slot), len(candidate))
             order = np.lexsort((concept, -most, note))
             held = note.take(order)
@@ -197,11 +197,12 @@ class Sheet:
             said, of, own = plain.compress(full), slot.compress(own_words).compress(full), candidate
             first = static.first.take(judged.concept.take(said))
             candidate, witness = static.company.joined(
-                own, static.concept, said, own.take(of) // size, first, judged.worth.take(said), notes=notes, concepts=size
+                own, static.concept, said, own.take(of) // size if notes > 1 else np.zeros(len(of), np.intp), first, judged.worth.take(said), notes=notes, concepts=size
             )
             if len(candidate) > len(own):
                 slot = candidate.searchsorted(own).take(slot)
-        note, concept = np.divmod(candidate, size)
+        # of one note, as divisions are slow, without them
+        note, concept = np.divmod(candidate, size) if notes > 1 else (np.zeros(len(candidate), np.intp), candidate)
         row, category = slot.compress(own_words), static.category.take(concept).astype(np.intp)
         return cls(
             judged,
@@ -215,7 +216,7 @@ class Sheet:
             row,
             max_by(row, judged.strength.take(plain), len(concept)),
             category,
-            note * (int(category.max(initial=0)) + 1) + category,
+            note * len(static.category) + category,
             static.letter.take(concept),
             witness,
         )
@@ -223,6 +224,8 @@ class Sheet:
     def by_note(self, rows: Ints) -> Iterator[tuple[Reading, int, int]]:
         """Each note with the first of its rows and the one behind its last. rows: the note of each, ascending."""
         notes = self.judged.reading.notes
+        if len(notes) == 1:
+            return iter([(notes[0], 0, len(rows))])
         bounds = rows.searchsorted(np.arange(len(notes) + 1)).tolist()
         return zip(notes, bounds[:-1], bounds[1:], strict=True)
 
