@@ -51,8 +51,8 @@ class Apart:
         )
 
     def pairs(self, note: Ints, code: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Of these codes (n,) of some patients' notes (n,) the pairs of one that are kept apart: places in `code` (q,) and (q,), each
-        pair in one or both directions.
+        """Of these codes (n,), each of one of some patients' notes (n,), the pairs of one note that are kept apart: places in
+        `code` (q,) and (q,), each pair in one or both directions.
 
         A note that names both codes of a pair says nothing about them: it sends something third there.
         """
@@ -62,7 +62,8 @@ class Apart:
         kept = (~among(owner * size + over, other * size + named)).nonzero()[0]
         owner, over = owner.take(kept), over.take(kept)
         if note.any():  # a note of the Tabular List counts within one note of a patient
-            over, named = over + note.take(owner) * size, named + note.take(other) * size
+            over += note.take(owner) * size
+            named += note.take(other) * size
         order = named.argsort(kind="stable")
         held = named.take(order)
         first = held.searchsorted(over)

@@ -117,7 +117,16 @@ class Company:
         return led // size, led % size, best[self.parts[fact[first]], own[first][:, None]]
 
     def joined(
-        self, candidate: Ints, concept_of: Ints, said: Ints, note: Ints, code: Ints, worth: Floats, *, notes: int, concepts: int
+        self,
+        candidate: Ints,
+        concept_of: Ints,
+        said: Ints,
+        note: Ints,
+        code: Ints,
+        worth: Floats,
+        *,
+        notes: int,
+        concepts: int,
     ) -> tuple[Ints, Ints]:
         """Candidates with those that the diagnoses said add up to: (n,), and (n, 3) the hits that witness each, or NOBODY.
 

@@ -167,7 +167,9 @@ class Engine:
         out = []
         # the values of a procedure's axes are asked of the whole note
         for one in [judged] if self.axes is None else apart(judged):
-            table = features(one, self.index, self.static, self.learned, allowed=allowed, axes=self.axes, claimed=claimed)
+            table = features(
+                one, self.index, self.static, self.learned, allowed=allowed, axes=self.axes, claimed=claimed
+            )
             self.ranker.complete(table, one.hits)
             out += tables_apart(table, one)
         return out

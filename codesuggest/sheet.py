@@ -194,10 +194,11 @@ class Sheet:
             witness = np.full((len(candidate), 3), NOBODY)
         else:
             full = (judged.full & (judged.status != HISTORICAL)).take(plain)
-            said, of, own = plain.compress(full), slot.compress(own_words).compress(full), candidate
-            first = static.first.take(judged.concept.take(said))
+            said, own = plain.compress(full), candidate
+            of = judged.reading.note_of_segment.take(judged.hits.segment.take(said))
+            first, worth = static.first.take(judged.concept.take(said)), judged.worth.take(said)
             candidate, witness = static.company.joined(
-                own, static.concept, said, own.take(of) // size if notes > 1 else np.zeros(len(of), np.intp), first, judged.worth.take(said), notes=notes, concepts=size
+                own, static.concept, said, of, first, worth, notes=notes, concepts=size
             )
             if len(candidate) > len(own):
                 slot = candidate.searchsorted(own).take(slot)

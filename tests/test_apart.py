@@ -26,7 +26,7 @@ def apart(table: CodeSystem) -> Apart:
 
 def found(table: CodeSystem, apart: Apart, codes: list[str]) -> set[tuple[str, str]]:
     place = np.array([table.index_of(c) for c in codes], np.int32)
-    one, two = apart.pairs(place)
+    one, two = apart.pairs(np.zeros_like(place), place)
     return {(codes[i], codes[j]) for i, j in zip(one.tolist(), two.tolist(), strict=True)}
 
 
@@ -62,8 +62,14 @@ def test_pairs_equal_the_slow_reference(
 
 
 def test_nothing_keeps_nothing_apart(apart: Apart) -> None:
-    one, two = apart.pairs(np.zeros(0, np.int32))
+    one, two = apart.pairs(np.zeros(0, np.intp), np.zeros(0, np.int32))
     assert len(one) == len(two) == 0
+
+
+def test_codes_of_two_notes_are_not_held_against_each_other(table: CodeSystem, apart: Apart) -> None:
+    place = np.array([table.index_of(c) for c in ("E10.65", "R73.03", "E11.65", "E10.65")], np.int32)
+    one, two = apart.pairs(np.array([0, 1, 1, 2]), place)
+    assert {frozenset(pair) for pair in zip(one.tolist(), two.tolist(), strict=True)} == {frozenset((1, 2))}
 
 
 def test_the_better_of_two_speaks_against_the_lesser(starter: CodeSuggester, table: CodeSystem) -> None:

@@ -24,14 +24,14 @@ def company(starter: CodeSuggester) -> Company:
 def weighed(starter: CodeSuggester, company: Company, said: dict[str, float]) -> dict[str, list[float]]:
     system = starter.tables["icd10cm"]
     code = np.array([system.index_of(c) for c in said], np.int32)
-    values = company.weigh(code, np.array(list(said.values()), np.float32))
+    values = company.weigh(np.zeros_like(code), code, np.array(list(said.values()), np.float32))
     return {c: [round(v, 3) for v in row] for c, row in zip(said, values.tolist(), strict=True)}
 
 
 def sums(starter: CodeSuggester, company: Company, *said: str) -> set[str]:
     system = starter.tables["icd10cm"]
     code = np.array([system.index_of(c) for c in said], np.int32)
-    target, witness = company.adds_up(code, np.ones(len(code), np.float32))
+    _, target, witness = company.adds_up(np.zeros_like(code), code, np.ones(len(code), np.float32))
     assert (witness[:, :2] >= 0).all(), "a sum has at least two witnesses"
     return {system.code(int(i)) for i in target}
 
@@ -129,8 +129,33 @@ SOME = ("I10", "I12.9", "I13.0", "I11.0", "I50.22", "N18.32", "E11.9", "E11.22",
 def test_weighing_is_the_tables_row_by_row(starter: CodeSuggester, company: Company, said: dict[str, float]) -> None:
     system = starter.tables["icd10cm"]
     code = [system.index_of(c) for c in said]
-    fast = company.weigh(np.array(code, np.int32), np.array(list(said.values()), np.float32))
+    fast = company.weigh(
+        np.zeros(len(code), np.intp), np.array(code, np.int32), np.array(list(said.values()), np.float32)
+    )
     assert fast.tolist() == slowly(starter, code, list(said.values()))
+
+
+@settings(deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(SOME), st.floats(0, 1, width=32), max_size=9), min_size=2, max_size=4))
+def test_notes_in_one_row_keep_each_its_own_company(
+    starter: CodeSuggester, company: Company, notes: list[dict[str, float]]
+) -> None:
+    system = starter.tables["icd10cm"]
+    rows = [(n, system.index_of(code), value) for n, said in enumerate(notes) for code, value in said.items()]
+    note, code = (np.array([row[k] for row in rows], np.intp) for k in (0, 1))
+    worth = np.array([row[2] for row in rows], np.float32)
+    weighed, (of, target, witness) = (
+        company.weigh(note, code, worth, len(notes)),
+        company.adds_up(note, code, worth, len(notes)),
+    )
+    for n in range(len(notes)):
+        own = np.flatnonzero(note == n)
+        none = np.zeros(len(own), np.intp)
+        assert weighed[own].tolist() == company.weigh(none, code[own], worth[own]).tolist()
+        _, alone, places = company.adds_up(none, code[own], worth[own])
+        assert target[of == n].tolist() == alone.tolist()
+        first = own[0] if len(own) else 0
+        assert np.where(witness[of == n] < 0, -1, witness[of == n] - first).tolist() == places.tolist()
 
 
 def test_what_nobody_writes_is_a_candidate_and_rests_on_what_was_written(starter: CodeSuggester) -> None:

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesuggest import together
+from codesuggest import sheet, together
 from codesuggest.asked import Asked
 from codesuggest.documents import Document
 from codesuggest.errors import NotTextError, OptionError
-from codesuggest.judged import Judged
+from codesuggest.features import Table
 from codesuggest.recorded import records
 from codesuggest.retrieve import Hits
 from codesuggest.suggester import CodeSuggester
@@ -38,18 +38,16 @@ def whole_notes() -> list[str]:
     return [path.read_bytes().decode("utf-8") for path in sorted(NOTES.glob("*.txt"))[::9]]
 
 
-def same(one: Judged, other: Judged) -> None:
-    for f in fields(Hits):
-        assert np.array_equal(getattr(one.hits, f.name), getattr(other.hits, f.name)), f.name
-    for f in fields(Judged):
-        if f.name not in ("reading", "hits", "concepts"):
+def same(one: Hits | Table, other: Hits | Table) -> None:
+    for f in fields(one):
+        if f.name != "company":
             assert np.array_equal(getattr(one, f.name), getattr(other, f.name)), f.name
             assert getattr(one, f.name).dtype == getattr(other, f.name).dtype, f.name
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from([*SHORT, *whole_notes()]), min_size=1, max_size=9), st.booleans())
-def test_what_is_judged_together_is_judged_alone(starter: CodeSuggester, texts: list[str], inpatient: bool) -> None:
+def test_what_is_ranked_together_is_ranked_alone(starter: CodeSuggester, texts: list[str], inpatient: bool) -> None:
     asked = Asked.checked(
         starter.systems,
         starter.release_day,
@@ -57,12 +55,22 @@ def test_what_is_judged_together_is_judged_alone(starter: CodeSuggester, texts: 
         systems=starter.systems,
     )
     notes = [(starter.reader.read(text), asked) for text in texts]
-    for alone, found in zip(notes, together.judged(notes, starter.engines, starter.config), strict=True):
-        (expected,) = together.judged([alone], starter.engines, starter.config)
+    for alone, found in zip(notes, together.scored(notes, starter.engines, starter.config), strict=True):
+        (expected,) = together.scored([alone], starter.engines, starter.config)
         assert found.keys() == expected.keys()
-        for name, one in found.items():
-            assert one.reading is alone[0]
-            same(one, expected[name])
+        for name, (hits, table) in found.items():
+            same(hits, expected[name][0])
+            same(table, expected[name][1])
+
+
+def test_too_many_candidates_are_left_out_note_by_note(starter: CodeSuggester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet, "MAX_CONCEPTS", 25)
+    asked = Asked.checked(starter.systems, starter.release_day, systems=["icd10cm"])
+    notes = [(starter.reader.read(text), asked) for text in (*SHORT[:3], *whole_notes()[:4])]
+    for alone, found in zip(notes, together.scored(notes, starter.engines, starter.config), strict=True):
+        (expected,) = together.scored([alone], starter.engines, starter.config)
+        same(found["icd10cm"][1], expected["icd10cm"][1])
+    assert len(set(found["icd10cm"][1].concept.tolist())) in range(25, 30)  # with those that others add up to
 
 
 def test_many_results_are_each_its_own(starter: CodeSuggester) -> None:
@@ -89,13 +97,13 @@ def test_each_note_has_its_own_options_and_its_own_error(starter: CodeSuggester)
 
 def test_long_notes_are_not_kept_until_others_are_read(starter: CodeSuggester, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    real = together.judged
+    real = together.scored
 
     def counted(notes: Sequence[Any], *rest: Any) -> Any:
         sizes.append(len(notes))
         return real(notes, *rest)
 
-    monkeypatch.setattr(together, "judged", counted)
+    monkeypatch.setattr(together, "scored", counted)
     long = "\n".join(f"{n}. Left knee pain." for n in range(2000))
     texts = [SHORT[1], long, SHORT[2], SHORT[3]]
     found = starter.suggest_together([{"note": text, "systems": ["icd10cm"]} for text in texts])

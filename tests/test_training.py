@@ -220,7 +220,7 @@ def test_associations_equal_the_slow_reference(starter: CodeSuggester) -> None:
                 code = learned.gram_code[at]
                 expected[code] = max(expected[code], learned.gram_weight[at])
         for codes in (np.arange(len(expected))[::-1], np.flatnonzero(expected)[::2], np.zeros(0, np.intp)):
-            found = learned.associate(reading, codes)
+            found = learned.associate(reading, np.zeros_like(codes), codes)
             assert found is not None and found.tolist() == expected[codes].tolist() and (expected > 0).any()
 
 
