@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from codesuggest.codes import as_day
+from codesuggest.codes import written
 from codesuggest.codes.merge import same_title
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import OptionError
@@ -77,15 +76,18 @@ def diff(
     """
     if before.name != after.name:
         raise OptionError(f"releases of one system are compared, not {before.name} with {after.name}")
-    old, new = (dict(_entries(table, day)) for table, day in zip((before, after), on, strict=True))
-    both = sorted(old.keys() & new.keys())
-    changed = [(old[key], new[key]) for key in both if old[key] != new[key]]
+    old, new = (_titles(table, day) for table, day in zip((before, after), on, strict=True))
+
+    def entry(key: bytes, of: dict[bytes, tuple[str, bool]]) -> Entry:
+        return Entry(written(before.name, key.decode("ascii")), *of[key])
+
+    changed = [(entry(k, old), entry(k, new)) for k in sorted(old.keys() & new.keys()) if old[k] != new[k]]
     return Diff(
         before.name,
         _name(before, on[0]),
         _name(after, on[1]),
-        added=tuple(new[key] for key in sorted(new.keys() - old.keys())),
-        deleted=tuple(old[key] for key in sorted(old.keys() - new.keys())),
+        added=tuple(entry(key, new) for key in sorted(new.keys() - old.keys())),
+        deleted=tuple(entry(key, old) for key in sorted(old.keys() - new.keys())),
         retitled=tuple(
             Retitled(b.code, a.title, b.title)
             for a, b in changed
@@ -100,15 +102,13 @@ def _name(table: CodeSystem, day: dt.date | str | int | None) -> str:
     return table.release if day is None else table.release_on(day)
 
 
-def _entries(table: CodeSystem, date: dt.date | str | int | None) -> Iterator[tuple[bytes, Entry]]:
-    """Every code and header that exists on the day, by its key."""
-    day = (as_day(date) if date is not None else 0) or table.release_day
-    billable = table.billable_on(day) if day else table.billable
-    for i, key in enumerate(table.codes.tolist()):
-        if not day:
-            yield key, Entry(table.code(i), table.title(i), bool(billable[i]))
-        elif table.state_on(i, day) != "absent":
-            yield key, Entry(table.code(i), table.title_on(i, day), bool(billable[i]))
+def _titles(table: CodeSystem, date: dt.date | str | int | None) -> dict[bytes, tuple[str, bool]]:
+    """Title of every code and header that exists on the day, and whether it is billable, by its key."""
+    rows = table.exists_on(date).nonzero()[0]
+    titles = table.titles_on(rows.tolist(), date)
+    return dict(
+        zip(table.codes[rows].tolist(), zip(titles, table.billable_on(date)[rows].tolist(), strict=True), strict=True)
+    )
 
 
 def changed_between(system: CodeSystem, one: dt.date | str | int, other: dt.date | str | int) -> npt.NDArray[np.bool_]:

@@ -495,6 +495,13 @@ class CodeSystem:
         era = self._era_on(i, as_day(date))
         return self.title(i) if era is None else era.title
 
+    def titles_on(self, rows: Sequence[int], date: dt.date | str | int | None = None) -> list[str]:
+        """The titles of these codes on the day; None is the release's own, if it is a date."""
+        found = texts(self._arrays["title_off"], self._arrays["title_blob"], rows)
+        if day := self.release_day if date is None else as_day(date):
+            found = [self.title_on(i, day) if i in self._with_eras else own for i, own in zip(rows, found, strict=True)]
+        return found
+
     def named_on(self, rows: Sequence[int], date: dt.date | str | int) -> list[tuple[str, str]]:
         """(code as written in records, title on the day) of these codes. Kept, for notes name the same ones again and again."""
         if len(self._named) > _MOST_NAMED:
