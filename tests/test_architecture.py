@@ -28,6 +28,7 @@ ORDER = [
     "pipes.document_type",
     "pipes.structure",
     "pipes.cues",
+    "pipes.plus_minus",
     "pipes.standing",
     "pipes.assertion",
     "pipes.phrases",

@@ -31,6 +31,7 @@ from spacy.tokens import Doc, Span
 
 from codesuggest.pipes.cues import COLUMNS, DIRECTIONS, END, STATUSES, CueList, Rule, State, Words, hashes
 from codesuggest.pipes.language import DEFAULT, language
+from codesuggest.pipes.plus_minus import by_signs
 from codesuggest.pipes.standing import in_sections
 from codesuggest.pipes.structure import STRUCTURE_KEY, Structure, structure_of
 from codesuggest.pipes.tokens import Tokens
@@ -615,9 +616,8 @@ class AssertionPipe:
         asserted = self.rules.read(tokens, defaults)
         if structure is None:
             return asserted
-        found = asserted.cues
-        status, cue = in_sections(tokens, structure, self.rules.cues, asserted.status, asserted.cue, found)
-        return Asserted(status, cue, found)
+        status, cue, found = by_signs(tokens, structure, asserted.status, asserted.cue, asserted.cues)
+        return Asserted(*in_sections(tokens, structure, self.rules.cues, status, cue, found), found)
 
 
 @Language.factory("codesuggest_assertion", default_config={"path": None})
