@@ -33,6 +33,11 @@ def affirmed(starter: CodeSuggester, text: str) -> set[str]:
         ("(-) fever (+) cough (-) diarrhea", {"cough"}, {"fever", "diarrhea"}),
         ("(-) fever, diarrhea (+) cough, wheezing", {"cough", "wheezing"}, {"fever", "diarrhea"}),
         ("DM -ve, HTN +ve", {"HTN"}, {"DM"}),
+        ("Diabetes (N) Hypertension (Y) Asthma (n)", {"Hypertension"}, {"Diabetes", "Asthma"}),
+        ("HTN [x] DM [ ] CAD [ ]", {"HTN"}, {"DM", "CAD"}),
+        ("HTN [] DM [X] CAD []", {"DM"}, {"HTN", "CAD"}),
+        ("[ ] DM [x] HTN [ ] CAD", {"HTN"}, {"DM", "CAD"}),
+        ("PMH: DM [Y], HTN [N]", {"DM"}, {"HTN"}),
         ("fever \u2212, cough +, diarrhea \u2212", {"cough"}, {"fever", "diarrhea"}),
     ],
 )

@@ -1,9 +1,10 @@
-"""Plus and minus signs beside findings: "+cough, -fever", "HTN+, DM-", "fever (-), cough (+)", "DM -ve".
+"""Signs beside findings: "+cough, -fever", "HTN+, DM-", "fever (-), cough (+)", "DM -ve", "HTN (Y) DM (N)", "HTN [x] DM [ ]".
 
 A bare minus is a dash, a hyphen or a bullet far more often than a sign. It is read as one only in a line that has a plus as well,
 where all of them stand on the same side of what they speak of, and not among diagnoses, plans or drugs, whose items begin with
-dashes ("-HTN: continue lisinopril"). Signs in parentheses and "-ve" are plain. Under a minus a finding is negated; a plus ends
-what the minus before it denies. Ions, receptors and blood groups are named with their sign ("Cl-", "PR-", "O-"): nothing is denied.
+dashes ("-HTN: continue lisinopril"). Signs in parentheses, boxes and "-ve" are plain. Under a minus a finding is negated; a plus
+ends what the minus before it denies. Ions, receptors and blood groups are named with their sign ("Cl-", "PR-", "O-"): nothing is
+denied there.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ __all__ = ["by_signs"]
 
 _AFFIRMED, _NEGATED = STATUSES.index("affirmed"), STATUSES.index("negated")
 #: A text without any of these has no sign. The bare minus is not among them: it needs a plus.
-_ANY: Final = re.compile(r"\+|\([-\u2212\u2013]\)|(?<!\w)[-\u2212\u2013]ve\b")
+_ANY: Final = re.compile(r"\+|\([-\u2212\u2013ynYN]\)|\[[ xXynYN]?\]|(?<!\w)[-\u2212\u2013]ve\b")
 _SIGN: Final = re.compile(
-    r"\([ ]?(?P<closed>[-+\u2212\u2013])[ ]?\)"
+    r"\([ ]?(?P<closed>[-+\u2212\u2013ynYN])[ ]?\)"
+    r"|\[(?P<box>[ xXynYN]?)\]"
     r"|(?<![\w+/.<>-])(?P<ve>[-+\u2212\u2013])ve\b"
     r"|(?<![\d+/.<>=~\u2212-])(?P<bare>[-+\u2212])(?![\d+/.<>=~\u2212-])"
 )
@@ -42,14 +44,15 @@ _LISTS: Final = frozenset(
     ("assessment", "assessment_plan", "plan", "impression", "diagnosis", "discharge_diagnosis", "medications",
      "discharge_medications", "instructions", "discharge_instructions", "disposition", "allergies", "labs", "results")
 )  # fmt: skip
-_OF_A_CUE: Final = "( - )"  #: the row of `cues.tsv` that reads such a sign as well
+_PLUS: Final = frozenset("+xXyY")
+_OF_A_CUE: Final = frozenset(("( - )", "<unchecked>", "n"))  #: the rows of `cues.tsv` that read such a sign as well
 
 
 class _Sign(NamedTuple):
     start: int
     end: int
     minus: bool
-    plain: bool  #: in parentheses or "-ve"
+    plain: bool  #: in parentheses, a box or "-ve"
     before: bool | None  #: whether it stands before what it speaks of; None: its neighbours do not tell
 
 
@@ -73,7 +76,7 @@ def by_signs(
             cues.append(Cue(sign.start, sign.end, STATUSES[_NEGATED], text[sign.start : sign.end].replace(" ", "")))
         else:
             by_sign = [
-                i for i in own.tolist() if status[i] == _NEGATED and cue[i] >= 0 and cues[cue[i]].rule == _OF_A_CUE
+                i for i in own.tolist() if status[i] == _NEGATED and cue[i] >= 0 and cues[cue[i]].rule in _OF_A_CUE
             ]
             status[by_sign], cue[by_sign] = _AFFIRMED, -1
     order = sorted(range(len(cues)), key=lambda k: (cues[k].start, k))
@@ -133,7 +136,7 @@ def _signs(text: str, line: Line) -> list[_Sign]:
         start, end = m.span()
         left = text[start - 1] if start > line.start else " "
         right = text[end] if end < line.end else " "
-        minus = m[m.lastgroup or ""] != "+"
+        minus = m[m.lastgroup or ""] not in _PLUS
         if m.lastgroup == "bare":
             glued, leads = left.isalnum() or left == ")", right.isalpha()
             if glued and leads:
