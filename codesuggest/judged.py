@@ -28,7 +28,7 @@ WINDOW = 6  #: words within which all of a learned term must stand
 ACT_WINDOW = 12  #: and all of a step of an operation
 
 ASSESSMENT = GROUPS.index("assessment")
-LEARNED, ACT = KINDS.index("learned"), KINDS.index("act")
+LEARNED, ACT, TRIMMED = KINDS.index("learned"), KINDS.index("act"), KINDS.index("trimmed")
 #: Kinds of term that do not name their concept.
 _HINTS = np.array([kind in ("drug", "learned", "act") for kind in KINDS])
 
@@ -83,9 +83,11 @@ class Judged:
         held = hits.coverage + way.meant
         coverage = held + said
         strength = (coverage * np.sqrt(np.sqrt(hits.compact))).astype(np.float32, copy=False)
-        at = past.nonzero()[0]
+        # what is left of "personal history of breast cancer" without its first words names a history only where it is one
+        present = (kind == TRIMMED) & (concepts.route.take(concept) == 2) & (status != HISTORICAL)
+        at = ((past > 0) | present).nonzero()[0]
         strength[at] = np.minimum(strength.take(at), LEAST)
-        full = (coverage >= FULL) & (hits.compact >= TIGHT)
+        full = ~present & (coverage >= FULL) & (hits.compact >= TIGHT)
         # "ORIF of the closed left distal radius fracture": a line that names has few words to confuse
         if axes is not None:
             full |= (coverage >= FULL) & (hits.last - hits.first < ACT_WINDOW) & pcs.lists(reading)[segment]

@@ -408,6 +408,8 @@ class _Reading:
             most = begin + rule.limit if rule.limit else len(self.ids)
             # "ER if no urine, lethargic": the list is that of the "if"
             narrow = bool(rule.limit) or (status == _NEGATED and _HYPOTHETICAL in self.open)
+            # "severe w/o psychosis, GAD, PTSD": what tells kinds of one disorder apart opens no list
+            narrow |= j < self.end and self.ids[j] in self.rules.cues.specifying
             self.open[status] = _Open(begin, most, narrow, len(self.opened), hit)
         self.walls.append((rule.statuses, j))
 
