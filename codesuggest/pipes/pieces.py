@@ -224,6 +224,7 @@ class PieceReader:
         self._placed = _Ragged(np.intp, np.intp, np.intp)  # words: start, end, entry in `_spelt`
         self._spelt = _Ragged(np.intp)  # ids of the normal forms of a word
         self._forms: list[tuple[str, ...]] = [()]  # of each entry in `_spelt`
+        self._many = np.zeros(1, np.intp)  # how many these are
         self._form_entry: dict[tuple[str, ...], int] = {}
         self._letters = [""]
         self._marks = np.zeros(1, np.uint16)
@@ -264,7 +265,7 @@ class PieceReader:
             rows = zip(*(column.tolist() for column in (*places, of_forms.take(places[2]))), strict=True)
             for (text, _), (a, b), (one, other) in zip(notes, pairwise(stops), pairwise(rows), strict=True):
                 (begin, t, w, f), (_, u, x, g) = one, other
-                own_words = Words(words.start[w:x] - begin, words.end[w:x] - begin, words.forms[w:x])
+                own_words = Words(words.start[w:x] - begin, words.end[w:x] - begin, words.forms[w:x], words.many[w:x])
                 tokens = Tokens(text, start[t:u] - begin, end[t:u] - begin, lower[t:u], None)
                 found.append(
                     Pieces(text, at[a : b + 1] - begin, mark[a:b], tokens, own_words, form[f:g], word[f:g] - w,
@@ -288,11 +289,12 @@ class PieceReader:
         strange[odd] = True
         mine: list[int] = np.flatnonzero(strange.repeat(count)).tolist()
         told = list(chain.from_iterable(r.forms for r in own))
+        many = self._many.take(spelt)
         for k, form in zip(mine, told, strict=True):
-            forms[k] = form
-        (ids,), many = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
-        word = np.arange(len(forms)).repeat(many)
-        return Words(start + base, end + base, forms), ids, word, _sums(count), _sums(many)
+            forms[k], many[k] = form, len(form)
+        (ids,), held = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
+        word = np.arange(len(forms)).repeat(held)
+        return Words(start + base, end + base, forms, many), ids, word, _sums(count), _sums(held)
 
     def _known_ids(self, forms: tuple[str, ...]) -> list[int]:
         return [self._ids[form] for form in forms if form in self._ids]
@@ -414,6 +416,7 @@ class PieceReader:
                 entry = self._spelt.add([(self._known_ids(forms),)])
                 self._forms.append(forms)
                 self._form_entry[forms] = entry
+        self._many = np.append(self._many, np.array(list(map(len, self._forms[len(self._many) :])), np.intp))
         of = self._form_entry.__getitem__
         self._tokens.add([read[:3] for read in kept.values()])
         self._placed.add([(r.word_start, r.word_end, tuple(map(of, r.forms))) for r in kept.values()])
