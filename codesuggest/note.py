@@ -463,15 +463,9 @@ class _Cut:
     def with_results(self, results: list[Result], forms: list[tuple[str, ...]], structure: Structure) -> _Cut:
         """Each result as one more word behind the note's own, in a segment of its own."""
         n, k, s = len(self.words), len(results), len(self.first)
-        words = Words(
-            np.append(self.words.start, np.array([r.start for r in results], np.intp)),
-            np.append(self.words.end, np.array([r.end for r in results], np.intp)),
-            self.words.forms + forms,
-            np.append(self.words.many, np.array([len(own) for own in forms], np.intp)),
-        )
         place = np.arange(n, n + k, dtype=np.intp)
         return _Cut(
-            words,
+            self.words.with_more([r.start for r in results], [r.end for r in results], forms),
             np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.intp)),
             np.append(self.first, place),
             np.append(self.last, place + 1),
@@ -503,15 +497,9 @@ class _Cut:
         n, k, s = len(self.words), len(kept), len(self.first)
         of = np.array(parent)
         own = np.arange(n, n + k, dtype=np.intp)
-        start, end = (np.array(x, np.intp) for x in ([o.start for o in kept], [o.end for o in kept]))
         status = np.where(self.status[of] == NEGATED, AFFIRMED, self.status[of]).astype(np.int8)
         return _Cut(
-            Words(
-                np.append(self.words.start, start),
-                np.append(self.words.end, end),
-                self.words.forms + [()] * k,
-                np.append(self.words.many, np.zeros(k, np.intp)),
-            ),
+            self.words.with_more([one.start for one in kept], [one.end for one in kept], [()] * k),
             np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.intp)),
             np.append(self.first, own),
             np.append(self.last, own + 1),

@@ -73,6 +73,12 @@ class Words:
     def __len__(self) -> int:
         return len(self.forms)
 
+    def with_more(self, start: list[int], end: list[int], forms: list[tuple[str, ...]]) -> Words:
+        """These words and more behind them."""
+        columns = ((self.start, start), (self.end, end), (self.many, list(map(len, forms))))
+        starts, ends, many = (np.append(own, np.array(more, np.intp)) for own, more in columns)
+        return Words(starts, ends, self.forms + forms, many)
+
 
 class WordReader:
     """Brings words to their normal form by the word lists of one language. Accents make no difference.
