@@ -187,11 +187,12 @@ class Pieces:
 
     def letters_of(self, start: int, end: int) -> str:
         """Letters of the words of a stretch of the text, which may begin and end within a piece."""
-        first, last = np.searchsorted(self.at, start).item(), np.searchsorted(self.at, end, side="right").item() - 1
+        first, last = self.at.searchsorted(start).item(), self.at.searchsorted(end, side="right").item() - 1
         if first > last:  # within one piece
             return self.letters_anew(self.text[start:end])
-        before, behind = self.text[start : self.at[first]], self.text[self.at[last] : end]
-        return f"{self.letters_anew(before)}{''.join(self.letters[first:last])}{self.letters_anew(behind)}"
+        whole = "".join(self.letters[first:last])
+        before, behind = self.text[start : self.at.item(first)], self.text[self.at.item(last) : end]
+        return f"{self.letters_anew(before)}{whole}{self.letters_anew(behind)}" if before or behind else whole
 
 
 class PieceReader:

@@ -207,7 +207,9 @@ class _Cutter:
         self.lines: list[Line] = []
         self.numbers: list[int] = []
         self.begins: list[bool] = []
-        self.heads: list[tuple[int, int, str | None]] = [(0, 0, None)]  # of each section: start, end, name; first the preamble's
+        self.heads: list[tuple[int, int, str | None]] = [
+            (0, 0, None)
+        ]  # of each section: start, end, name; first the preamble's
         self.current: str | None = None  # name of the open section
         self.current_upper = False  # its heading is in capitals
         self.filled = False  # it has content already
