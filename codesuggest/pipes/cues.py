@@ -208,7 +208,7 @@ class CueList:
             breaks.update(kept.searchsorted(marks).tolist())
         words = Words(tokens, ids, kept.tolist(), [], sentences)
         ends = _SENTENCE_END if tokens.begins is None else _LINE_END
-        if not ends.isdisjoint(ids):
+        if any((tokens.lower == end).any() for end in ends):
             # "?" after white space asks ("cough, ? pneumonia") where at the end of a word it closes a sentence
             found = [i for i, word in enumerate(ids) if word in ends]
             breaks.update(i + 1 for i in found if ids[i] != _QUESTION or words.glued(i))
