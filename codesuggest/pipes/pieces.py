@@ -18,7 +18,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, pairwise, product
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,7 +38,10 @@ __all__ = ["MOST", "PieceReader", "Pieces", "cut", "is_public", "readable"]
 MOST = 1 << 15  #: pieces kept: 10 MB
 _PIECE = re.compile(r"\S+ ?|\s+")
 _RUN = re.compile(r"[^\W_]+")
-_NUMBER, _HYPHENED = re.compile(r"\d+(?:[./,]\d+)*"), re.compile(r"[A-Za-z]{2,}(?:-[A-Za-z]{2,})+")
+_NUMBER = re.compile(r"\d+(?:[./,]\d+)*")
+_PART = r"(?:[A-Za-z]+\d*|\d+)"  # no unit behind a figure, which would be a token of its own
+_JOINED = re.compile(rf"{_PART}(?:[-/]{_PART})+")
+_STOPPED = re.compile(r"(?:[a-z0-9]|[A-Z]{2})$")  # a stop behind these is cut off
 _BETWEEN = "\v"  # between the pieces given to the tokenizer at once: white space that no rule of it speaks of
 #: Bits of a mark: a piece that may be the first, or the second, of a word with a space in it ("I & D", "D and C").
 _BEFORE, _BEHIND, _OWN = 1, 2, 2
@@ -216,10 +219,15 @@ class PieceReader:
         self._letters_of, self._mark_of = letters, mark
         self._common, self._listed = frozenset(common), listed
         self._rules = tokenizer.rules or {}
-        # marks that are cut off any word, with their hashes; a stop, off one in small letters
+        # marks that are cut off any word, a stop off most, with their hashes
         self._ends = {mark: get_string_id(mark) for mark in ",;:." if tokenizer.find_suffix(f"ab{mark}") == 1}
-        infix = tokenizer.infix_finditer
-        self._hyphen = get_string_id("-") if infix and [m.span() for m in infix("ab-cd")] == [(2, 3)] else 0
+        # marks that part a word, by whether letters stand before and behind them
+        self._parting = {
+            (mark, before.isalpha(), behind.isalpha()): get_string_id(mark)
+            for mark, before, behind in product("-/", ("ab", "12"), ("cd", "34"))
+            if tokenizer.find_infix(f"{before}{mark}{behind}")
+        }
+        self._joined_rules = [rule for rule in self._rules if _JOINED.fullmatch(rule)]
         self._kept: dict[str, int] = {}  # public piece -> its entry in what follows
         self._tokens = _Ragged(np.int64, np.int64, np.uint64)
         self._placed = _Ragged(np.intp, np.intp, np.intp)  # words: start, end, entry in `_spelt`
@@ -330,30 +338,22 @@ class PieceReader:
         return found
 
     def _plain(self, piece: str) -> _Read | None:
-        """White space, a number, or words of plain letters that no rule of the tokenizer speaks of, alone or with hyphens between:
-        their tokens are known, as `quick.py` says of a word, and that of a mark behind them. None for any other piece."""
+        """White space, a number, or plain letters and figures that no rule of the tokenizer speaks of, alone or with hyphens and
+        slashes between: their tokens are known, as `quick.py` says of a word, and that of a mark behind them. None for any other
+        piece."""
         if piece.isspace():
             return _Read((0,), (len(piece),), (0,), (), (), (), "", self._marked(piece))
         text = piece.rstrip(" ")
         word = text if text[-1] not in self._ends else text[:-1]
         if not word.isascii() or word in self._rules or text in self._rules:
             return None
-        if text[-1] == "." and not (word[-1:].isdecimal() or (len(word) > 1 and word[-2:].islower())):
+        if text[-1] == "." and not _STOPPED.search(word):
             return None
         n, said = len(word), word.lower()
         if word.isalpha() or _NUMBER.fullmatch(word):
             start, end, lower = [0], [n], [get_string_id(said)]
-        elif self._hyphen and _HYPHENED.fullmatch(word):
-            start, end, lower = [], [], []
-            for part in said.split("-"):
-                at = end[-1] + 1 if end else 0
-                if end:
-                    start.append(at - 1)
-                    end.append(at)
-                    lower.append(self._hyphen)
-                start.append(at)
-                end.append(at + len(part))
-                lower.append(get_string_id(part))
+        elif _JOINED.fullmatch(word) and not self._has_rule(text):
+            start, end, lower = self._parted(said)
         else:
             return None
         if text is not word:
@@ -364,6 +364,22 @@ class PieceReader:
         word_start, word_end = tuple(a for a, _ in spans), tuple(b for _, b in spans)
         places = tuple(start), tuple(end), tuple(lower)
         return _Read(*places, word_start, word_end, tuple(forms), self._letters_of(word), self._marked(piece))
+
+    def _has_rule(self, joined: str) -> bool:
+        """Whether a rule of the tokenizer speaks of a part of this, as that of "w/o", or of its last with a mark behind ("vs.")."""
+        return any(rule in joined for rule in self._joined_rules) or re.split("[-/]", joined)[-1] in self._rules
+
+    def _parted(self, joined: str) -> tuple[list[int], list[int], list[int]]:
+        """Start, end and hash of the tokens of words or numbers with marks between."""
+        start, end, lower = [0], [], []
+        for k, mark in enumerate(joined):
+            if mark in "-/" and (
+                parting := self._parting.get((mark, joined[k - 1].isalpha(), joined[k + 1].isalpha()))
+            ):
+                lower += [get_string_id(joined[start[-1] : k]), parting]
+                end += [k, k + 1]
+                start += [k, k + 1]
+        return start, [*end, len(joined)], [*lower, get_string_id(joined[start[-1] :])]
 
     def _marked(self, piece: str) -> int:
         mark = self._mark_of(piece) << _OWN
