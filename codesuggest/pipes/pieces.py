@@ -18,7 +18,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain, pairwise, product
+from itertools import accumulate, chain, pairwise, product, repeat
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -116,42 +116,37 @@ class _Ragged:
     """Columns of numbers, several rows for each entry. Entry 0 has none."""
 
     def __init__(self, *types: type) -> None:
-        self._bounds = np.zeros(2, np.intp)  # entry e has the rows bounds[e] to bounds[e + 1]
+        self._first, self._count = np.zeros(1, np.intp), np.zeros(1, np.intp)  # rows of each entry
         self._columns: list[npt.NDArray[Any]] = [np.zeros(1, kind) for kind in types]
-        self._entries = 1
+        self._entries, self._rows = 1, 0
 
     def add(self, entries: Sequence[Sequence[Sequence[int]]]) -> int:
         """The number of the first of these new entries, each given by its columns. By one thread at a time."""
-        first, used = self._entries, int(self._bounds[self._entries])
-        ends = list(accumulate((len(columns[0]) for columns in entries), initial=used))[1:]
-        self._bounds = _room(self._bounds, first + 1 + len(entries))
-        self._bounds[first + 1 : first + 1 + len(entries)] = ends
+        first, count = self._entries, [len(columns[0]) for columns in entries]
+        stops = list(accumulate(count, initial=self._rows))
+        self._first, self._count = _with(self._first, first, stops[:-1]), _with(self._count, first, count)
         for k, column in enumerate(self._columns):
-            self._columns[k] = column = _room(column, ends[-1])
-            column[used : ends[-1]] = list(chain.from_iterable(columns[k] for columns in entries))
-        self._entries += len(entries)
+            rows = list(chain.from_iterable(columns[k] for columns in entries))
+            self._columns[k] = _with(column, self._rows, rows)
+        self._entries, self._rows = first + len(entries), stops[-1]
         return first
 
     def take(
         self, entries: Ints, odd: Sequence[int], own: Sequence[Sequence[Sequence[int]]]
-    ) -> tuple[list[npt.NDArray[Any]], Ints]:
-        """The columns of the rows of `entries` behind one another, and how many rows each has. Entries at the places `odd` are 0
-        and have the rows `own` instead, each given by its columns."""
-        first = self._bounds.take(entries)
-        count = self._bounds.take(entries + 1) - first
-        if len(odd):
-            count[odd] = [len(columns[0]) for columns in own]
-        last = np.cumsum(count, dtype=np.intp)
-        total = int(last[-1]) if len(last) else 0
-        place = np.arange(total, dtype=np.intp) + np.repeat(first - (last - count), count)
+    ) -> tuple[list[npt.NDArray[Any]], Ints, list[int]]:
+        """The columns of the rows of `entries` behind one another, how many rows each has, and which rows are those of `odd`.
+        Entries at the places `odd` are 0 and have the rows `own` instead, each given by its columns."""
+        count = self._count.take(entries)
+        many = [len(columns[0]) for columns in own]
+        count[odd] = many
+        ends = count.cumsum(dtype=np.intp)
+        place = (self._first.take(entries) - ends + count).repeat(count)
+        place += np.arange(len(place))
         found = [column.take(place, mode="clip") for column in self._columns]
-        if len(odd):
-            strange = np.zeros(len(entries), bool)
-            strange[odd] = True
-            mine = np.flatnonzero(np.repeat(strange, count))
-            for k, column in enumerate(found):
-                column[mine] = list(chain.from_iterable(columns[k] for columns in own))
-        return found, count
+        rows = [row for end, n in zip(ends.take(odd).tolist(), many, strict=True) for row in range(end - n, end)]
+        for k, column in enumerate(found):
+            column[rows] = list(chain.from_iterable(columns[k] for columns in own))
+        return found, count, rows
 
 
 def _sums(count: Ints) -> Ints:
@@ -159,6 +154,14 @@ def _sums(count: Ints) -> Ints:
     out = np.zeros(len(count) + 1, np.intp)
     np.cumsum(count, out=out[1:])
     return out
+
+
+def _with(column: npt.NDArray[Any], first: int, values: Sequence[Any]) -> npt.NDArray[Any]:
+    """A column with these values from place `first` on, the same one if it has room for them."""
+    last = first + len(values)
+    column = _room(column, last)
+    column[first:last] = np.fromiter(values, column.dtype, len(values))
+    return column
 
 
 def _room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
@@ -231,12 +234,12 @@ class PieceReader:
         self._kept: dict[str, int] = {}  # public piece -> its entry in what follows
         self._tokens = _Ragged(np.int64, np.int64, np.uint64)
         self._placed = _Ragged(np.intp, np.intp, np.intp)  # words: start, end, entry in `_spelt`
+        self._sizes, self._marks, self._letters = np.zeros(1, np.intp), np.zeros(1, np.uint16), np.array([""], object)
         self._spelt = _Ragged(np.intp)  # ids of the normal forms of a word
-        self._forms: list[tuple[str, ...]] = [()]  # of each entry in `_spelt`
-        self._many = np.zeros(1, np.intp)  # how many these are
-        self._form_entry: dict[tuple[str, ...], int] = {}
-        self._letters = [""]
-        self._marks = np.zeros(1, np.uint16)
+        self._form_entry: dict[
+            tuple[str, ...], int
+        ] = {}  # normal forms of a word -> their entry there, and in what follows
+        self._forms, self._many = np.zeros(1, object), np.zeros(1, np.intp)  # the forms, how many they are; of none, 0
         self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
 
     def read(self, text: str) -> Pieces:
@@ -245,22 +248,20 @@ class PieceReader:
     def read_some(self, notes: Sequence[tuple[str, list[str]]]) -> list[Pieces]:
         """What `read` makes of a few texts, in less time than one after the other. Beside each text: `cut(text)`."""
         raw = notes[0][1] if len(notes) == 1 else list(chain.from_iterable(pieces for _, pieces in notes))
-        get = self._kept.get
-        known = [get(piece, 0) for piece in raw]
-        entries = np.array(known, np.intp)
-        odd: list[int] = np.flatnonzero(entries == 0).tolist()
+        entries = np.fromiter(map(self._kept.get, raw, repeat(0)), np.intp, len(raw))
+        odd: list[int] = (entries == 0).nonzero()[0].tolist()
         own: list[_Read] = []
         if odd:
             new = self._read({raw[k]: None for k in odd})
             own = [new[raw[k]] for k in odd]
-        at = _sums(np.fromiter(map(len, raw), np.intp, len(raw)))
-        (start, end, lower), count = self._tokens.take(entries, odd, [r[:3] for r in own])
+        size, mark, letters = self._sizes.take(entries), self._marks.take(entries), self._letters.take(entries).tolist()
+        for k, read in zip(odd, own, strict=True):
+            size[k], mark[k], letters[k] = len(raw[k]), read.mark, read.letters
+        at = _sums(size)
+        (start, end, lower), count, _ = self._tokens.take(entries, odd, [r[:3] for r in own])
         base = at[:-1].repeat(count)
         start, end = start + base, end + base
-        mark, letters = self._marks.take(entries), list(map(self._letters.__getitem__, known))
-        for k, piece in zip(odd, own, strict=True):
-            mark[k], letters[k] = piece.mark, piece.letters
-        lone = np.flatnonzero(mark[:-1] & _BEFORE)
+        lone = (mark[:-1] & _BEFORE).nonzero()[0]
         joins = lone.compress((mark.take(lone + 1) & _BEHIND) > 0).tolist()
         words, form, word, of_words, of_forms = self._said(entries, odd, own, at)
         mark >>= np.uint16(_OWN)
@@ -289,19 +290,16 @@ class PieceReader:
 
     def _said(self, entries: Ints, odd: list[int], own: list[_Read], at: Ints) -> tuple[Words, Ints, Ints, Ints, Ints]:
         """The words of the pieces with their normal forms; how many words stand before each piece, and forms before each word."""
-        (start, end, spelt), count = self._placed.take(
+        (start, end, spelt), count, mine = self._placed.take(
             entries, odd, [(r.word_start, r.word_end, (0,) * len(r.forms)) for r in own]
         )
         base = at[:-1].repeat(count)
-        forms = list(map(self._forms.__getitem__, spelt.tolist()))
-        strange = np.zeros(len(entries), bool)
-        strange[odd] = True
-        mine: list[int] = np.flatnonzero(strange.repeat(count)).tolist()
+        forms = self._forms.take(spelt).tolist()
         told = list(chain.from_iterable(r.forms for r in own))
         many = self._many.take(spelt)
         for k, form in zip(mine, told, strict=True):
             forms[k], many[k] = form, len(form)
-        (ids,), held = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
+        (ids,), held, _ = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
         word = np.arange(len(forms)).repeat(held)
         return Words(start + base, end + base, forms, many), ids, word, _sums(count), _sums(held)
 
@@ -427,17 +425,18 @@ class PieceReader:
         kept = dict(list(pieces.items())[:room]) if len(pieces) > room else pieces
         if not kept:
             return
-        first = len(self._letters)
-        for forms in dict.fromkeys(f for read in kept.values() for f in read.forms):
-            if forms not in self._form_entry:
-                entry = self._spelt.add([(self._known_ids(forms),)])
-                self._forms.append(forms)
-                self._form_entry[forms] = entry
-        self._many = np.append(self._many, np.array(list(map(len, self._forms[len(self._many) :])), np.intp))
+        new = [
+            f for f in dict.fromkeys(chain.from_iterable(r.forms for r in kept.values())) if f not in self._form_entry
+        ]
+        if new:
+            entry = self._spelt.add([(self._known_ids(forms),) for forms in new])
+            self._forms, self._many = _with(self._forms, entry, new), _with(self._many, entry, list(map(len, new)))
+            self._form_entry.update((forms, entry + k) for k, forms in enumerate(new))
         of = self._form_entry.__getitem__
-        self._tokens.add([read[:3] for read in kept.values()])
+        first = self._tokens.add([read[:3] for read in kept.values()])
         self._placed.add([(r.word_start, r.word_end, tuple(map(of, r.forms))) for r in kept.values()])
-        self._marks = np.append(self._marks, np.array([read.mark for read in kept.values()], np.uint16))
-        self._letters.extend(read.letters for read in kept.values())
+        self._sizes = _with(self._sizes, first, list(map(len, kept)))
+        self._marks = _with(self._marks, first, [read.mark for read in kept.values()])
+        self._letters = _with(self._letters, first, [read.letters for read in kept.values()])
         # last, so that a reader of another thread finds whatever it is led to
         self._kept.update((piece, first + k) for k, piece in enumerate(kept))
