@@ -296,7 +296,6 @@ class _Reading:
         self.opened.clear()
         self.before_colon, self.form = 0, None
         ids, cues, look_up, skip = self.ids, self.rules.cues, self.rules.plan.get, start
-        match, rules = cues.match, cues.rules
         for i in hits:
             entry = look_up(ids[i])
             if entry is None or i < skip:
@@ -306,14 +305,14 @@ class _Reading:
             if mark >= 0:
                 self._mark(i, mark)
             if j < end and ids[j] in following:
-                number, j = match(ids, i, end)
+                number, j = cues.match(ids, i, end)
             while number >= 0:
-                rule = rules[number]
+                rule = cues.rules[number]
                 direction = rule.direction
                 if direction not in _BOUND or (direction := self._direction(rule, i, j)):
                     break
                 # "no recurrence of melanoma": then "no"
-                number, j = match(ids, i, j - 1) if j - 1 > i else (-1, i)
+                number, j = cues.match(ids, i, j - 1) if j - 1 > i else (-1, i)
             else:
                 continue
             j -= rule.ahead
