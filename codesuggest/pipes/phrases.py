@@ -124,7 +124,7 @@ class WordReader:
     def _form(self, word: str) -> str:
         if (form := self._same.get(word)) is not None:
             return form
-        stem = word if len(word) < 4 else self._stem(word)  # "ICS" is no plural
+        stem = word if len(word) < 4 or word.isdecimal() else self._stem(word)  # "ICS" is no plural
         return self._same.get(stem, stem)
 
     def _forms(self, raw: str) -> tuple[str, ...]:
@@ -180,7 +180,7 @@ class WordReader:
 
     def cut(self, text: str) -> tuple[list[tuple[int, int]], list[tuple[str, ...]]]:
         """Where each word of a text starts and ends, and its normal forms."""
-        if text.isascii() and text.isalpha():
+        if text.isascii() and text.isalnum():
             return [(0, len(text))], [self._forms(text)]
         spans = [m.span() for m in _WORD.finditer(text)]
         words = [text[a:b] for a, b in spans]
