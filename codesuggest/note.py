@@ -603,7 +603,7 @@ def _routes(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """`Reading.says` and `Reading.told`. bits: uint8 (m,), route of each form of a word."""
     says, told = np.zeros(len(cut.first), np.uint8), np.zeros(len(cut.first), np.uint8)
-    named = np.flatnonzero(bits)
+    named = bits.nonzero()[0]
     if not len(named):
         return says, told
     bits, word = bits[named], word[named]

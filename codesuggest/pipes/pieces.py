@@ -261,8 +261,8 @@ class PieceReader:
         (start, end, lower), count, _ = self._tokens.take(entries, odd, [r[:3] for r in own])
         base = at[:-1].repeat(count)
         start, end = start + base, end + base
-        lone = (mark[:-1] & _BEFORE).nonzero()[0]
-        joins = lone.compress((mark.take(lone + 1) & _BEHIND) > 0).tolist()
+        joins: list[int] = (mark[:-1] & _BEFORE).nonzero()[0].tolist()
+        joins = [k for k in joins if mark[k + 1] & _BEHIND]
         words, form, word, of_words, of_forms = self._said(entries, odd, own, at)
         mark >>= np.uint16(_OWN)
         stops = list(accumulate((len(pieces) for _, pieces in notes), initial=0))
@@ -271,8 +271,8 @@ class PieceReader:
             found = [Pieces(notes[0][0], at, mark, whole, words, form, word, letters, self._letters_of)]
         else:
             found = []
-            places = (at.take(stops), _sums(count).take(stops), of_words.take(stops))
-            rows = zip(*(column.tolist() for column in (*places, of_forms.take(places[2]))), strict=True)
+            places = (at.take(stops), _sums(count).take(stops), _sums(of_words).take(stops))
+            rows = zip(*(column.tolist() for column in (*places, _sums(of_forms).take(places[2]))), strict=True)
             for (text, _), (a, b), (one, other) in zip(notes, pairwise(stops), pairwise(rows), strict=True):
                 (begin, t, w, f), (_, u, x, g) = one, other
                 own_words = Words(words.start[w:x] - begin, words.end[w:x] - begin, words.forms[w:x], words.many[w:x])
@@ -289,7 +289,7 @@ class PieceReader:
         return found
 
     def _said(self, entries: Ints, odd: list[int], own: list[_Read], at: Ints) -> tuple[Words, Ints, Ints, Ints, Ints]:
-        """The words of the pieces with their normal forms; how many words stand before each piece, and forms before each word."""
+        """The words of the pieces with their normal forms; how many words each piece has, and each word forms in the vocabulary."""
         (start, end, spelt), count, mine = self._placed.take(
             entries, odd, [(r.word_start, r.word_end, (0,) * len(r.forms)) for r in own]
         )
@@ -301,7 +301,7 @@ class PieceReader:
             forms[k], many[k] = form, len(form)
         (ids,), held, _ = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
         word = np.arange(len(forms)).repeat(held)
-        return Words(start + base, end + base, forms, many), ids, word, _sums(count), _sums(held)
+        return Words(start + base, end + base, forms, many), ids, word, count, held
 
     def _known_ids(self, forms: tuple[str, ...]) -> list[int]:
         return [self._ids[form] for form in forms if form in self._ids]
