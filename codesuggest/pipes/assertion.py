@@ -290,11 +290,9 @@ class _Reading:
         return self.scopes, self.shields
 
     def _line(self, hits: list[int]) -> None:
-        start, end = self.start, self.end
-        self.walls = []
+        start, end, self.walls, self.before_colon, self.form = self.start, self.end, [], 0, None
         self.comma = self.comma_before = self.conjunction = self.also = self.also_before = start - 1
         self.opened.clear()
-        self.before_colon, self.form = 0, None
         ids, cues, look_up, skip = self.ids, self.rules.cues, self.rules.plan.get, start
         for i in hits:
             entry = look_up(ids[i])
