@@ -27,7 +27,7 @@ from codesuggest.pipes.pieces import PieceReader, Pieces, readable
 from codesuggest.pipes.quick import quicken
 from codesuggest.pipes.results import Result, ResultReader
 from codesuggest.pipes.signs import SIGNS, read_signs
-from codesuggest.pipes.structure import Sentence, Structure, sentence_starts
+from codesuggest.pipes.structure import Structure, sentence_starts
 from codesuggest.pipes.tokens import Tokens
 from codesuggest.pipes.weeks import WEEK_TOLD, may_tell, weeks
 from codesuggest.records import ASSERTIONS, Cue, Phrase
@@ -345,9 +345,11 @@ class NoteReader:
     ) -> Reading:
         """tokens: where those start that `asserted` speaks of."""
         text, form, word = pieces.text, pieces.form, pieces.word
-        cut = _cut(pieces.words, tokens, structure, asserted, _groups(text, structure))
+        sentences = np.fromiter(chain.from_iterable(structure.sentences), np.intp).reshape(-1, 2)
+        cut = _cut(pieces.words, tokens, structure, sentences, asserted, _groups(text, structure))
         phrase = self._phrases(cut, form, word, text)
-        results = self._results.read(text, structure, _with_values(pieces, structure))
+        valued = [structure.sentences[k] for k in _with_values(pieces, sentences)]
+        results = self._results.read(text, structure, valued)
         findings = [r for r in results if r.phrase]
         if findings:
             first = len(cut.first)
@@ -357,10 +359,11 @@ class NoteReader:
             more, behind = self.pieces.forms(forms)
             form, word = np.append(form, more), np.append(word, behind + np.intp(len(cut.words) - len(forms)))
         stated: list[Stated] = []
-        of_pregnancy = bool((pieces.mark & _OF_PREGNANCY).any())
+        marks = int(np.bitwise_or.reduce(pieces.mark))  # of any piece
+        of_pregnancy = bool(marks & _OF_PREGNANCY)
         if self._effects is not None:
-            named = np.flatnonzero(pieces.mark & _NAMES_A_DRUG)
-            where = zip(pieces.at[named].tolist(), pieces.at[named + 1].tolist(), strict=True)
+            named = (pieces.mark & _NAMES_A_DRUG).nonzero()[0]
+            where = zip(pieces.at.take(named).tolist(), pieces.at.take(named + 1).tolist(), strict=True)
             stated = self._effects.read(text, structure.sentences, where)
             if of_pregnancy:
                 stated += weeks(text)
@@ -394,9 +397,9 @@ class NoteReader:
             cues=asserted.cues,
             side_word=word.compress(sided),
             side=side.compress(sided),
-            follow_up=self._stands("follow_up", pieces),
-            sequela=self._stands("sequela", pieces),
-            open_injury=self._stands("open_injury", pieces),
+            follow_up=self._stands("follow_up", pieces, marks),
+            sequela=self._stands("sequela", pieces, marks),
+            open_injury=self._stands("open_injury", pieces, marks),
             phrase=phrase,
             results=tuple(r.phrase or "" for r in findings),
             known=known,
@@ -406,14 +409,16 @@ class NoteReader:
             says=says,
             told=told,
             of_pregnancy=of_pregnancy,
-            in_vocabulary=_in_vocabulary(cut.words.forms, word),
+            in_vocabulary=_in_vocabulary(cut.words, word),
             ids=self._ids,
             text=text,
             stated=said,
         )
 
-    def _stands(self, sign: str, pieces: Pieces) -> bool:
-        places = np.flatnonzero(pieces.mark & (1 << SIGNS.index(sign))).tolist()
+    def _stands(self, sign: str, pieces: Pieces, marks: int) -> bool:
+        """marks: of any of these pieces."""
+        bit = 1 << SIGNS.index(sign)
+        places = (pieces.mark & bit).nonzero()[0].tolist() if marks & bit else []
         return bool(places) and self._signs[sign].stands(pieces.text, pieces.at, places)
 
     def _phrases(self, cut: _Cut, form: Ints, word: Ints, text: str) -> Ints:
@@ -435,7 +440,7 @@ class NoteReader:
         out = np.ones(n, bool)
         for name in words:
             here = np.zeros(n + 1, bool)  # the last place takes words outside every segment
-            here[segment[form == self._ids.get(self.forms_of(name)[0], -2)]] = True
+            here[segment.compress(form == self._ids.get(self.forms_of(name)[0], -2))] = True
             out &= here[:n]
         return out
 
@@ -458,14 +463,9 @@ class _Cut:
     def with_results(self, results: list[Result], forms: list[tuple[str, ...]], structure: Structure) -> _Cut:
         """Each result as one more word behind the note's own, in a segment of its own."""
         n, k, s = len(self.words), len(results), len(self.first)
-        words = Words(
-            np.append(self.words.start, np.array([r.start for r in results], np.intp)),
-            np.append(self.words.end, np.array([r.end for r in results], np.intp)),
-            self.words.forms + forms,
-        )
         place = np.arange(n, n + k, dtype=np.intp)
         return _Cut(
-            words,
+            self.words.with_more([r.start for r in results], [r.end for r in results], forms),
             np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.intp)),
             np.append(self.first, place),
             np.append(self.last, place + 1),
@@ -480,6 +480,8 @@ class _Cut:
     def with_stated(self, stated: list[Stated]) -> tuple[_Cut, tuple[tuple[str, int, float], ...]]:
         """Each statement as one more word without forms, in a segment of its own, under the assertion its name stands under; and
         `Reading.stated`. What stands in a heading or among allergies is no statement, nor what is denied or somebody else's."""
+        if not stated:
+            return self, ()
         kept, parent = [], []
         # of the note's own words: results stand behind
         starts = self.words.start[: len(self.words) - int(self.derived.sum())]
@@ -495,10 +497,9 @@ class _Cut:
         n, k, s = len(self.words), len(kept), len(self.first)
         of = np.array(parent)
         own = np.arange(n, n + k, dtype=np.intp)
-        start, end = (np.array(x, np.intp) for x in ([o.start for o in kept], [o.end for o in kept]))
         status = np.where(self.status[of] == NEGATED, AFFIRMED, self.status[of]).astype(np.int8)
         return _Cut(
-            Words(np.append(self.words.start, start), np.append(self.words.end, end), self.words.forms + [()] * k),
+            self.words.with_more([one.start for one in kept], [one.end for one in kept], [()] * k),
             np.append(self.segment_of_word, np.arange(s, s + k, dtype=np.intp)),
             np.append(self.first, own),
             np.append(self.last, own + 1),
@@ -511,18 +512,16 @@ class _Cut:
         ), tuple((one.begin, int(word), one.sure) for one, word in zip(kept, own, strict=True))
 
 
-def _with_values(pieces: Pieces, structure: Structure) -> list[Sentence]:
-    """The sentences in which a test may have a value: those that hold both, and perhaps others."""
-    if not structure.sentences:
-        return []
-    bounds = np.fromiter(chain.from_iterable(structure.sentences), np.int64).reshape(-1, 2)
-    first = np.searchsorted(pieces.at, bounds[:, 0], side="right") - 1
-    last = np.searchsorted(pieces.at, bounds[:, 1], side="left")
-    both = np.ones(len(bounds), bool)
+def _with_values(pieces: Pieces, sentences: Ints) -> list[int]:
+    """Numbers of the sentences in which a test may have a value: those that hold both, and perhaps others. sentences: (s, 2)."""
+    first = pieces.at.searchsorted(sentences[:, 0], side="right") - 1
+    last = pieces.at.searchsorted(sentences[:, 1], side="left")
+    both = np.ones(len(sentences), bool)
     for bit in (_NAMES_A_TEST, _TELLS_A_VALUE):
-        seen = np.append(0, np.cumsum((pieces.mark & bit) > 0))
-        both &= seen[last] > seen[first]
-    return [structure.sentences[k] for k in np.flatnonzero(both).tolist()]
+        seen = (pieces.mark & bit).nonzero()[0]
+        both &= seen.searchsorted(last) > seen.searchsorted(first)
+    found: list[int] = both.nonzero()[0].tolist()
+    return found
 
 
 #: A postoperative diagnosis that repeats the one before the operation: "Same", "same as above", "Unchanged; see findings".
@@ -542,51 +541,55 @@ def _groups(text: str, structure: Structure) -> list[int]:
 
 
 def _cut(
-    words: Words, starts: npt.NDArray[np.int64], structure: Structure, asserted: Asserted, groups: list[int]
+    words: Words,
+    starts: npt.NDArray[np.int64],
+    structure: Structure,
+    sentences: Ints,
+    asserted: Asserted,
+    groups: list[int],
 ) -> _Cut:
     """Segments: runs of words of one sentence and one assertion. Known headings and list markers are in none. starts: of the
-    tokens. groups: of the sections."""
+    tokens. sentences: intp (s, 2), start and end of each. groups: of the sections."""
     n = len(words)
     if not n or not len(starts):
         none, small = np.zeros(0, np.intp), np.zeros(0, np.int8)
         return _Cut(words, np.full(n, -1, np.intp), none, none, small, small, (), none, np.zeros(0, bool), none)
-    token = np.maximum(np.searchsorted(starts, words.start, side="right") - 1, 0)
+    token = starts.searchsorted(words.start, side="right") - 1
     names = [s.name for s in structure.sections]
-    section = _last_before(words.start, [s.head_start for s in structure.sections])
+    section = _last_before(words.start, np.array([s.head_start for s in structure.sections], np.intp))
     heads_end = np.array([0 if s.name is None else s.head_end for s in structure.sections], np.intp)
-    sentence = _last_before(words.start, [s.start for s in structure.sentences])
-    # the last stands for those before the first
-    sentences_end = np.array([*(s.end for s in structure.sentences), 0], np.intp)
+    sentence = _last_before(words.start, sentences[:, 0])
+    sentences_end = np.append(sentences[:, 1], 0)  # the last stands for those before the first
     # a list marker stands between two sentences
-    live = (words.start >= heads_end[section]) & (words.start < sentences_end[sentence])
-    status = asserted.status.take(token)
+    live = (words.start >= heads_end.take(section)) & (words.start < sentences_end[sentence])
+    status = asserted.status.take(token, mode="clip")  # a word before the first token goes with it
     change = np.ones(n + 1, bool)
     change[1:-1] = (sentence[1:] != sentence[:-1]) | (status[1:] != status[:-1])
     change[1:-1] |= (section[1:] != section[:-1]) | (live[1:] != live[:-1])
-    bounds = np.flatnonzero(change).astype(np.intp)
-    used = live[bounds[:-1]]
-    number = np.where(used, np.cumsum(used) - 1, -1).astype(np.intp)
-    segment_of_word = np.repeat(number, np.diff(bounds))
-    first, last = bounds[:-1][used], bounds[1:][used]
-    own = tuple([names[i] for i in section[first].tolist()])
+    bounds = change.nonzero()[0]
+    used = live.take(bounds[:-1])
+    first, last = bounds[:-1].compress(used), bounds[1:].compress(used)
+    segment_of_word = (change[:-1] & live).cumsum(dtype=np.intp) - 1
+    segment_of_word[~live] = -1
+    section = section.take(first)
     return _Cut(
         words,
         segment_of_word,
         first,
         last,
-        status[first].astype(np.int8),
-        np.array(groups, np.int8)[section[first]],
-        own,
-        asserted.cue[token][first].astype(np.intp),
+        status.take(first),
+        np.array(groups, np.int8).take(section),
+        tuple([names[i] for i in section.tolist()]),
+        asserted.cue.take(token.take(first), mode="clip"),
         np.zeros(len(first), bool),
-        sentence[first].astype(np.intp),
+        sentence.take(first),
     )
 
 
-def _last_before(places: Ints, starts: list[int]) -> npt.NDArray[np.int64]:
+def _last_before(places: Ints, starts: Ints) -> Ints:
     """Number of the last of these starts at or before each place, -1 without one; both ascend. The starts are looked for among the
     places, which are ten times as many."""
-    first = places.searchsorted(np.array(starts, places.dtype))
+    first = places.searchsorted(starts)
     return np.asarray(np.bincount(first, minlength=len(places))[: len(places)].cumsum() - 1)
 
 
@@ -600,7 +603,7 @@ def _routes(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """`Reading.says` and `Reading.told`. bits: uint8 (m,), route of each form of a word."""
     says, told = np.zeros(len(cut.first), np.uint8), np.zeros(len(cut.first), np.uint8)
-    named = np.flatnonzero(bits)
+    named = bits.nonzero()[0]
     if not len(named):
         return says, told
     bits, word = bits[named], word[named]
@@ -632,18 +635,18 @@ def _headlines(cut: _Cut, structure: Structure) -> tuple[Bools, Ints]:
         return np.zeros(0, bool), rank
     bodies = np.array([line.body for line in structure.lines], np.int64)
     start = cut.words.start[cut.first]
-    line = np.maximum(np.searchsorted(bodies, start, side="right") - 1, 0)
-    headline = (start <= bodies[line] + 1) & ((cut.last - cut.first) <= 12) & _HEADS[cut.group]
+    line = bodies.searchsorted(start, side="right") - 1
+    headline = (start <= bodies.take(line, mode="clip") + 1) & ((cut.last - cut.first) <= 12) & _HEADS.take(cut.group)
     headline &= ~cut.derived
     for g in _HEADLINE_GROUPS:
-        chosen = headline & (cut.group == g)
-        rank[chosen] = np.arange(int(chosen.sum()))
+        chosen = (headline & (cut.group == g)).nonzero()[0]
+        rank[chosen] = np.arange(len(chosen))
     return headline, rank
 
 
-def _in_vocabulary(forms: Sequence[tuple[str, ...]], word: Ints) -> Bools:
+def _in_vocabulary(words: Words, word: Ints) -> Bools:
     """Words all of whose forms are among the held ones. word: (m,), that of each held form."""
-    return np.asarray(np.bincount(word, minlength=len(forms)) == np.fromiter(map(len, forms), np.int64, len(forms)))
+    return np.asarray(np.bincount(word, minlength=len(words)) == words.many)
 
 
 def _if_lab_report(structure: Structure, results: int) -> str | None:

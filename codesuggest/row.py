@@ -50,10 +50,11 @@ def joined(readings: Sequence[Reading]) -> Reading:
         np.concatenate([getattr(r.words, name) + n for r, n in zip(readings, places, strict=False)])
         for name in ("start", "end")
     )
+    many = np.concatenate([r.words.many for r in readings])
     return replace(
         readings[0],
         **rows,
-        words=Words(start, end, list(chain.from_iterable(r.words.forms for r in readings))),
+        words=Words(start, end, list(chain.from_iterable(r.words.forms for r in readings)), many),
         segment_of_word=row("segment_of_word", segments),
         section=tuple(chain.from_iterable(r.section for r in readings)),
         stated=tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from codesuggest import CodeSuggester
 from codesuggest.errors import LexiconError
 from codesuggest.pipes.effects import EffectReader, effect_reader
 from codesuggest.pipes.lexicon import ENGLISH, read_lexicon
+from codesuggest.pipes.pieces import cut
 
 READER = EffectReader(ENGLISH)
 
@@ -135,6 +137,19 @@ def test_no_cue_is_left_out_of_our_notes(asks_all: EffectReader) -> None:
     for note in sorted(NOTES.glob("*.txt"))[::4]:
         text = note.read_bytes().decode("utf-8")
         assert READER.read(text, [(0, len(text))]) == asks_all.read(text, [(0, len(text))])
+
+
+@given(
+    st.lists(
+        st.sampled_from(("a", "5", "blood", "high", "a/c", "5-fu", "A/C", "High-Dose", "blood thinner", "ct contrast"))
+        | st.text(" \n-/(x", max_size=3)
+    )
+)
+def test_every_name_begins_in_a_piece_that_may_name(words: list[str]) -> None:
+    text = "".join(words)
+    stops = list(accumulate(map(len, cut(text)), initial=0))
+    where = [(a, b) for a, b in pairwise(stops) if READER.may_name(text[a:b])]
+    assert list(READER._mentions(text.lower(), where)) == list(READER._mentions(text.lower(), [(0, len(text))]))
 
 
 def test_every_code_of_the_lists_is_one(starter: CodeSuggester) -> None:

@@ -260,7 +260,7 @@ def test_a_text_is_made_readable_as_by_two_searches_of_it(parts: list[str]) -> N
 
 @given(st.lists(st.integers(0, 30)).map(sorted), st.lists(st.integers(0, 30)).map(sorted))
 def test_the_last_start_before_a_place(places: list[int], starts: list[int]) -> None:
-    found = _last_before(np.array(places, np.intp), starts).tolist()
+    found = _last_before(np.array(places, np.intp), np.array(starts, np.intp)).tolist()
     assert found == [sum(start <= place for start in starts) - 1 for place in places]
 
 

@@ -264,7 +264,8 @@ def test_runs_equal_the_slow_reference(row: list[tuple[str, str, int]]) -> None:
         starts.append(len(text))
         text += kind + gap
     start = np.array(starts, np.intp)
-    words = Words(start, start + 1, [() if kind == "l" else (kind,) for kind, _, _ in row])
+    forms = [() if kind == "l" else (kind,) for kind, _, _ in row]
+    words = Words(start, start + 1, forms, np.array([len(own) for own in forms], np.intp))
     clinical, weak = (np.array([kind == which for kind, _, _ in row], bool) for which in "cw")
     group = np.cumsum([change for _, _, change in row]).tolist()
     found = phrase_runs(words, clinical, weak, group, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -83,6 +84,21 @@ def test_as_the_slow_ways(readers: dict[str, NoteReader], text: str, code: str) 
     ],
 )
 def test_numbers_and_hyphens_as_the_slow_ways(readers: dict[str, NoteReader], text: str, code: str) -> None:
+    check(readers[code], PLAIN[code], text)
+
+
+PARTS = (
+    "a B ab Cd EF C5 T12 5 12 204 8 D w o and or km h vs co id Id. vs. co. id cant 5mg mg am 3.5 1,200 v n I XD".split()
+)
+JOINED = st.lists(
+    st.tuples(st.sampled_from(PARTS), st.sampled_from(["-", "-", "/", "/", "", ". ", ", ", ": ", "; ", " ", ".\n"])),
+    max_size=6,
+).map(lambda parts: "".join(chain.from_iterable(parts)))
+
+
+@settings(max_examples=400, deadline=None)
+@given(JOINED, st.sampled_from(sorted(PLAIN)))
+def test_joined_words_as_the_slow_ways(readers: dict[str, NoteReader], text: str, code: str) -> None:
     check(readers[code], PLAIN[code], text)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codesuggest.pipes.plus_minus import _ANY
 from codesuggest.suggester import CodeSuggester
 
 
@@ -88,3 +91,9 @@ def test_any_signs_leave_cues_in_order_and_places_inside(starter: CodeSuggester,
     starts = [c.start for c in reading.cues]
     assert starts == sorted(starts) and all(0 <= c.start < c.end <= len(text) for c in reading.cues)
     assert all(-1 <= k < len(reading.cues) for k in reading.cue.tolist())
+
+
+@given(st.text("+-\u2212\u2013()[] xYn_ve.", max_size=9))
+def test_a_sign_is_found_as_by_one_search_for_each_kind(text: str) -> None:
+    slow = r"\+|\([-\u2212\u2013ynYN]\)|\[[ xXynYN]?\]|(?<!\w)[-\u2212\u2013]ve\b"
+    assert [m.span() for m in _ANY.finditer(text)] == [m.span() for m in re.finditer(slow, text)]

@@ -68,6 +68,7 @@ _ASKING = hashes((":", "?", "=", "):"))
 _LABELLED = _ASKING | _DASHES | hashes("(|")  # between an item of a form and its answer
 _PARTED = _STOPS | _DASHES | hashes("|/+•")  # between an item with its answer and the next
 _CLAUSE_ENDS = _STOPS | _OPENED | _DASHES | hashes("/+→")  # a clause may end before these, or one begin behind them
+_BOUND = frozenset(("answer", "leading", "closing", "either"))  # directions that depend on the clause
 _IS_COMMA, _IS_COLON, _IS_AND, _IS_OR, _IS_OPENED, _IS_CLOSED = range(6)  # what a mark does to the reading
 
 
@@ -289,11 +290,9 @@ class _Reading:
         return self.scopes, self.shields
 
     def _line(self, hits: list[int]) -> None:
-        start, end = self.start, self.end
-        self.walls = []
+        start, end, self.walls, self.before_colon, self.form = self.start, self.end, [], 0, None
         self.comma = self.comma_before = self.conjunction = self.also = self.also_before = start - 1
         self.opened.clear()
-        self.before_colon, self.form = 0, None
         ids, cues, look_up, skip = self.ids, self.rules.cues, self.rules.plan.get, start
         for i in hits:
             entry = look_up(ids[i])
@@ -305,14 +304,15 @@ class _Reading:
                 self._mark(i, mark)
             if j < end and ids[j] in following:
                 number, j = cues.match(ids, i, end)
-                while number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
-                    # "no recurrence of melanoma": then "no"
-                    number, j = cues.match(ids, i, j - 1) if j - 1 > i else (-1, i)
-            elif number >= 0 and not (direction := self._direction(cues.rules[number], i, j)):
+            while number >= 0:
+                rule = cues.rules[number]
+                direction = rule.direction
+                if direction not in _BOUND or (direction := self._direction(rule, i, j)):
+                    break
+                # "no recurrence of melanoma": then "no"
+                number, j = cues.match(ids, i, j - 1) if j - 1 > i else (-1, i)
+            else:
                 continue
-            if number < 0:
-                continue
-            rule = cues.rules[number]
             j -= rule.ahead
             if direction == "terminator":  # its words may begin a cue: ", with no rash"
                 if self.open:
@@ -452,7 +452,7 @@ class _Reading:
         return before == _COMMA or before in self.rules.cues.and_ or (subject and before in self.rules.cues.whose)
 
     def _direction(self, rule: Rule, i: int, j: int) -> str:
-        """What a row bound to its clause is here, at words i to j: "" where it is no cue."""
+        """What a row bound to its clause (`_BOUND`) is here, at words i to j: "" where it is no cue."""
         direction, ids, also = rule.direction, self.ids, self.rules.cues.and_
         if direction == "answer":
             asked = i == self.start or ids[i - 1] in _ASKING
@@ -460,10 +460,8 @@ class _Reading:
         if direction == "leading":
             before = ids[i - 1] if i > self.start else _COLON
             return "forward" if before == _COLON or before in _CLAUSE_ENDS or before in also else ""
-        if direction == "closing" or direction == "either":
-            closes = j >= self.end or ids[j] in _CLAUSE_ENDS or ids[j] in also
-            return "backward" if closes else "" if direction == "closing" else "forward"
-        return direction
+        closes = j >= self.end or ids[j] in _CLAUSE_ENDS or ids[j] in also
+        return "backward" if closes else "" if direction == "closing" else "forward"
 
     def _ended(self, j: int) -> bool:
         return j >= self.end or self.ids[j] in _STOPS

@@ -150,6 +150,7 @@ class CueList:
         self.specifying = self.words_of("<specifying>")
         self._share(self.trie, {})
         self.first = self._states()
+        self._opening = frozenset(n for n, rule in enumerate(self.rules) if rule.direction in OPENING)
         self._known: dict[int, bool] = {}  # what `opens` answered, by id of the state: many words lead to one
 
     def words_of(self, name: str) -> frozenset[int]:
@@ -165,7 +166,7 @@ class CueList:
         """Whether a row that opens a scope begins at word i, however long, wherever its line ends. False is certain."""
         state = self.first.get(ids[i])
         while state is not None:
-            if self.ends_opening(state):
+            if state[0] in self._opening:
                 return True
             i += 1
             state = state[1].get(ids[i]) if i < len(ids) else None
@@ -173,7 +174,7 @@ class CueList:
 
     def ends_opening(self, state: State) -> bool:
         """Whether a row that opens a scope ends at this state."""
-        return state.rule >= 0 and self.rules[state.rule].direction in OPENING
+        return state.rule in self._opening
 
     def opens(self, state: State) -> bool:
         """Whether a row that opens a scope ends at this state or behind it."""
@@ -208,7 +209,7 @@ class CueList:
             breaks.update(kept.searchsorted(marks).tolist())
         words = Words(tokens, ids, kept.tolist(), [], sentences)
         ends = _SENTENCE_END if tokens.begins is None else _LINE_END
-        if not ends.isdisjoint(ids):
+        if any((tokens.lower == end).any() for end in ends):
             # "?" after white space asks ("cough, ? pneumonia") where at the end of a word it closes a sentence
             found = [i for i, word in enumerate(ids) if word in ends]
             breaks.update(i + 1 for i in found if ids[i] != _QUESTION or words.glued(i))

@@ -18,6 +18,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from codesuggest.pipes.language import fold
 from codesuggest.pipes.lexicon import read_lexicon
 
@@ -31,11 +34,10 @@ LEAST = 2.0  # the sum below which a text has no type
 _MOST = 3  # different phrases of one row that count
 _OPENING = 200  # code points at the top of a text that its title stands in
 _WORDS = re.compile(r"[a-z0-9][a-z0-9-]*")
-_FIRST_LETTER = 0xE000  # what stands for the words of the table: characters of private use
-_OTHER = "."  # stands for any other word
-
-_Ones = dict[str, list[int]]
-_Longer = dict[str, list[tuple[str, str, int]]]
+_FIRST_LETTER = (
+    0xE000  # letters are characters of private use: the first for any other word, then the words of the table
+)
+_OTHER = chr(_FIRST_LETTER)
 
 
 class DocumentTypeReader:
@@ -43,12 +45,11 @@ class DocumentTypeReader:
 
     def __init__(self, path: Path) -> None:
         """Load a ``document_types.tsv``. Raises LexiconError."""
-        self._by_heading: list[tuple[int, str, float]] = []
-        self._rows: list[list[tuple[int, float]]] = []  # (type, weight) of each set of phrases
-        # first letter -> (last letter, the phrase in letters, row); one word alone leads to its rows
-        self._phrases: tuple[_Ones, _Longer] = ({}, {})
-        self._openings: tuple[_Ones, _Longer] = ({}, {})
+        # what speaks for a type, a *clue*, is a heading or a set of phrases, the headings first
+        headings: list[tuple[str, int, float]] = []
+        rows: list[list[tuple[int, float]]] = []  # (type, weight) of each set of phrases
         self._letter: dict[str, str] = {}  # of each word of the table
+        told: dict[str, list[tuple[str, int]]] = {"phrase": [], "opening": []}  # each phrase in letters, and its set
         number: dict[tuple[str, str], int] = {}
         columns = ("document_type", "kind", "cue", "weight", "source")
         for row in read_lexicon(path, columns, unique=columns[:3]):
@@ -57,24 +58,31 @@ class DocumentTypeReader:
             if weight is None or weight <= 0:
                 raise row.error("column 'weight' must be above 0")
             if kind == "heading":
-                self._by_heading.append((of, row["cue"], weight))
+                headings.append((row["cue"], of, weight))
                 continue
-            k = number.setdefault((kind, row["cue"]), len(self._rows))
-            if k == len(self._rows):
-                self._rows.append([])
+            k = number.setdefault((kind, row["cue"]), len(rows))
+            if k == len(rows):
+                rows.append([])
                 for cue in map(fold, row.items("cue")):
                     words = _WORDS.findall(cue)
                     if " ".join(words) != cue:
                         raise row.error("a phrase consists of small letters, figures and hyphens")
-                    ones, longer = self._phrases if kind == "phrase" else self._openings
                     for word in words:
-                        self._letter.setdefault(word, chr(_FIRST_LETTER + len(self._letter)))
-                    told = "".join(map(self._letter.__getitem__, words))
-                    if len(words) == 1:
-                        ones.setdefault(told, []).append(k)
-                    else:
-                        longer.setdefault(told[0], []).append((told[-1], told, k))
-            self._rows[k].append((of, weight))
+                        self._letter.setdefault(word, chr(_FIRST_LETTER + 1 + len(self._letter)))
+                    told[kind].append(("".join(map(self._letter.__getitem__, words)), k))
+            rows[k].append((of, weight))
+        self._headings = {name: k for k, name in enumerate(dict.fromkeys(name for name, _, _ in headings))}
+        first = len(self._headings)
+        self._clues = first + len(rows)
+        speaks = [(self._headings[name], of, weight) for name, of, weight in headings]
+        speaks += [(first + k, of, weight) for k, own in enumerate(rows) for of, weight in own]
+        clue, of_type, weights = zip(*speaks, strict=True) if speaks else ((), (), ())
+        self._clue, self._type = np.array(clue, np.intp), np.array(of_type, np.intp)
+        self._weight = np.array(weights, np.float64)
+        letters = len(self._letter) + 1
+        self._phrases, self._openings = (
+            _Phrases([(phrase, first + k) for phrase, k in told[kind]], letters) for kind in ("phrase", "opening")
+        )
 
     def letters(self, text: str) -> str:
         """A letter for every word. Of a text in parts, cut at white space, it is that of the parts, joined."""
@@ -93,28 +101,39 @@ class DocumentTypeReader:
         # Titles stand at the top, "discharged home" and the signature at the end.
         n = len(text)
         sample = of_part(0, n) if n <= 4000 else of_part(0, 3000) + of_part(n - 1000, n)
-        scores = [0.0] * len(DOCUMENT_TYPES)
-        for of, name, weight in self._by_heading:
-            if name in headings:
-                scores[of] += weight
-        found: dict[int, int] = {}
-        _count(self._phrases, sample, found)
-        _count(self._openings, of_part(0, min(n, _OPENING)), found)
-        for k, times in sorted(found.items()):
-            for of, weight in self._rows[k]:
-                scores[of] += min(times, _MOST) * weight
+        opening = of_part(0, min(n, _OPENING))
+        found = [k for name, k in self._headings.items() if name in headings]
+        found += self._phrases.within(sample)
+        found += self._openings.within(opening)
+        times = np.bincount(found, minlength=self._clues) if found else np.zeros(self._clues, np.intp)
+        said = np.minimum(times, _MOST).take(self._clue) * self._weight
+        scores: list[float] = np.bincount(self._type, said, len(DOCUMENT_TYPES)).tolist()
         best, second = sorted(scores, reverse=True)[:2]
         return (DOCUMENT_TYPES[scores.index(best)], best - second) if best >= LEAST else (None, 0.0)
 
 
-def _count(table: tuple[_Ones, _Longer], letters: str, found: dict[int, int]) -> None:
-    """Adds to each row how many different phrases of it stand in the text that reads so in letters."""
-    ones, longer = table
-    said = set(letters)
-    for one in ones.keys() & said:
-        for k in ones[one]:
-            found[k] = found.get(k, 0) + 1
-    for first in longer.keys() & said:
-        for last, phrase, k in longer[first]:
-            if last in said and phrase in letters:
-                found[k] = found.get(k, 0) + 1
+class _Phrases:
+    """Phrases in letters, and the clue that each is one of."""
+
+    def __init__(self, phrases: list[tuple[str, int]], letters: int) -> None:
+        """letters: how many there are."""
+        ones = [(_codes(phrase)[0], k) for phrase, k in phrases if len(phrase) == 1]
+        self._letters = letters
+        self._one, self._clue_of_one = np.array(ones, np.intp).reshape(-1, 2).T
+        self._longer = [(phrase, k) for phrase, k in phrases if len(phrase) > 1]
+        ends = [(_codes(phrase)[0], _codes(phrase)[-1]) for phrase, _ in self._longer]
+        self._first, self._last = np.array(ends, np.intp).reshape(-1, 2).T
+
+    def within(self, letters: str) -> list[int]:
+        """The clues of all phrases in a text that reads so in letters, one for each phrase."""
+        said = np.zeros(self._letters, bool)
+        said[_codes(letters)] = True
+        found: list[int] = self._clue_of_one.compress(said.take(self._one)).tolist()
+        both = (said.take(self._first) & said.take(self._last)).nonzero()[0].tolist()
+        longer = map(self._longer.__getitem__, both)
+        return found + [k for phrase, k in longer if phrase in letters]
+
+
+def _codes(letters: str) -> npt.NDArray[np.uint16]:
+    """The number of each letter."""
+    return np.frombuffer(letters.encode("utf-16-le"), np.uint16) - np.uint16(_FIRST_LETTER)

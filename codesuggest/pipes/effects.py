@@ -123,8 +123,13 @@ class EffectReader:
             self._induced.append(_Induced(re.compile(rf"\b(?:{either})\b"), row.items("drugs"), row["code"]))
 
     def may_name(self, piece: str) -> bool:
-        """Whether a name may begin in this stretch of text between white space."""
-        return not self._names.keys().isdisjoint(_FIRST.findall(_small(piece)))
+        """Whether a name may begin in this stretch of text between white space, with the blank behind it."""
+        low = _small(piece)
+        for word in _FIRST.finditer(low):
+            for name, _ in self._names.get(word[0], ()):
+                if low.startswith(name[: name.find(" ") + 1] or name, word.start()):
+                    return True
+        return False
 
     def read(
         self, text: str, sentences: Sequence[tuple[int, int]], where: Iterable[tuple[int, int]] | None = None

@@ -62,14 +62,22 @@ class Words:
 
     start, end: intp (n,), code points of the text, end exclusive.
     forms: for each word its normal forms: one, several for an abbreviation, none for a word without meaning here.
+    many: intp (n,), how many these are.
     """
 
     start: npt.NDArray[np.intp]
     end: npt.NDArray[np.intp]
     forms: list[tuple[str, ...]]
+    many: npt.NDArray[np.intp]
 
     def __len__(self) -> int:
         return len(self.forms)
+
+    def with_more(self, start: list[int], end: list[int], forms: list[tuple[str, ...]]) -> Words:
+        """These words and more behind them."""
+        columns = ((self.start, start), (self.end, end), (self.many, list(map(len, forms))))
+        starts, ends, many = (np.append(own, np.array(more, np.intp)) for own, more in columns)
+        return Words(starts, ends, self.forms + forms, many)
 
 
 class WordReader:
@@ -116,7 +124,7 @@ class WordReader:
     def _form(self, word: str) -> str:
         if (form := self._same.get(word)) is not None:
             return form
-        stem = word if len(word) < 4 else self._stem(word)  # "ICS" is no plural
+        stem = word if len(word) < 4 or word.isdecimal() else self._stem(word)  # "ICS" is no plural
         return self._same.get(stem, stem)
 
     def _forms(self, raw: str) -> tuple[str, ...]:
@@ -172,7 +180,7 @@ class WordReader:
 
     def cut(self, text: str) -> tuple[list[tuple[int, int]], list[tuple[str, ...]]]:
         """Where each word of a text starts and ends, and its normal forms."""
-        if text.isascii() and text.isalpha():
+        if text.isascii() and text.isalnum():
             return [(0, len(text))], [self._forms(text)]
         spans = [m.span() for m in _WORD.finditer(text)]
         words = [text[a:b] for a, b in spans]
@@ -184,7 +192,8 @@ class WordReader:
     def read(self, text: str) -> Words:
         spans, forms = self.cut(text)
         place = np.array(spans, np.intp).reshape(-1, 2)
-        return Words(np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]), forms)
+        many = np.fromiter(map(len, forms), np.intp, len(forms))
+        return Words(np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]), forms, many)
 
     def forms_of(self, text: str) -> tuple[str, ...]:
         """Normal forms of a term, in order, each once."""
@@ -196,10 +205,8 @@ class WordReader:
 
 
 _LINKS = 2  # words without a meaning of their own that a phrase may hold in a row
-_MARKS = ",;:.()[]|\n\r\t•"
-_IS_MARK = np.zeros(max(map(ord, _MARKS)) + 2, bool)  # the last place stands for all letters behind
-_IS_MARK[[ord(mark) for mark in _MARKS]] = True
-_ASCII_MARKS = _IS_MARK[:256].tobytes()  #: for `bytes.translate`
+_MARKS = ",;:.()[]|\n\r\t"  #: and "•", which alone of them is no letter of Latin-1
+_IS_MARK = bytes(chr(letter) in _MARKS for letter in range(256))  #: for `bytes.translate`
 
 
 def phrase_runs(
@@ -216,25 +223,22 @@ def phrase_runs(
     the*). `clinical`, `weak`: bool (n,), link words are those of which neither holds but whose form list is empty.
     """
     usable = clinical | weak
-    place = np.flatnonzero(usable)
+    place = usable.nonzero()[0]
     if not len(place):
         return np.zeros((0, 2), np.intp)
+    letters = text.replace("•", "|").encode("latin-1", "replace")  # a byte for each, "?" for those behind Latin-1
+    marks = np.frombuffer(letters.translate(_IS_MARK), bool).nonzero()[0]
     # what parts two neighbouring usable words is counted, not looked at: marks in the gaps between words, changes of group, words
     # with a meaning of their own
-    if text.isascii():
-        is_mark = np.frombuffer(text.encode("ascii").translate(_ASCII_MARKS), np.uint8)
-    else:
-        letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        is_mark = _IS_MARK[np.minimum(letters, len(_IS_MARK) - 1)]
-    marks = np.zeros(len(text) + 1, np.intp)
-    np.cumsum(is_mark, out=marks[1:])
     own = np.asarray(group)
-    parts = np.fromiter(map(bool, words.forms), bool, len(words)) & ~usable
-    parts[1:] |= (marks[words.start[1:]] > marks[words.end[:-1]]) | (own[1:] != own[:-1])
-    parted = np.cumsum(parts, dtype=np.intp)[place]
+    parts = (words.many > 0) & ~usable
+    parts[1:] |= own[1:] != own[:-1]
+    behind = words.end.searchsorted(marks, side="right")  # the word that each mark stands in, or else before
+    parts[behind.compress(marks < words.start.take(behind, mode="clip"))] = True
+    parted = parts.cumsum(dtype=np.intp).take(place)
     begins = np.ones(len(place) + 1, bool)  # the last place: where one more would begin
     begins[1:-1] = (parted[1:] > parted[:-1]) | (place[1:] - place[:-1] > 1 + _LINKS)
-    bounds = np.flatnonzero(begins)
+    bounds = begins.nonzero()[0]
     runs = np.empty((len(bounds) - 1, 2), np.intp)
-    runs[:, 0], runs[:, 1] = place[bounds[:-1]], place[bounds[1:] - 1]
-    return runs[np.logical_or.reduceat(clinical[place], bounds[:-1])]
+    runs[:, 0], runs[:, 1] = place.take(bounds[:-1]), place.take(bounds[1:] - 1)
+    return runs.compress(np.logical_or.reduceat(clinical.take(place), bounds[:-1]), axis=0)

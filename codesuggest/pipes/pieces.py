@@ -18,7 +18,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, pairwise, product, repeat
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,7 +38,10 @@ __all__ = ["MOST", "PieceReader", "Pieces", "cut", "is_public", "readable"]
 MOST = 1 << 15  #: pieces kept: 10 MB
 _PIECE = re.compile(r"\S+ ?|\s+")
 _RUN = re.compile(r"[^\W_]+")
-_NUMBER, _HYPHENED = re.compile(r"\d+(?:[./,]\d+)*"), re.compile(r"[A-Za-z]{2,}(?:-[A-Za-z]{2,})+")
+_NUMBER = re.compile(r"\d+(?:[./,]\d+)*")
+_PART = r"(?:[A-Za-z]+\d*|\d+)"  # no unit behind a figure, which would be a token of its own
+_JOINED = re.compile(rf"{_PART}(?:[-/]{_PART})+")
+_STOPPED = re.compile(r"(?:[a-z0-9]|[A-Z]{2})$")  # a stop behind these is cut off
 _BETWEEN = "\v"  # between the pieces given to the tokenizer at once: white space that no rule of it speaks of
 #: Bits of a mark: a piece that may be the first, or the second, of a word with a space in it ("I & D", "D and C").
 _BEFORE, _BEHIND, _OWN = 1, 2, 2
@@ -113,42 +116,37 @@ class _Ragged:
     """Columns of numbers, several rows for each entry. Entry 0 has none."""
 
     def __init__(self, *types: type) -> None:
-        self._bounds = np.zeros(2, np.intp)  # entry e has the rows bounds[e] to bounds[e + 1]
+        self._first, self._count = np.zeros(1, np.intp), np.zeros(1, np.intp)  # rows of each entry
         self._columns: list[npt.NDArray[Any]] = [np.zeros(1, kind) for kind in types]
-        self._entries = 1
+        self._entries, self._rows = 1, 0
 
     def add(self, entries: Sequence[Sequence[Sequence[int]]]) -> int:
         """The number of the first of these new entries, each given by its columns. By one thread at a time."""
-        first, used = self._entries, int(self._bounds[self._entries])
-        ends = list(accumulate((len(columns[0]) for columns in entries), initial=used))[1:]
-        self._bounds = _room(self._bounds, first + 1 + len(entries))
-        self._bounds[first + 1 : first + 1 + len(entries)] = ends
+        first, count = self._entries, [len(columns[0]) for columns in entries]
+        stops = list(accumulate(count, initial=self._rows))
+        self._first, self._count = _with(self._first, first, stops[:-1]), _with(self._count, first, count)
         for k, column in enumerate(self._columns):
-            self._columns[k] = column = _room(column, ends[-1])
-            column[used : ends[-1]] = list(chain.from_iterable(columns[k] for columns in entries))
-        self._entries += len(entries)
+            rows = list(chain.from_iterable(columns[k] for columns in entries))
+            self._columns[k] = _with(column, self._rows, rows)
+        self._entries, self._rows = first + len(entries), stops[-1]
         return first
 
     def take(
         self, entries: Ints, odd: Sequence[int], own: Sequence[Sequence[Sequence[int]]]
-    ) -> tuple[list[npt.NDArray[Any]], Ints]:
-        """The columns of the rows of `entries` behind one another, and how many rows each has. Entries at the places `odd` are 0
-        and have the rows `own` instead, each given by its columns."""
-        first = self._bounds.take(entries)
-        count = self._bounds.take(entries + 1) - first
-        if len(odd):
-            count[odd] = [len(columns[0]) for columns in own]
-        last = np.cumsum(count, dtype=np.intp)
-        total = int(last[-1]) if len(last) else 0
-        place = np.arange(total, dtype=np.intp) + np.repeat(first - (last - count), count)
+    ) -> tuple[list[npt.NDArray[Any]], Ints, list[int]]:
+        """The columns of the rows of `entries` behind one another, how many rows each has, and which rows are those of `odd`.
+        Entries at the places `odd` are 0 and have the rows `own` instead, each given by its columns."""
+        count = self._count.take(entries)
+        many = [len(columns[0]) for columns in own]
+        count[odd] = many
+        ends = count.cumsum(dtype=np.intp)
+        place = (self._first.take(entries) - ends + count).repeat(count)
+        place += np.arange(len(place))
         found = [column.take(place, mode="clip") for column in self._columns]
-        if len(odd):
-            strange = np.zeros(len(entries), bool)
-            strange[odd] = True
-            mine = np.flatnonzero(np.repeat(strange, count))
-            for k, column in enumerate(found):
-                column[mine] = list(chain.from_iterable(columns[k] for columns in own))
-        return found, count
+        rows = [row for end, n in zip(ends.take(odd).tolist(), many, strict=True) for row in range(end - n, end)]
+        for k, column in enumerate(found):
+            column[rows] = list(chain.from_iterable(columns[k] for columns in own))
+        return found, count, rows
 
 
 def _sums(count: Ints) -> Ints:
@@ -156,6 +154,14 @@ def _sums(count: Ints) -> Ints:
     out = np.zeros(len(count) + 1, np.intp)
     np.cumsum(count, out=out[1:])
     return out
+
+
+def _with(column: npt.NDArray[Any], first: int, values: Sequence[Any]) -> npt.NDArray[Any]:
+    """A column with these values from place `first` on, the same one if it has room for them."""
+    last = first + len(values)
+    column = _room(column, last)
+    column[first:last] = np.fromiter(values, column.dtype, len(values))
+    return column
 
 
 def _room(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
@@ -187,11 +193,12 @@ class Pieces:
 
     def letters_of(self, start: int, end: int) -> str:
         """Letters of the words of a stretch of the text, which may begin and end within a piece."""
-        first, last = np.searchsorted(self.at, start).item(), np.searchsorted(self.at, end, side="right").item() - 1
+        first, last = self.at.searchsorted(start).item(), self.at.searchsorted(end, side="right").item() - 1
         if first > last:  # within one piece
             return self.letters_anew(self.text[start:end])
-        before, behind = self.text[start : self.at[first]], self.text[self.at[last] : end]
-        return f"{self.letters_anew(before)}{''.join(self.letters[first:last])}{self.letters_anew(behind)}"
+        whole = "".join(self.letters[first:last])
+        before, behind = self.text[start : self.at.item(first)], self.text[self.at.item(last) : end]
+        return f"{self.letters_anew(before)}{whole}{self.letters_anew(behind)}" if before or behind else whole
 
 
 class PieceReader:
@@ -215,18 +222,24 @@ class PieceReader:
         self._letters_of, self._mark_of = letters, mark
         self._common, self._listed = frozenset(common), listed
         self._rules = tokenizer.rules or {}
-        # marks that are cut off any word, with their hashes; a stop, off one in small letters
+        # marks that are cut off any word, a stop off most, with their hashes
         self._ends = {mark: get_string_id(mark) for mark in ",;:." if tokenizer.find_suffix(f"ab{mark}") == 1}
-        infix = tokenizer.infix_finditer
-        self._hyphen = get_string_id("-") if infix and [m.span() for m in infix("ab-cd")] == [(2, 3)] else 0
+        # marks that part a word, by whether letters stand before and behind them
+        self._parting = {
+            (mark, before.isalpha(), behind.isalpha()): get_string_id(mark)
+            for mark, before, behind in product("-/", ("ab", "12"), ("cd", "34"))
+            if tokenizer.find_infix(f"{before}{mark}{behind}")
+        }
+        self._joined_rules = [rule for rule in self._rules if _JOINED.fullmatch(rule)]
         self._kept: dict[str, int] = {}  # public piece -> its entry in what follows
         self._tokens = _Ragged(np.int64, np.int64, np.uint64)
         self._placed = _Ragged(np.intp, np.intp, np.intp)  # words: start, end, entry in `_spelt`
+        self._sizes, self._marks, self._letters = np.zeros(1, np.intp), np.zeros(1, np.uint16), np.array([""], object)
         self._spelt = _Ragged(np.intp)  # ids of the normal forms of a word
-        self._forms: list[tuple[str, ...]] = [()]  # of each entry in `_spelt`
-        self._form_entry: dict[tuple[str, ...], int] = {}
-        self._letters = [""]
-        self._marks = np.zeros(1, np.uint16)
+        self._form_entry: dict[
+            tuple[str, ...], int
+        ] = {}  # normal forms of a word -> their entry there, and in what follows
+        self._forms, self._many = np.zeros(1, object), np.zeros(1, np.intp)  # the forms, how many they are; of none, 0
         self._one = Lock()  # a vocabulary with memory zones serves one thread at a time
 
     def read(self, text: str) -> Pieces:
@@ -235,23 +248,21 @@ class PieceReader:
     def read_some(self, notes: Sequence[tuple[str, list[str]]]) -> list[Pieces]:
         """What `read` makes of a few texts, in less time than one after the other. Beside each text: `cut(text)`."""
         raw = notes[0][1] if len(notes) == 1 else list(chain.from_iterable(pieces for _, pieces in notes))
-        get = self._kept.get
-        known = [get(piece, 0) for piece in raw]
-        entries = np.array(known, np.intp)
-        odd: list[int] = np.flatnonzero(entries == 0).tolist()
+        entries = np.fromiter(map(self._kept.get, raw, repeat(0)), np.intp, len(raw))
+        odd: list[int] = (entries == 0).nonzero()[0].tolist()
         own: list[_Read] = []
         if odd:
             new = self._read({raw[k]: None for k in odd})
             own = [new[raw[k]] for k in odd]
-        at = _sums(np.fromiter(map(len, raw), np.intp, len(raw)))
-        (start, end, lower), count = self._tokens.take(entries, odd, [r[:3] for r in own])
+        size, mark, letters = self._sizes.take(entries), self._marks.take(entries), self._letters.take(entries).tolist()
+        for k, read in zip(odd, own, strict=True):
+            size[k], mark[k], letters[k] = len(raw[k]), read.mark, read.letters
+        at = _sums(size)
+        (start, end, lower), count, _ = self._tokens.take(entries, odd, [r[:3] for r in own])
         base = at[:-1].repeat(count)
         start, end = start + base, end + base
-        mark, letters = self._marks.take(entries), list(map(self._letters.__getitem__, known))
-        for k, piece in zip(odd, own, strict=True):
-            mark[k], letters[k] = piece.mark, piece.letters
-        lone = np.flatnonzero(mark[:-1] & _BEFORE)
-        joins = lone.compress((mark.take(lone + 1) & _BEHIND) > 0).tolist()
+        joins: list[int] = (mark[:-1] & _BEFORE).nonzero()[0].tolist()
+        joins = [k for k in joins if mark[k + 1] & _BEHIND]
         words, form, word, of_words, of_forms = self._said(entries, odd, own, at)
         mark >>= np.uint16(_OWN)
         stops = list(accumulate((len(pieces) for _, pieces in notes), initial=0))
@@ -260,11 +271,11 @@ class PieceReader:
             found = [Pieces(notes[0][0], at, mark, whole, words, form, word, letters, self._letters_of)]
         else:
             found = []
-            places = (at.take(stops), _sums(count).take(stops), of_words.take(stops))
-            rows = zip(*(column.tolist() for column in (*places, of_forms.take(places[2]))), strict=True)
+            places = (at.take(stops), _sums(count).take(stops), _sums(of_words).take(stops))
+            rows = zip(*(column.tolist() for column in (*places, _sums(of_forms).take(places[2]))), strict=True)
             for (text, _), (a, b), (one, other) in zip(notes, pairwise(stops), pairwise(rows), strict=True):
                 (begin, t, w, f), (_, u, x, g) = one, other
-                own_words = Words(words.start[w:x] - begin, words.end[w:x] - begin, words.forms[w:x])
+                own_words = Words(words.start[w:x] - begin, words.end[w:x] - begin, words.forms[w:x], words.many[w:x])
                 tokens = Tokens(text, start[t:u] - begin, end[t:u] - begin, lower[t:u], None)
                 found.append(
                     Pieces(text, at[a : b + 1] - begin, mark[a:b], tokens, own_words, form[f:g], word[f:g] - w,
@@ -278,21 +289,19 @@ class PieceReader:
         return found
 
     def _said(self, entries: Ints, odd: list[int], own: list[_Read], at: Ints) -> tuple[Words, Ints, Ints, Ints, Ints]:
-        """The words of the pieces with their normal forms; how many words stand before each piece, and forms before each word."""
-        (start, end, spelt), count = self._placed.take(
+        """The words of the pieces with their normal forms; how many words each piece has, and each word forms in the vocabulary."""
+        (start, end, spelt), count, mine = self._placed.take(
             entries, odd, [(r.word_start, r.word_end, (0,) * len(r.forms)) for r in own]
         )
         base = at[:-1].repeat(count)
-        forms = list(map(self._forms.__getitem__, spelt.tolist()))
-        strange = np.zeros(len(entries), bool)
-        strange[odd] = True
-        mine: list[int] = np.flatnonzero(strange.repeat(count)).tolist()
+        forms = self._forms.take(spelt).tolist()
         told = list(chain.from_iterable(r.forms for r in own))
+        many = self._many.take(spelt)
         for k, form in zip(mine, told, strict=True):
-            forms[k] = form
-        (ids,), many = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
-        word = np.arange(len(forms)).repeat(many)
-        return Words(start + base, end + base, forms), ids, word, _sums(count), _sums(many)
+            forms[k], many[k] = form, len(form)
+        (ids,), held, _ = self._spelt.take(spelt, mine, [(self._known_ids(own_forms),) for own_forms in told])
+        word = np.arange(len(forms)).repeat(held)
+        return Words(start + base, end + base, forms, many), ids, word, count, held
 
     def _known_ids(self, forms: tuple[str, ...]) -> list[int]:
         return [self._ids[form] for form in forms if form in self._ids]
@@ -327,30 +336,22 @@ class PieceReader:
         return found
 
     def _plain(self, piece: str) -> _Read | None:
-        """White space, a number, or words of plain letters that no rule of the tokenizer speaks of, alone or with hyphens between:
-        their tokens are known, as `quick.py` says of a word, and that of a mark behind them. None for any other piece."""
+        """White space, a number, or plain letters and figures that no rule of the tokenizer speaks of, alone or with hyphens and
+        slashes between: their tokens are known, as `quick.py` says of a word, and that of a mark behind them. None for any other
+        piece."""
         if piece.isspace():
             return _Read((0,), (len(piece),), (0,), (), (), (), "", self._marked(piece))
         text = piece.rstrip(" ")
         word = text if text[-1] not in self._ends else text[:-1]
         if not word.isascii() or word in self._rules or text in self._rules:
             return None
-        if text[-1] == "." and not (word[-1:].isdecimal() or (len(word) > 1 and word[-2:].islower())):
+        if text[-1] == "." and not _STOPPED.search(word):
             return None
         n, said = len(word), word.lower()
         if word.isalpha() or _NUMBER.fullmatch(word):
             start, end, lower = [0], [n], [get_string_id(said)]
-        elif self._hyphen and _HYPHENED.fullmatch(word):
-            start, end, lower = [], [], []
-            for part in said.split("-"):
-                at = end[-1] + 1 if end else 0
-                if end:
-                    start.append(at - 1)
-                    end.append(at)
-                    lower.append(self._hyphen)
-                start.append(at)
-                end.append(at + len(part))
-                lower.append(get_string_id(part))
+        elif _JOINED.fullmatch(word) and not self._has_rule(text):
+            start, end, lower = self._parted(said)
         else:
             return None
         if text is not word:
@@ -361,6 +362,22 @@ class PieceReader:
         word_start, word_end = tuple(a for a, _ in spans), tuple(b for _, b in spans)
         places = tuple(start), tuple(end), tuple(lower)
         return _Read(*places, word_start, word_end, tuple(forms), self._letters_of(word), self._marked(piece))
+
+    def _has_rule(self, joined: str) -> bool:
+        """Whether a rule of the tokenizer speaks of a part of this, as that of "w/o", or of its last with a mark behind ("vs.")."""
+        return any(rule in joined for rule in self._joined_rules) or re.split("[-/]", joined)[-1] in self._rules
+
+    def _parted(self, joined: str) -> tuple[list[int], list[int], list[int]]:
+        """Start, end and hash of the tokens of words or numbers with marks between."""
+        start, end, lower = [0], [], []
+        for k, mark in enumerate(joined):
+            if mark in "-/" and (
+                parting := self._parting.get((mark, joined[k - 1].isalpha(), joined[k + 1].isalpha()))
+            ):
+                lower += [get_string_id(joined[start[-1] : k]), parting]
+                end += [k, k + 1]
+                start += [k, k + 1]
+        return start, [*end, len(joined)], [*lower, get_string_id(joined[start[-1] :])]
 
     def _marked(self, piece: str) -> int:
         mark = self._mark_of(piece) << _OWN
@@ -408,16 +425,18 @@ class PieceReader:
         kept = dict(list(pieces.items())[:room]) if len(pieces) > room else pieces
         if not kept:
             return
-        first = len(self._letters)
-        for forms in dict.fromkeys(f for read in kept.values() for f in read.forms):
-            if forms not in self._form_entry:
-                entry = self._spelt.add([(self._known_ids(forms),)])
-                self._forms.append(forms)
-                self._form_entry[forms] = entry
+        new = [
+            f for f in dict.fromkeys(chain.from_iterable(r.forms for r in kept.values())) if f not in self._form_entry
+        ]
+        if new:
+            entry = self._spelt.add([(self._known_ids(forms),) for forms in new])
+            self._forms, self._many = _with(self._forms, entry, new), _with(self._many, entry, list(map(len, new)))
+            self._form_entry.update((forms, entry + k) for k, forms in enumerate(new))
         of = self._form_entry.__getitem__
-        self._tokens.add([read[:3] for read in kept.values()])
+        first = self._tokens.add([read[:3] for read in kept.values()])
         self._placed.add([(r.word_start, r.word_end, tuple(map(of, r.forms))) for r in kept.values()])
-        self._marks = np.append(self._marks, np.array([read.mark for read in kept.values()], np.uint16))
-        self._letters.extend(read.letters for read in kept.values())
+        self._sizes = _with(self._sizes, first, list(map(len, kept)))
+        self._marks = _with(self._marks, first, [read.mark for read in kept.values()])
+        self._letters = _with(self._letters, first, [read.letters for read in kept.values()])
         # last, so that a reader of another thread finds whatever it is led to
         self._kept.update((piece, first + k) for k, piece in enumerate(kept))

@@ -25,7 +25,10 @@ __all__ = ["by_signs"]
 
 _AFFIRMED, _NEGATED = STATUSES.index("affirmed"), STATUSES.index("negated")
 #: A text without any of these has no sign. The bare minus is not among them: it needs a plus.
-_ANY: Final = re.compile(r"\+|\([-\u2212\u2013ynYN]\)|\[[ xXynYN]?\]|(?<!\w)[-\u2212\u2013]ve\b")
+#: Its first letter is looked for before what makes it a sign, which takes a tenth of the time of "+|(-)|[ ]|-ve".
+_ANY: Final = re.compile(
+    r"[-+(\[\u2212\u2013](?:(?<=\+)|(?<=\()[-\u2212\u2013ynYN]\)|(?<=\[)[ xXynYN]?\]|(?<=[-\u2212\u2013])(?<!\w.)ve\b)"
+)
 _SIGN: Final = re.compile(
     r"\([ ]?(?P<closed>[-+\u2212\u2013ynYN])[ ]?\)"
     r"|\[(?P<box>[ xXynYN]?)\]"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 __all__ = ["Line", "Sentence", "Splitter", "in_capitals", "line_of", "read_marker", "skip"]
@@ -95,8 +96,7 @@ class Splitter:
         joined = [False] * len(lines)
         full: list[int] = []  # lines that follow a full one and begin with no small letter
         wrapped = width = last = 0
-        for i in range(1, len(lines)):
-            before, line = lines[i - 1], lines[i]
+        for i, (before, line) in enumerate(pairwise(lines), 1):
             if line.kind != "text" or before.kind not in ("text", "item") or not begins[i]:
                 continue
             if i > last:  # a new paragraph: its width, once for all its lines
@@ -159,22 +159,24 @@ class Splitter:
 
     def _ends(self, stop: int, after: int, start: int, end: int) -> bool:
         """Whether the ``.``, ``!`` or ``?`` at ``stop`` ends a sentence that began at ``start``."""
-        text = self.text
-        token = text[max(start, stop - 24) : stop]
         if after >= end:
             return True
+        text = self.text
+        token = text[max(start, stop - 24) : stop]
         if not token or token[-1].isspace():
             return text[stop] != "?"  # "? pneumonia" asks, and goes on
         if text[stop] != ".":
             return not text[after].isalpha()
-        match = _NEXT_WORD.match(text, after, end)
-        following = match[1] if match else ""
-        if text[stop + 1] == ".":
-            return not following[:1].islower()
         pieces = token.split()
         word = pieces[-1].lstrip("([\"'\u201c-/")
         low = word.lower()
         rule = self.dotted.get(low)
+        if rule is None and len(word) > 1 and word.isalpha() and after == stop + 1 and text[after].isspace():
+            return True  # nearly always
+        match = _NEXT_WORD.match(text, after, end)
+        following = match[1] if match else ""
+        if text[stop + 1] == ".":
+            return not following[:1].islower()
         if not text[after].isspace():  # the space forgotten: "no fever.Denies cough", but "Ph.D"
             return len(word) > 1 and word[-2:].islower() and rule is None
         if after > stop + 1:

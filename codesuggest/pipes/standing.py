@@ -34,9 +34,9 @@ _DEFAULTS: Final = {
     "psh": _HISTORICAL,
     "differential": STATUSES.index("uncertain"),
 }
-# what gives way to it: a father's possible stroke in his sixties is the father's
-_WEAKER: Final = {name: (_AFFIRMED,) for name in _DEFAULTS} | {
-    "family_history": (_AFFIRMED, _HISTORICAL, STATUSES.index("uncertain")),
+# what gives way to it, bool by status: a father's possible stroke in his sixties is the father's
+_WEAKER: Final = {name: np.array([status == "affirmed" for status in STATUSES]) for name in _DEFAULTS} | {
+    "family_history": np.array([status in ("affirmed", "historical", "uncertain") for status in STATUSES]),
 }
 _PAST: Final = ("pmh",)
 _OF_THIS_STAY: Final = ("discharge_diagnosis", "diagnosis")
@@ -84,7 +84,7 @@ def in_sections(
                 other = [i for i in range(first, last) if status[i] == _OTHER_PERSON]
                 child = [i for i in other if not cues.children.isdisjoint(words.of(found[cue[i]]))]
                 status[child], cue[child] = _FAMILY, -1
-            here[np.isin(here, _WEAKER[name])] = _DEFAULTS[name]
+            here[_WEAKER[name].take(here)] = _DEFAULTS[name]
     return status, cue
 
 

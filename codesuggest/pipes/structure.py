@@ -123,19 +123,6 @@ class _Head(NamedTuple):
         return self.name if self.name and (alone or (current not in self.inside and current != self.name)) else None
 
 
-class _Part(NamedTuple):
-    """A line or a piece of one, before sections are numbered."""
-
-    start: int
-    end: int
-    body: int
-    kind: str
-    opens: bool = False  # opens a section ...
-    name: str | None = None  # ... of this name
-    number: int = -1  # of a numbered item
-    first: bool = True  # begins its line
-
-
 class StructureReader:
     """Reads the structure of clinical documents. Holds only word lists, and how texts spelt the heads of these lists."""
 
@@ -180,7 +167,7 @@ class StructureReader:
     def look_up(self, head: str) -> _Head | None:
         """The listed heading that ``head`` spells, a date or remark behind it ("Labs (3/2):") left off."""
         found = self._spelt.get(head)
-        if found is not None:
+        if found is not None or not self.may_begin(head):
             return found
         key = _key(head)
         found = self.heads.get(key)
@@ -190,67 +177,101 @@ class StructureReader:
             found = self.heads.get(_TAIL.sub("", key))
         return found
 
+    def may_begin(self, line: str) -> bool:
+        """Whether the first word of this is that of a listed heading, or may be."""
+        first = next(iter(line.split(None, 1)), "")
+        return first.lower() in self.first_words or not (first.isascii() and first.isalpha())
+
     def read(self, text: str, letters: Callable[[int, int], str] | None = None) -> Structure:
         """The structure of ``text``: any string, the empty one and one with lone surrogates included.
 
         letters: as `DocumentTypeReader.read` takes them.
         """
-        parts = _Cutter(self, text).parts()
-        lines, sections = _number(text, parts)
+        cutter = _Cutter(self, text)
+        cutter.cut()
+        lines, sections = tuple(cutter.lines), cutter.sections()
         document_type, margin = self.types.read(text, {section.name for section in sections}, letters)
-        splitter = Splitter(text, lines, self.dotted, self.joins)
-        sentences = splitter.sentences([part.number for part in parts], [part.first for part in parts])
+        sentences = Splitter(text, lines, self.dotted, self.joins).sentences(cutter.numbers, cutter.begins)
         return Structure(document_type, margin, lines, sections, sentences)
 
 
 class _Cutter:
-    """Cuts one text into lines and, at headings, lines into parts; decides which headings open a section."""
+    """Cuts one text into lines and, at headings, lines into parts; decides which headings open a section.
+
+    lines: as `Structure` has them; numbers, begins: of each, as `Splitter` takes them.
+    """
 
     def __init__(self, reader: StructureReader, text: str) -> None:
         self.reader, self.text = reader, text
         self.raw = text.splitlines(keepends=True)
-        # "P: 80" is a pulse; single letters are headings only beside others of S, O, A, P.
-        soap = [letter for letter in ("S:", "O:", "A:", "P:") if letter in text]
-        self.soap = len(soap) >= 3 and len({raw.lstrip()[:2] for raw in self.raw}.intersection(soap)) >= 3
-        self.done: list[_Part] = []
+        self.lines: list[Line] = []
+        self.numbers: list[int] = []
+        self.begins: list[bool] = []
+        self.heads: list[tuple[int, int, str | None]] = [
+            (0, 0, None)
+        ]  # of each section: start, end, name; first the preamble's
         self.current: str | None = None  # name of the open section
         self.current_upper = False  # its heading is in capitals
         self.filled = False  # it has content already
 
     @cached_property
+    def soap(self) -> bool:
+        """Whether three of S, O, A, P begin lines: single letters are headings only beside each other, else "P: 80" is a pulse."""
+        return len({raw.lstrip()[:2] for raw in self.raw}.intersection(("S:", "O:", "A:", "P:"))) >= 3
+
+    @cached_property
     def capitals(self) -> bool:
         return in_capitals(self.text)
 
-    def parts(self) -> list[_Part]:
-        text, done, start, after_blank = self.text, self.done, 0, True
+    def cut(self) -> None:
+        text, start, after_blank = self.text, 0, True
         for n, raw in enumerate(self.raw):
             end = start + len(raw.rstrip(_TERMINATORS))
             if end == start:
-                done.append(_Part(start, end, end, "blank"))
+                self._add(start, end, end, "blank")
                 after_blank = True
                 start += len(raw)
                 continue
-            body = skip(text, start, end)
-            body, kind, number, hashes = read_marker(text, body, end)
+            indent = skip(text, start, end)
+            body, kind, number, hashes = read_marker(text, indent, end)
             if kind == "blank":
-                done.append(_Part(start, end, body, kind))
+                self._add(start, end, body, kind)
             elif (known := self._known(body, end, kind == "item" and not hashes)) is not None:
                 head_end, name = known
-                done.append(_Part(start, head_end, body, "heading", name is not None, name, number))
                 if name is not None:
-                    self.current, self.filled, self.current_upper = name, False, text[body:head_end].isupper()
+                    self._open(indent, head_end, name, text[body:head_end].isupper())
+                self._add(start, head_end, body, "heading", number)
                 if head_end < end:
-                    self._rest(_Part(head_end, end, head_end, "text", first=False))
+                    self._rest(head_end, end, head_end, "text", begins=False)
             elif self._looks_like_head(n, body, end, kind, hashes, after_blank):
                 opens, name = self._unknown(text[body:end].strip(), hashes)
-                done.append(_Part(start, end, body, "heading", opens, name, number))
                 if opens:
-                    self.current, self.filled, self.current_upper = name, False, text[body:end].isupper()
+                    self._open(indent, end, name, text[body:end].isupper())
+                self._add(start, end, body, "heading", number)
             else:
-                self._rest(_Part(start, end, body, kind, number=number))
+                self._rest(start, end, body, kind, number)
             after_blank = kind == "blank"
             start += len(raw)
-        return done
+
+    def sections(self) -> tuple[Section, ...]:
+        text = self.text
+        ends = [*(start for start, _, _ in self.heads[1:]), len(text)]
+        return tuple(
+            [Section(a, b, skip(text, b, end), end, name) for (a, b, name), end in zip(self.heads, ends, strict=True)]
+        )
+
+    def _open(self, start: int, end: int, name: str | None, upper: bool) -> None:
+        """Opens a section with the heading ``text[start:end]``: its marker ("## ") belongs to it, not to the section before."""
+        if start == 0:  # no preamble
+            self.heads.clear()
+        self.heads.append((start, end, name))
+        self.current, self.filled, self.current_upper = name, False, upper
+
+    def _add(self, start: int, end: int, body: int, kind: str, number: int = -1, begins: bool = True) -> None:
+        """Adds a line or a part of one to the section that is open."""
+        self.lines.append(line_of(self.text, start, end, kind, len(self.heads) - 1, body))
+        self.numbers.append(number)
+        self.begins.append(begins)
 
     def _known(self, body: int, end: int, item: bool) -> tuple[int, str | None] | None:
         """(end, section or None for a subheading) of the listed heading that begins a line; None without one."""
@@ -282,20 +303,15 @@ class _Cutter:
                 if (len(content) == 2 and not content.isupper()) or (content.islower() and self._ends_prose()):
                     return None
                 return body + len(content), found.opens(self.current, True) if found else None
-        if not item and self._may_begin_head(body, limit) and (dash := _DASH.match(text, body, limit)) is not None:
+        if not item and reader.may_begin(text[body:limit]) and (dash := _DASH.match(text, body, limit)) is not None:
             found = reader.look_up(dash[1]) if dash[1][0].isupper() and len(dash[1]) > 3 else None
             if found is not None and (name := found.opens(self.current, False)) is not None:
                 return dash.end(), name
         return None
 
-    def _may_begin_head(self, body: int, limit: int) -> bool:
-        """Whether the first word of a line is that of a listed heading, or may be."""
-        first = self.text[body:limit].split(None, 1)[0]
-        return first.lower() in self.reader.first_words or not (first.isascii() and first.isalpha())
-
     def _ends_prose(self) -> bool:
         """Whether the line above is long and unfinished, so that a lone word below it is its last."""
-        above = self.text[self.done[-1].start : self.done[-1].end].rstrip() if self.done else ""
+        above = self.text[self.lines[-1].start : self.lines[-1].end].rstrip() if self.lines else ""
         return len(above) >= 50 and above[-1] not in ".!?:"
 
     def _looks_like_head(self, n: int, body: int, end: int, kind: str, hashes: int, after_blank: bool) -> bool:
@@ -332,26 +348,27 @@ class _Cutter:
             return hashes == 2, None
         return hashes > 0 or (content.isupper() and (self.filled or self.current is None)), None
 
-    def _rest(self, part: _Part) -> None:
-        """Appends what follows the heading of a line, cut at further headings in its middle."""
+    def _rest(self, start: int, end: int, body: int, kind: str, number: int = -1, begins: bool = True) -> None:
+        """Adds what follows the heading of a line, or all of one without, cut at further headings in its middle."""
         text = self.text
-        floor = part.body
-        colon = text.find(":", part.body, part.end)
+        floor = body
+        colon = text.find(":", body, end)
         while colon >= 0:
-            head = self._head_before(max(floor, colon - _HEAD), colon, part.start)
+            head = self._head_before(max(floor, colon - _HEAD), colon, start)
             if head is not None:
                 at, name = head
-                self.done.append(part._replace(end=at))
-                self.done.append(_Part(at, colon + 1, at, "heading", True, name, first=False))
-                self.current, self.current_upper = name, text[at:colon].isupper()
-                part = _Part(colon + 1, part.end, colon + 1, "text", first=False)
+                self._add(start, at, body, kind, number, begins)
+                self._open(at, colon + 1, name, text[at:colon].isupper())
+                self._add(at, colon + 1, at, "heading", begins=False)
+                start = body = colon + 1
+                kind, number, begins = "text", -1, False
             floor = colon + 1
-            colon = text.find(":", floor, part.end)
-        if not part.first:
-            part = part._replace(body=skip(text, part.start, part.end))
-            part = part._replace(kind="blank") if part.body == part.end else part
-        if part.start < part.end:
-            self.done.append(part)
+            colon = text.find(":", floor, end)
+        if not begins:
+            body = skip(text, start, end)
+            kind = "blank" if body == end else kind
+        if start < end:
+            self._add(start, end, body, kind, number, begins)
         self.filled = True
 
     def _head_before(self, low: int, colon: int, line_start: int) -> tuple[int, str] | None:
@@ -359,11 +376,13 @@ class _Cutter:
         text, reader = self.text, self.reader
         ending = text[max(low, colon - 24) : colon]
         last = ending[ending.rfind(" ") + 1 :]
-        if last.isascii() and last.isalpha() and last.lower() not in reader.last_words:  # nearly always
-            return None
-        words = _key(ending.replace(",", " ")).replace("/", " ").split()
-        if not words or (words[-1] not in reader.last_words and words[-1][-1] != ")"):
-            return None
+        if last.isascii() and last.isalpha():  # nearly always
+            if last.lower() not in reader.last_words:
+                return None
+        else:
+            words = _key(ending.replace(",", " ")).replace("/", " ").split()
+            if not words or (words[-1] not in reader.last_words and words[-1][-1] != ")"):
+                return None
         for word in _WORD_START.finditer(text, low, colon):
             at = word.start()
             raw = text[at:colon]
@@ -386,25 +405,6 @@ class _Cutter:
         last = bare.split()[-1]
         small = last.islower() or not (self.capitals or last.isupper())
         return upper and small and len(raw) > 3 and last[-1] not in "/-&("
-
-
-def _number(text: str, parts: list[_Part]) -> tuple[tuple[Line, ...], tuple[Section, ...]]:
-    """Numbers the sections and gives each part its section."""
-    # A marker ("## ") belongs to the heading, so that no stray "##" is left in the section before.
-    starts = [(skip(text, part.start, part.body), part.end, part.name) for part in parts if part.opens]
-    preamble = not starts or starts[0][0] > 0
-    if preamble:
-        starts.insert(0, (0, 0, None))
-    ends = [start for start, _, _ in starts[1:]] + [len(text)]
-    sections: list[Section] = []
-    for (head_start, head_end, name), end in zip(starts, ends, strict=True):
-        sections.append(Section(head_start, head_end, skip(text, head_end, end), end, name))
-    lines: list[Line] = []
-    index = 0 if preamble else -1
-    for part in parts:
-        index += part.opens
-        lines.append(line_of(text, part.start, part.end, part.kind, max(index, 0), part.body))
-    return tuple(lines), tuple(sections)
 
 
 STRUCTURE_KEY = "codesuggest.structure"  # doc.user_data: Structure

@@ -35,10 +35,11 @@ _PREGNANT = re.compile(
     r"\b(?:pregnan\w*|g[1-9]p\d|gravida|fetal|fetus|fht|edd|edc|intrauterine|amniotic|prenatal|antenatal|trimester)\b",
     re.I,
 )
-#: In each match of `WEEKS`, of `_PREGNANT` and of a trimester's name is one of these, in one stretch without white space.
+#: In each match of `WEEKS`, of `_PREGNANT` and of a trimester's name is one of these, in one stretch without white space; days
+#: of seven ("36 4/7") at its beginning, where most dates ("10/7/2025") have none.
 WEEK_TOLD = re.compile(
     r"pregnan|gestation|iup|intrauterine|gravida|fetal|fetus|amniotic|natal|trimester|\btri\b|\bega\b|\bga\b|\bfht\b|\bedd\b"
-    r"|\bedc\b|[0-6]/7|\dw[0-6]|g[1-9]p\d",
+    r"|\bedc\b|(?<!\S)[0-6]/7|\dw[0-6]|g[1-9]p\d",
     re.I,
 )
 FIRST, LAST = 8, 42  #: weeks with a code of their own
