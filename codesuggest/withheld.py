@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from codesuggest.listing import Spans
 from codesuggest.note import AFFIRMED, UNCERTAIN, Reading
-from codesuggest.records import ASSERTIONS, Withheld
+from codesuggest.records import ASSERTIONS, Withheld, all_of
 
 _REASONS = (*ASSERTIONS, "no_match", "ranked_low")
 
@@ -38,14 +38,18 @@ def withheld(
     open_ = (status == AFFIRMED) | ((status == UNCERTAIN) & (setting == "inpatient"))
     reason = np.where(open_, len(ASSERTIONS) + matched, status)
     cues = (*reading.cues, None)  # -1 for none
-    rows = zip(
-        start.tolist(), end.tolist(), segment.tolist(), reason.tolist(), reading.cue.take(segment).tolist(), strict=True
+    spans = list(zip(start.tolist(), end.tolist(), strict=True))
+    rows = list(
+        zip(
+            map(_REASONS.__getitem__, reason.tolist()),
+            map(reading.section.__getitem__, segment.tolist()),
+            map(cues.__getitem__, reading.cue.take(segment).tolist()),
+            strict=True,
+        )
     )
-    out: dict[tuple[int, int], Withheld] = {}  # a laboratory value may be a phrase of the text and a finding
-    for a, b, s, why, cue in rows:
-        if (a, b) not in out:
-            out[a, b] = Withheld(a, b, _REASONS[why], reading.section[s], cues[cue])
-    return tuple(out[span] for span in sorted(out))
+    # a laboratory value may be a phrase of the text and a finding: the first one is kept
+    own = dict(zip(reversed(spans), reversed(rows), strict=True))
+    return tuple(all_of(Withheld, [(*span, *own[span]) for span in sorted(own)]))
 
 
 def spans_of(stretches: Sequence[_Stretch]) -> Spans:
@@ -53,6 +57,8 @@ def spans_of(stretches: Sequence[_Stretch]) -> Spans:
 
 
 def _together(spans: Sequence[Spans]) -> Spans:
+    if len(spans) == 1:
+        return spans[0]
     none = np.zeros(0, np.int64)
     return np.concatenate([none, *(start for start, _ in spans)]), np.concatenate([none, *(end for _, end in spans)])
 
