@@ -43,8 +43,19 @@ def test_what_the_note_says_of_the_patient(said: Said, words: str, found: str | 
 def test_sections_can_be_left_out(said: Said) -> None:
     forms = said.forms_of("penicillin")
     assert said.affirms(forms) and not said.affirms(forms, not_in=("allergies",))
-    assert said.affirms_in(forms, ("allergies",)) and not said.affirms_in(forms, ("hpi",))
-    assert not said.affirms_in((), ("allergies",))
+    section = said._reading.section
+    assert {section[i] for i in said.own_in(("allergies", "family_history"))} == {
+        "allergies"
+    }  # a relative's is not own
+    assert said.own_in(()) == []
+
+
+def test_terms_of_a_list_are_looked_for_at_once(said: Said) -> None:
+    terms = ("insulin", "warfarin", "", "left knee", "metformin knee")
+    assert said.forms_of_each(terms) == tuple(said.forms_of(t) for t in terms if t)
+    assert said.forms_of_each(terms) is said.forms_of_each(terms)
+    # of whomever they are said, and wherever each of the words
+    assert said.named(terms) == [said.forms_of(t) for t in ("insulin", "left knee", "metformin knee")]
 
 
 def evidence(words: str, basis: str = "text") -> Evidence:
@@ -55,7 +66,7 @@ def evidence(words: str, basis: str = "text") -> Evidence:
 def test_beside_is_the_segment_of_the_evidence(said: Said) -> None:
     (here,) = said.beside([evidence("knee")])
     assert said.says(here, said.forms_of("left")) and not said.says(here, said.forms_of("metformin"))
-    assert not said.says(here, ())
+    assert not said.says(here, ()) and said.forms_of("left")[0] in said.forms_in([here])[0]
     assert said.in_sections([here], ("hpi",)) and not said.in_sections([here], ("labs",))
     assert len(said.beside([evidence("metformin"), evidence("knee"), evidence("left")])) == 2
     # a laboratory value stands for no words

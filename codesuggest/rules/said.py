@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from itertools import chain
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from codesuggest.note import AFFIRMED, Reading
+from codesuggest.note import AFFIRMED, Ints, Reading
 from codesuggest.records import Evidence
 
 Forms = Sequence[str]  #: normal forms of the words of a term
+#: The forms of the terms of our own lists, as long as the reader of their words lives.
+_forms_of_lists: WeakKeyDictionary[Callable[[str], tuple[str, ...]], dict[tuple[str, ...], tuple[Forms, ...]]] = (
+    WeakKeyDictionary()
+)
 
 
 class Said:
@@ -29,17 +34,17 @@ class Said:
         self._asked: dict[int, set[str]] = {}
 
     @cached_property
-    def _written(self) -> int:
-        """The number of words that stand in the note; those made from laboratory values come after them."""
-        derived = self._reading.first[self._reading.derived]
-        return int(derived.min()) if len(derived) else len(self._reading.words)
+    def _starts(self) -> Ints:
+        """Where the words that stand in the note begin; those made from laboratory values come after them."""
+        starts: Ints = self._reading.words.start
+        return starts[: self._reading.first[self._reading.derived].min()] if self.has_results else starts
 
     def _forms_in(self, segment: int) -> set[str]:
         """The forms of a segment. Rules ask about few of them."""
         held = self._asked.get(segment)
         if held is None:
-            words = self._reading.words.forms[int(self._reading.first[segment]) : int(self._reading.last[segment])]
-            held = self._asked[segment] = {form for forms in words for form in forms}
+            words = self._reading.words.forms[self._reading.first.item(segment) : self._reading.last.item(segment)]
+            held = self._asked[segment] = set().union(*words)
         return held
 
     @cached_property
@@ -51,6 +56,17 @@ class Said:
     def _anywhere(self) -> set[str]:
         """The forms of all words, of whomever they are said."""
         return set(chain.from_iterable(self._reading.words.forms))
+
+    def forms_of_each(self, terms: tuple[str, ...]) -> tuple[Forms, ...]:
+        """The forms of each term of a list of ours, which are kept; a term of which none are left is left out."""
+        known = _forms_of_lists.setdefault(self.forms_of, {})
+        if terms not in known:
+            known[terms] = tuple(filter(None, map(self.forms_of, terms)))
+        return known[terms]
+
+    def named(self, terms: tuple[str, ...]) -> list[Forms]:
+        """The forms of the terms of a list of ours all of whose words stand somewhere in the note, of whomever they are said."""
+        return list(filter(self._anywhere.issuperset, self.forms_of_each(terms)))
 
     def affirms(self, forms: Forms, *, not_in: Collection[str] = ()) -> tuple[tuple[int, int], ...]:
         """Where the note says all of these forms of the patient in one segment: offsets of the first of them.
@@ -64,23 +80,28 @@ class Said:
                 return self._place(i, forms)
         return ()
 
-    def affirms_in(self, forms: Forms, sections: Collection[str]) -> bool:
-        """Whether one segment of these sections says all of the forms of the patient."""
-        if not forms or not self._anywhere.issuperset(forms):
-            return False
+    def own_in(self, sections: Collection[str]) -> list[int]:
+        """The segments of these sections that are said of the patient, ascending."""
         section = self._reading.section
-        return any(section[i] in sections and self._forms_in(i).issuperset(forms) for i in self._own)
+        return [i for i in self._own if section[i] in sections]
 
-    def beside(self, evidence: Sequence[Evidence]) -> list[int]:
+    def beside(self, evidence: Iterable[Evidence]) -> list[int]:
         """The segments in which these evidences stand, ascending."""
-        starts = [e.start for e in evidence if e.basis == "text"]
-        at = self._reading.words.start[: self._written].searchsorted(np.array(starts, np.int64))
-        inside = self._reading.segment_of_word.take(at[at < self._written])
-        return sorted({i for i in inside.tolist() if i >= 0})
+        starts, segment_of_word = self._starts, self._reading.segment_of_word
+        found: set[int] = set()
+        for e in evidence:
+            if e.basis == "text" and (word := starts.searchsorted(e.start)) < len(starts):
+                found.add(segment_of_word.item(word))
+        found.discard(-1)  # a heading
+        return sorted(found)
 
     def in_sections(self, segments: Iterable[int], sections: Collection[str]) -> bool:
         """Whether one of these segments stands in one of the sections."""
         return any(self._reading.section[i] in sections for i in segments)
+
+    def forms_in(self, segments: Iterable[int]) -> list[set[str]]:
+        """The forms that each of these segments holds."""
+        return [self._forms_in(i) for i in segments]
 
     def says(self, segment: int, forms: Forms) -> bool:
         """Whether a segment holds all of these forms. `forms` must not be empty."""
