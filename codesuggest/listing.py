@@ -111,7 +111,9 @@ def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> t
     np.maximum.at(most, slot, worth)
     near = (worth >= 0.7 * most.take(slot)).nonzero()[0]
     own, slot, worth = own.take(near), slot.take(near), worth.take(near)
-    order = np.lexsort((hits.first.take(own), -np.round(worth, 2), slot))
+    # one whole number to sort by is quicker than three columns: worth is less than 10, and no note has 2^24 words
+    level = 1000 * slot - np.rint(100 * worth).astype(np.int64)
+    order = ((level << 24) + hits.first.take(own)).argsort(kind="stable")
     return own.take(order), slot.take(order)
 
 

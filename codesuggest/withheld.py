@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Protocol
 
@@ -14,7 +15,16 @@ from codesuggest.listing import Spans
 from codesuggest.note import AFFIRMED, UNCERTAIN, Reading
 from codesuggest.records import ASSERTIONS, Withheld, all_of
 
-_REASONS = (*ASSERTIONS, "no_match", "ranked_low")
+
+@cache
+def _reasons(inpatient: bool) -> tuple[str, ...]:
+    """Why a phrase is withheld: of each index in `ASSERTIONS` where no term is near it, and where one is."""
+    coded = {AFFIRMED, UNCERTAIN} if inpatient else {AFFIRMED}  # uncertain diagnoses of inpatients only (II.H; IV.H)
+    return tuple(
+        reason
+        for status, assertion in enumerate(ASSERTIONS)
+        for reason in (("no_match", "ranked_low") if status in coded else (assertion, assertion))
+    )
 
 
 class _Stretch(Protocol):
@@ -34,14 +44,12 @@ def withheld(
     left = (~touched((start, end), _together(shown))).nonzero()[0]
     start, end, segment = start.take(left), end.take(left), segment.take(left)
     matched = touched((start, end), _together(claimed))
-    status = reading.status.take(segment)
-    open_ = (status == AFFIRMED) | ((status == UNCERTAIN) & (setting == "inpatient"))
-    reason = np.where(open_, len(ASSERTIONS) + matched, status)
+    reason = 2 * reading.status.take(segment) + matched
     cues = (*reading.cues, None)  # -1 for none
     spans = list(zip(start.tolist(), end.tolist(), strict=True))
     rows = list(
         zip(
-            map(_REASONS.__getitem__, reason.tolist()),
+            map(_reasons(setting == "inpatient").__getitem__, reason.tolist()),
             map(reading.section.__getitem__, segment.tolist()),
             map(cues.__getitem__, reading.cue.take(segment).tolist()),
             strict=True,

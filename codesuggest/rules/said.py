@@ -30,7 +30,7 @@ class Said:
         """forms_of: brings a term to the normal forms that `reading` was made with."""
         self._reading, self.forms_of = reading, forms_of
         self.sequela = reading.sequela  #: whether a word such as "late effect" stands anywhere
-        self.has_results = bool(reading.derived.any())  #: whether a laboratory value stands for a finding
+        self.has_results = bool(reading.results)  #: whether a laboratory value stands for a finding
         self._asked: dict[int, set[str]] = {}
 
     @cached_property

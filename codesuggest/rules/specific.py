@@ -72,10 +72,13 @@ def _documented(case: Case, line: Line) -> list[tuple[str, str]]:
     """(axis, code) for each axis that a code leaves open and the words beside its evidence decide, one way only."""
     if case.said is None or line.table is None or not _may_be_open(line.title) or not line.evidence:
         return []
+    answers = _answers(case.said, line, case.encounter.day)
+    if not answers:  # as often, for "without" leaves seldom a question open
+        return []
     beside = case.said.beside(e for e in line.evidence if e.assertion in ("affirmed", "uncertain"))
     out, held = [], case.said.forms_in(beside)
-    for axis, answers in _answers(case.said, line, case.encounter.day) if beside else ():
-        found = [code for code, forms in answers if any(said.issuperset(forms) for said in held)]
+    for axis, given in answers:
+        found = [code for code, forms in given if any(said.issuperset(forms) for said in held)]
         if len(found) == 1:
             out.append((axis, found[0]))
     return out
@@ -85,7 +88,7 @@ _Answers = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
 
 
 def _answers(said: Said, line: Line, day: int) -> _Answers:
-    """(axis, answers) of a code, each answer with its code and the forms that give it."""
+    """(axis, answers) of a code for the axes that words can decide, each answer with its code and the forms that give it."""
     assert line.table is not None
     of_table = _known_answers.get(line.table) or _known_answers.setdefault(line.table, WeakKeyDictionary())
     known = of_table.setdefault(said.forms_of, {})
@@ -93,10 +96,11 @@ def _answers(said: Said, line: Line, day: int) -> _Answers:
     if key not in known:
         if len(known) >= _MOST_KNOWN:
             known.clear()
-        known[key] = tuple(
+        told = (
             (axis.name, tuple((o.code, forms) for o in axis.options if (forms := _telling(said, o, line.title))))
             for axis in _axes(line.table, line.index, day)
         )
+        known[key] = tuple((name, given) for name, given in told if given)
     return known[key]
 
 
