@@ -32,12 +32,10 @@ class Said:
         self.sequela = reading.sequela  #: whether a word such as "late effect" stands anywhere
         self.has_results = bool(reading.results)  #: whether a laboratory value stands for a finding
         self._asked: dict[int, set[str]] = {}
-
-    @cached_property
-    def _starts(self) -> Ints:
-        """Where the words that stand in the note begin; those made from laboratory values come after them."""
-        starts: Ints = self._reading.words.start
-        return starts[: self._reading.first[self._reading.derived].min()] if self.has_results else starts
+        #: Where the words that stand in the note begin; those made from laboratory values come after them.
+        self._starts: Ints = reading.words.start
+        if self.has_results:
+            self._starts = self._starts[: reading.first[reading.derived].min()]
 
     def _forms_in(self, segment: int) -> set[str]:
         """The forms of a segment. Rules ask about few of them."""
