@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
-from itertools import chain
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,10 +13,17 @@ from codesuggest.note import AFFIRMED, Ints, Reading
 from codesuggest.records import Evidence
 
 Forms = Sequence[str]  #: normal forms of the words of a term
-#: The forms of the terms of our own lists, as long as the reader of their words lives.
-_forms_of_lists: WeakKeyDictionary[Callable[[str], tuple[str, ...]], dict[tuple[str, ...], tuple[Forms, ...]]] = (
-    WeakKeyDictionary()
-)
+
+
+class _Terms(NamedTuple):
+    """A list of ours: the forms of each term, and the id of the first one, -1 for what the vocabulary does not hold."""
+
+    forms: tuple[Forms, ...]
+    first: Ints
+
+
+#: By the terms, as long as the reader of their words lives.
+_lists: WeakKeyDictionary[Callable[[str], tuple[str, ...]], dict[tuple[str, ...], _Terms]] = WeakKeyDictionary()
 
 
 class Said:
@@ -51,27 +58,39 @@ class Said:
         return np.flatnonzero((self._reading.status == AFFIRMED) & ~self._reading.derived).tolist()
 
     @cached_property
-    def _anywhere(self) -> set[str]:
-        """The forms of all words, of whomever they are said."""
-        return set(chain.from_iterable(self._reading.words.forms))
+    def _unknown(self) -> set[str]:
+        """The forms of the few words that the vocabulary does not hold, of whomever they are said."""
+        forms = self._reading.words.forms
+        return set().union(*(forms[i] for i in (~self._reading.in_vocabulary).nonzero()[0].tolist()))
+
+    def _may_say(self, form: str) -> bool:
+        """Whether the note may say a form of the patient; nearly all forms it does not."""
+        place = self._reading.ids.get(form)
+        return form in self._unknown if place is None else bool(self._reading.known.item(place))
+
+    def _listed(self, terms: tuple[str, ...]) -> _Terms:
+        known = _lists.setdefault(self.forms_of, {})
+        if terms not in known:
+            forms = tuple(filter(None, map(self.forms_of, terms)))
+            known[terms] = _Terms(forms, np.array([self._reading.ids.get(own[0], -1) for own in forms], np.intp))
+        return known[terms]
 
     def forms_of_each(self, terms: tuple[str, ...]) -> tuple[Forms, ...]:
         """The forms of each term of a list of ours, which are kept; a term of which none are left is left out."""
-        known = _forms_of_lists.setdefault(self.forms_of, {})
-        if terms not in known:
-            known[terms] = tuple(filter(None, map(self.forms_of, terms)))
-        return known[terms]
+        return self._listed(terms).forms
 
     def named(self, terms: tuple[str, ...]) -> list[Forms]:
-        """The forms of the terms of a list of ours all of whose words stand somewhere in the note, of whomever they are said."""
-        return list(filter(self._anywhere.issuperset, self.forms_of_each(terms)))
+        """The forms of those terms of a list of ours that the note may affirm."""
+        forms, first = self._listed(terms)
+        near = (self._reading.known.take(first) | (first < 0)).nonzero()[0]
+        return [forms[k] for k in near.tolist() if all(map(self._may_say, forms[k]))]
 
     def affirms(self, forms: Forms, *, not_in: Collection[str] = ()) -> tuple[tuple[int, int], ...]:
         """Where the note says all of these forms of the patient in one segment: offsets of the first of them.
 
         not_in: names of sections whose word does not count. Empty when it says them nowhere.
         """
-        if not forms or not self._anywhere.issuperset(forms):  # as nearly always
+        if not forms or not all(map(self._may_say, forms)):  # as nearly always
             return ()
         for i in self._own:
             if self._reading.section[i] not in not_in and self._forms_in(i).issuperset(forms):
