@@ -29,6 +29,7 @@ _KIND_OF = {"idiom": "idiom", "lay": "idiom", "abbrev": "abbreviation", "drug": 
 _KEPT = ("title", "idiom", "trimmed", "inclusion", "header", "abbreviation", "drug")
 #: Which statements of a note a concept can be coded from: any, a relative's (Z80-Z84), or the patient's past (Z85-Z87).
 ROUTES = ("any", "family", "personal")
+_MOST_TEXTS = 20_000  #: about 3 MB
 SIDES = ("none", "right", "left", "bilateral", "unspecified")
 
 _SIDE = re.compile(r"\b(right|left|bilateral)\b")
@@ -120,6 +121,20 @@ class Concepts:
 
     def texts(self, terms: Sequence[int] | npt.NDArray[Any]) -> list[str]:
         return texts(self.text_offset, self.text_blob, terms)
+
+
+class TermTexts(dict[int, str]):
+    """The text of each term, kept when asked for, as two of three terms of a note were met before; at most `_MOST_TEXTS`."""
+
+    def __init__(self, concepts: Concepts) -> None:
+        super().__init__()
+        self._concepts = concepts
+
+    def __missing__(self, term: int) -> str:
+        if len(self) >= _MOST_TEXTS:
+            self.clear()
+        text = self[term] = self._concepts.text(term)
+        return text
 
 
 def entries_of(system: CodeSystem) -> list[Entry]:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from codesuggest.charge_scoring import ChargeScorer
 from codesuggest.charges import ChargeLines, from_table
 from codesuggest.codes.system import CodeSystem
-from codesuggest.concepts import KINDS, Concepts
+from codesuggest.concepts import KINDS, Concepts, TermTexts
 from codesuggest.errors import ModelFormatError
 from codesuggest.features import FEATURES, Table, features
 from codesuggest.judged import LEAST_OPERATION, Judged
@@ -68,6 +68,10 @@ class Engine:
         if self.spoken is None:
             return TermIndex(self.index.idf, np.zeros(1, np.int32), np.zeros(0, np.int32))
         return TermIndex(self.index.idf, self.spoken.indptr, self.spoken.form)
+
+    @cached_property
+    def term_texts(self) -> TermTexts:
+        return TermTexts(self.concepts)
 
     @cached_property
     def static(self) -> Static:

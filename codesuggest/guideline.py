@@ -18,7 +18,7 @@ from codesuggest.codes import KEY, as_day, normalise
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import CodeSystem
 from codesuggest.errors import OptionError
-from codesuggest.records import ClaimLine, Finding, Suggestion
+from codesuggest.records import ClaimLine, Finding, Places, Suggestion
 from codesuggest.rules import evidence, payer, procedure, sequence, specific, tabular, together, validity
 from codesuggest.rules.registry import (
     RULES_FILE,
@@ -126,7 +126,7 @@ def _suggested(s: Suggestion, table: CodeSystem | None, *, chosen: bool | None =
     title = "" if s.display == code else s.display
     key = normalise(system, code)
     return Line(
-        system, code, key, title, suggested, s.evidence, table, index, None, (), None, s.confidence, s.undocumented
+        system, code, key, title, suggested, s.places, table, index, None, (), None, s.confidence, s.undocumented
     )
 
 
@@ -144,9 +144,9 @@ def _claimed(
     code = known.code if known is not None else given.code.strip().upper() if KEY.fullmatch(key) else f"entry {place}"
     title, index = (known.title, known.index) if known is not None else ("", -1)
     suggestion = of_note.get((given.system, code))
-    evidence = suggestion.evidence if suggestion is not None else ()
+    places = suggestion.places if suggestion is not None else Places(())
     modifiers = tuple(m.strip().upper() for m in given.modifiers)
-    return Line(given.system, code, key, title, True, evidence, table, index, given.units, modifiers, given.poa)
+    return Line(given.system, code, key, title, True, places, table, index, given.units, modifiers, given.poa)
 
 
 def _encounter(

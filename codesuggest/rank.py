@@ -7,6 +7,7 @@ confidence = piecewise-linear map of the score through stored knots, increasing,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -129,7 +130,30 @@ _UNTAUGHT = {
 _UNTAUGHT_INTERCEPT = -5.2
 
 
-@dataclass(frozen=True, slots=True)
+class _Weights:
+    """Weights of the features, of which only those that are not 0 are looked at: so that a feature a model does not know moves no
+    bit of its scores."""
+
+    def __init__(self, weights: npt.NDArray[np.float64]) -> None:
+        """weights: (F,)."""
+        self.features: Longs = weights.nonzero()[0]
+        self._weights = weights.take(self.features)
+        # they stand in a few runs, which are copied in half of the time of `take`
+        stops = [*((np.diff(self.features) > 1).nonzero()[0] + 1).tolist(), len(self.features)]
+        starts = [0, *stops[:-1]] if len(self.features) else []
+        self._runs = [(a, b, self.features.item(a)) for a, b in zip(starts, stops, strict=False)]
+
+    def products(self, x: Floats) -> npt.NDArray[np.float64]:
+        """What each adds to the score of candidates (n, F): float64 (n, features with a weight)."""
+        # in rows: the order of summation follows the layout
+        parts = np.empty((len(x), len(self.features)))
+        for start, stop, first in self._runs:
+            parts[:, start:stop] = x[:, first : first + stop - start]
+        parts *= self._weights
+        return parts
+
+
+@dataclass(frozen=True)
 class Ranker:
     """Two linear models, the first without rival features, and the calibration of the second.
 
@@ -143,6 +167,14 @@ class Ranker:
     knots_score: npt.NDArray[np.float64]
     knots_confidence: npt.NDArray[np.float64]
     threshold: float
+
+    @cached_property
+    def _first(self) -> _Weights:
+        return _Weights(self.first)
+
+    @cached_property
+    def _last(self) -> _Weights:
+        return _Weights(self.weights)
 
     @classmethod
     def nothing(cls) -> Ranker:
@@ -174,7 +206,8 @@ class Ranker:
 
     def complete(self, table: Table, hits: Hits) -> None:
         """Fill in the rival features, which need a ranking of their own."""
-        rivals(table, hits, _linear(table.x, self.first, self.first_intercept))
+        # not a BLAS product, whose order of summation depends on threads and shape
+        rivals(table, hits, np.asarray(self.first_intercept + self._first.products(table.x).sum(1)))
 
     def score(self, x: Floats) -> npt.NDArray[np.float64]:
         return self.summed(self.products(x))
@@ -184,7 +217,7 @@ class Ranker:
 
     def products(self, x: Floats) -> npt.NDArray[np.float64]:
         """What each feature with a weight adds to the score of candidates (n, F): float64 (n, features with a weight)."""
-        return _products(x, self.weights)
+        return self._last.products(x)
 
     def summed(self, products: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The score of the candidates of some `products`."""
@@ -192,22 +225,4 @@ class Ranker:
 
     def whys(self, products: npt.NDArray[np.float64]) -> Contributions:
         """Contributions to the score of the candidates of some `products`."""
-        return Contributions(self.weights.nonzero()[0], products)
-
-
-def _linear(x: Floats, weights: npt.NDArray[np.float64], intercept: float) -> npt.NDArray[np.float64]:
-    # not a BLAS product, whose order of summation depends on threads and shape
-    return np.asarray(intercept + _products(x, weights).sum(1))
-
-
-def _products(x: Floats, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    # over the features with a weight only, so that a feature a model does not know moves no bit of its scores
-    used = weights.nonzero()[0]
-    # in rows: the order of summation follows the layout. They stand in a few runs, which are copied in half of the time of `take`
-    parts = np.empty((len(x), len(used)))
-    bounds = [0, *((used[1:] - used[:-1] > 1).nonzero()[0] + 1).tolist(), len(used)]
-    for start, stop in pairwise(bounds if len(used) else ()):
-        first = used.item(start)
-        parts[:, start:stop] = x[:, first : first + stop - start]
-    parts *= weights.take(used)
-    return parts
+        return Contributions(self._last.features, products)

@@ -243,7 +243,7 @@ class CodeSuggester:
     def tables(self) -> dict[str, CodeSystem]:
         return {name: engine.system for name, engine in self.engines.items()}
 
-    @property
+    @cached_property
     def release_day(self) -> str:
         """ISO date of the newest release in the model: the service date when nobody gives one (invariant 4)."""
         days = [e.system.release for e in self.engines.values() if e.system.release_day]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Protocol
 
@@ -12,9 +13,18 @@ import numpy.typing as npt
 
 from codesuggest.listing import Spans
 from codesuggest.note import AFFIRMED, UNCERTAIN, Reading
-from codesuggest.records import ASSERTIONS, Withheld
+from codesuggest.records import ASSERTIONS, Withheld, all_of
 
-_REASONS = (*ASSERTIONS, "no_match", "ranked_low")
+
+@cache
+def _reasons(inpatient: bool) -> tuple[str, ...]:
+    """Why a phrase is withheld: of each index in `ASSERTIONS` where no term is near it, and where one is."""
+    coded = {AFFIRMED, UNCERTAIN} if inpatient else {AFFIRMED}  # uncertain diagnoses of inpatients only (II.H; IV.H)
+    return tuple(
+        reason
+        for status, assertion in enumerate(ASSERTIONS)
+        for reason in (("no_match", "ranked_low") if status in coded else (assertion, assertion))
+    )
 
 
 class _Stretch(Protocol):
@@ -34,18 +44,20 @@ def withheld(
     left = (~touched((start, end), _together(shown))).nonzero()[0]
     start, end, segment = start.take(left), end.take(left), segment.take(left)
     matched = touched((start, end), _together(claimed))
-    status = reading.status.take(segment)
-    open_ = (status == AFFIRMED) | ((status == UNCERTAIN) & (setting == "inpatient"))
-    reason = np.where(open_, len(ASSERTIONS) + matched, status)
+    reason = 2 * reading.status.take(segment) + matched
     cues = (*reading.cues, None)  # -1 for none
-    rows = zip(
-        start.tolist(), end.tolist(), segment.tolist(), reason.tolist(), reading.cue.take(segment).tolist(), strict=True
+    spans = list(zip(start.tolist(), end.tolist(), strict=True))
+    rows = list(
+        zip(
+            map(_reasons(setting == "inpatient").__getitem__, reason.tolist()),
+            map(reading.section.__getitem__, segment.tolist()),
+            map(cues.__getitem__, reading.cue.take(segment).tolist()),
+            strict=True,
+        )
     )
-    out: dict[tuple[int, int], Withheld] = {}  # a laboratory value may be a phrase of the text and a finding
-    for a, b, s, why, cue in rows:
-        if (a, b) not in out:
-            out[a, b] = Withheld(a, b, _REASONS[why], reading.section[s], cues[cue])
-    return tuple(out[span] for span in sorted(out))
+    # a laboratory value may be a phrase of the text and a finding: the first one is kept
+    own = dict(zip(reversed(spans), reversed(rows), strict=True))
+    return tuple(all_of(Withheld, [(*span, *own[span]) for span in sorted(own)]))
 
 
 def spans_of(stretches: Sequence[_Stretch]) -> Spans:
@@ -53,6 +65,8 @@ def spans_of(stretches: Sequence[_Stretch]) -> Spans:
 
 
 def _together(spans: Sequence[Spans]) -> Spans:
+    if len(spans) == 1:
+        return spans[0]
     none = np.zeros(0, np.int64)
     return np.concatenate([none, *(start for start, _ in spans)]), np.concatenate([none, *(end for _, end in spans)])
 

@@ -16,6 +16,7 @@ from codesuggest.concepts import (
     Concepts,
     Entry,
     Idiom,
+    TermTexts,
     build,
     default_child,
     encounters_of,
@@ -344,3 +345,13 @@ def test_an_idiom_of_pregnancy_holds_at_all_its_times() -> None:
     )
     told = {int(concepts.term_concept[t]) for t, forms in enumerate(terms) if forms == ("the", "spells")}
     assert {entries[int(concepts.member[concepts.member_indptr[c]])].code for c in told} == {"O1410", "O1412", "O1414"}
+
+
+def test_texts_that_were_asked_for_are_kept_but_not_without_end(
+    starter: CodeSuggester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codesuggest.concepts._MOST_TEXTS", 5)
+    concepts = starter.engines["icd10cm"].concepts
+    kept, asked = TermTexts(concepts), [3, 9, 3, 500, 9, 1, 70, 71, 3, 9]
+    assert [kept[term] for term in asked] == concepts.texts(asked)
+    assert len(kept) <= 5 and kept[9] is kept[9]

@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 
 from codesuggest.contributions import Contributions
 from codesuggest.features import FEATURES
-from codesuggest.records import ASSERTIONS, Caution, Cue, Evidence, Finding, NoteResult, Places, Suggestion, Withheld
+from codesuggest.records import (
+    ASSERTIONS,
+    Caution,
+    Cue,
+    Evidence,
+    Finding,
+    NoteResult,
+    Places,
+    Suggestion,
+    Withheld,
+    all_of,
+)
 
 #: Contributions of a first and of a second code to their scores.
 WHYS = np.array([[0.0, 1.5, -2.0], [0.25, 0.0, 1 / 3]])
@@ -24,6 +35,7 @@ PLAIN = Suggestion(
     "icd10cm", "2026-04-01", "M17.11", "Osteoarthritis of right knee", 0.8, True, 1.5, 2.0,
     {FEATURES[2]: -2.0, FEATURES[1]: 1.5}, (Evidence(3, 11, "assessment", "affirmed", "knee OA"),),
 )  # fmt: skip
+CUE = Cue(0, 2, "negated", "no")
 
 
 def places() -> Places:
@@ -90,6 +102,28 @@ def test_evidence_is_made_once_for_all_that_share_it() -> None:
     one = told_later()
     assert one.places is one.places and one.places.records() is one.evidence
     assert PLAIN.places.records() is PLAIN.evidence
+
+
+@pytest.mark.parametrize(
+    ("record", "rows"),
+    [
+        (
+            Evidence,
+            [(3, 11, "assessment", "affirmed", "knee OA", "text", None), (0, 3, None, "negated", "gout", "text", CUE)],
+        ),
+        (Withheld, [(0, 9, "negated", "hpi", CUE), (12, 20, "no_match", None, None)]),
+        (Cue, []),
+    ],
+)
+def test_records_made_at_once_are_as_those_made_one_by_one(record: type, rows: list[tuple[object, ...]]) -> None:
+    made = all_of(record, iter(rows))
+    assert made == [record(*row) for row in rows] and all(type(one) is record for one in made)
+    for one in made:
+        with pytest.raises(FrozenInstanceError):
+            one.start = 1
+        assert hash(one) == hash(pickle.loads(pickle.dumps(one))) and copy.deepcopy(one) == one
+    with pytest.raises(TypeError):
+        all_of(record, [(1, 2)])
 
 
 # ---- JSON

@@ -38,7 +38,7 @@ def _historical(case: Case) -> Iterator[Hit]:
 def _result_only(case: Case) -> Iterator[Hit]:
     """About codes that are merely listed too: a bare result never suggests one."""
     for line in case.lines:
-        if line.evidence and line.evidence[0].basis == "result" and line.diagnosis and _result_alone(line):
+        if line.places.bare() and line.diagnosis and _result_alone(line):
             yield Hit("", (line,))
 
 
@@ -55,16 +55,15 @@ def _laterality_conflict(case: Case) -> Iterator[Hit]:
     """A code of one side, all of whose affirmed evidence names the other; or diagnosis lines that name one and the other."""
     if case.said is None:
         return
-    forms = {side: case.said.forms_of(side) for side in _SIDES}
     for line in case.diagnoses:
         side = side_of(line.title)
         if side is None:
             continue
         other = "left" if side == "right" else "right"
-        beside = case.said.beside([e for e in line.evidence if e.assertion == "affirmed"])
+        beside = case.said.beside(e for e in line.evidence if e.assertion == "affirmed")
         # a sentence that names both sides may speak of two things: it is no witness
-        own = [i for i in beside if case.said.says(i, forms[side])]
-        against = [i for i in beside if case.said.says(i, forms[other]) and i not in own]
+        own = [i for i in beside if case.said.says(i, case.said.forms_of(side))]
+        against = [i for i in beside if case.said.says(i, case.said.forms_of(other)) and i not in own]
         if against and not own:
             yield Hit("other", (line,), {"side": side, "said": other})
         elif case.said.in_sections(own, _DIAGNOSES) and case.said.in_sections(against, _DIAGNOSES):
@@ -83,7 +82,8 @@ def _result_alone(line: Line) -> bool:
 
 
 def _all_evidence(line: Line, assertion: str) -> bool:
+    evidence = line.evidence
     # the first evidence, which decides nearly always, is asked without a generator
-    if not line.evidence or line.evidence[0].assertion != assertion or not line.diagnosis:
+    if not evidence or evidence[0].assertion != assertion or not line.diagnosis:
         return False
-    return all(e.assertion == assertion for e in line.evidence)
+    return all(e.assertion == assertion for e in evidence)

@@ -28,6 +28,8 @@ _SIDE = re.compile(r"\b(?:right|left|bilateral)\b", re.IGNORECASE)
 @rule("pcs_axis_undocumented", "axis", "choices", on=["note"])
 def _pcs_axis_undocumented(case: Case) -> Iterator[Hit]:
     """One hit an axis, about the best suggested code of each operation and body part."""
+    if not any(line.undocumented for line in case.chosen):
+        return
     for table, members in case.tables:
         best: dict[str, Line] = {}
         for line in members.values():

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from codesuggest.codes.edits import Edits
 from codesuggest.codes.system import CodeSystem
 from codesuggest.pipes.lexicon import LexiconError, read_lexicon
-from codesuggest.records import Evidence, Finding
+from codesuggest.records import Evidence, Finding, Places
 from codesuggest.rules.said import Said
 
 RULES_FILE = Path(__file__).parent / "rules.tsv"
@@ -53,7 +53,7 @@ class Line(NamedTuple):
     key: str  #: as it stands in tables: upper case, in ICD systems without dot
     title: str  #: empty where the sources have none
     suggested: bool  #: always so on a claim
-    evidence: tuple[Evidence, ...]
+    places: Places  #: its evidence
     table: CodeSystem | None  #: None when that system is not loaded
     index: int  # type: ignore[assignment]  #: in `table`, -1 for a code it does not have
     units: int | None = None
@@ -61,6 +61,10 @@ class Line(NamedTuple):
     poa: str | None = None
     confidence: float = 1.0  #: probability in [0, 1]; 1 for what a person chose
     undocumented: tuple[str, ...] = ()  #: axes of a suggested ICD-10-PCS code that the note does not tell
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        return self.places.records()
 
     @property
     def name(self) -> str:

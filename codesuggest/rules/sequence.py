@@ -177,10 +177,9 @@ def _encounter_of(line: Line) -> str:
 @rule("aftercare_of_injury", on=["note", "claim"])
 def _aftercare_of_injury(case: Case) -> Iterator[Hit]:
     """Aftercare Z codes are not for injuries: the seventh character says it."""
-    aftercare = case.starting("Z47", "Z480", "Z4889")
-    injury = next((line for line in case.diagnoses if line.key[0] == "S" and _is_subsequent(line)), None)
-    if injury is not None:
-        for line in aftercare:
+    for line in case.starting("Z47", "Z480", "Z4889"):
+        injury = next((other for other in case.diagnoses if other.key[0] == "S" and _is_subsequent(other)), None)
+        if injury is not None:
             yield Hit("", (line, injury))
 
 

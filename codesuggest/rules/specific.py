@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from codesuggest.codes.system import CodeSystem
@@ -69,12 +70,15 @@ def _unspecified_documented(case: Case) -> Iterator[Hit]:
 
 def _documented(case: Case, line: Line) -> list[tuple[str, str]]:
     """(axis, code) for each axis that a code leaves open and the words beside its evidence decide, one way only."""
-    if case.said is None or line.table is None or not line.evidence or not _may_be_open(line.title):
+    if case.said is None or line.table is None or not _may_be_open(line.title) or not line.evidence:
         return []
-    beside = case.said.beside([e for e in line.evidence if e.assertion in ("affirmed", "uncertain")])
-    out = []
-    for axis, answers in _answers(case.said, line, case.encounter.day) if beside else ():
-        found = [code for code, forms in answers if any(case.said.says(i, forms) for i in beside)]
+    answers = _answers(case.said, line, case.encounter.day)
+    if not answers:  # as often, for "without" leaves seldom a question open
+        return []
+    beside = case.said.beside(e for e in line.evidence if e.assertion in ("affirmed", "uncertain"))
+    out, held = [], case.said.forms_in(beside)
+    for axis, given in answers:
+        found = [code for code, forms in given if any(said.issuperset(forms) for said in held)]
         if len(found) == 1:
             out.append((axis, found[0]))
     return out
@@ -84,23 +88,26 @@ _Answers = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
 
 
 def _answers(said: Said, line: Line, day: int) -> _Answers:
-    """(axis, answers) of a code, each answer with its code and the forms that give it."""
+    """(axis, answers) of a code for the axes that words can decide, each answer with its code and the forms that give it."""
     assert line.table is not None
-    known = _known_answers.setdefault(line.table, WeakKeyDictionary()).setdefault(said.forms_of, {})
+    of_table = _known_answers.get(line.table) or _known_answers.setdefault(line.table, WeakKeyDictionary())
+    known = of_table.setdefault(said.forms_of, {})
     key = line.index, day, line.title  # whose words are those of the day, or of today
     if key not in known:
         if len(known) >= _MOST_KNOWN:
             known.clear()
-        known[key] = tuple(
+        told = (
             (axis.name, tuple((o.code, forms) for o in axis.options if (forms := _telling(said, o, line.title))))
             for axis in _axes(line.table, line.index, day)
         )
+        known[key] = tuple((name, given) for name, given in told if given)
     return known[key]
 
 
+@lru_cache(maxsize=8192)
 def _may_be_open(title: str) -> bool:
     low = title.lower()
-    return "unspecified" in low or "specified" in low or "without" in low or "uncomplicated" in low
+    return "specified" in low or "without" in low or "uncomplicated" in low
 
 
 def _telling(said: Said, option: Option, title: str) -> tuple[str, ...]:
@@ -122,26 +129,23 @@ def _seventh_character(case: Case) -> Iterator[Hit]:
     A while the reason for the visit or the words beside the injury speak of follow-up; D on an emergency note without
     such words; S when no word of a sequela stands anywhere.
     """
-    said = case.said
+    said, kind = case.said, case.encounter.document_type
     if said is None:
         return
     for line in case.diagnoses:
         if len(line.key) != 7 or line.key[0] not in "ST" or not line.evidence:
             continue
         seventh = line.key[6]
-        followed = seventh in "ABCDS" and _followed_up(said, line)
-        if seventh in "ABC" and followed and case.encounter.document_type not in ("ed_note", "operative_report"):
-            yield Hit("initial", (line,), {"found": seventh})
-        elif seventh == "D" and not followed and case.encounter.document_type == "ed_note":
-            yield Hit("subsequent", (line,), {"found": seventh})
-        elif seventh == "S" and not said.sequela and not any(said.affirms(said.forms_of(w)) for w in _SEQUELA):
+        if seventh in "ABC":
+            if kind not in ("ed_note", "operative_report") and _followed_up(said, line):
+                yield Hit("initial", (line,), {"found": seventh})
+        elif seventh == "D":
+            if kind == "ed_note" and not _followed_up(said, line):
+                yield Hit("subsequent", (line,), {"found": seventh})
+        elif seventh == "S" and not said.sequela and not any(map(said.affirms, said.named(_SEQUELA))):
             yield Hit("sequela", (line,), {"found": seventh})
 
 
 def _followed_up(said: Said, line: Line) -> bool:
-    beside = said.beside(line.evidence)
-    for words in _FOLLOW_UP:
-        forms = said.forms_of(words)
-        if any(said.says(i, forms) for i in beside) or said.affirms_in(forms, _REASON):
-            return True
-    return False
+    held = said.forms_in([*said.beside(line.evidence), *said.own_in(_REASON)])
+    return any(own.issuperset(forms) for forms in said.forms_of_each(_FOLLOW_UP) for own in held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from codesuggest.codes.system import CodeSystem
@@ -68,9 +68,8 @@ def _tidy(note: str) -> str:
 @rule("code_first_missing", on=["note", "claim"])
 def _code_first_missing(case: Case) -> Iterator[Hit]:
     """A manifestation without anything that could be its cause: every other code is a symptom, a Z or an external cause."""
-    for line in case.diagnoses:
-        others = [other for other in case.diagnoses if other is not line]
-        if is_manifestation(case, line) and all(other.key[0] in "RVWXYZ" for other in others):
+    for line in filter(partial(is_manifestation, case), case.diagnoses):
+        if all(other.key[0] in "RVWXYZ" for other in case.diagnoses if other is not line):
             yield Hit("", (line,))
 
 
@@ -92,19 +91,21 @@ def _additional_documented(case: Case) -> Iterator[Hit]:
     Witness is a code that the library lists, below its threshold or left out by the person, on affirmed words.
     """
     listed = [line for line in case.lines if not line.suggested and _may_witness(line)]
+    listed = [line for line in listed if line.key[:3] not in case.by_category]  # one of the category is enough
     if not listed:
         return
+    looked = []
+    for table, members in _diagnoses(case):
+        found = ((table.find(line.code), line) for line in listed if line.system == table.name)
+        wanted = {index: line for index, line in found if index >= 0}
+        looked.append((table, {line.index: line for line in members.values()}, wanted))
     told: set[str] = set()
     for kind in ("use_additional", "code_also"):
-        for table, members in _diagnoses(case):
-            found = ((table.find(line.code), line) for line in listed if line.system == table.name)
-            wanted = {index: line for index, line in found if index >= 0}
-            own = {line.index: line for line in members.values()}
+        for table, own, wanted in looked:
             named = table.named_in_notes(kind, own, wanted)
             for i, j, m in sorted(named, key=lambda n: -wanted[n[1]].confidence):
                 other = wanted[j]
-                # one of a category, and none where the claim has one of it already; its words are asked last
-                if other.key[:3] not in told and other.key[:3] not in case.by_category and _affirmed(other):
+                if other.key[:3] not in told and _affirmed(other):  # one of a category; its words are asked last
                     told.add(other.key[:3])
                     yield Hit(kind, (own[i], other), {"note": _tidy(table.note_of(m)[1])})
 
@@ -135,8 +136,8 @@ def _long_term_drug(case: Case) -> Iterator[Hit]:
     for kind, key in _DRUG_CODES.items():
         if case.starting(key):
             continue
-        for name in _drugs()[kind]:
-            if spans := case.said.affirms(case.said.forms_of(name), not_in=_NOT_LONG_TERM):
+        for forms in case.said.named(_drugs()[kind]):
+            if spans := case.said.affirms(forms, not_in=_NOT_LONG_TERM):
                 yield Hit(kind, (diabetes[0],), {"code": f"{key[:3]}.{key[3:]}"}, spans)
                 break
 

@@ -14,13 +14,18 @@ from codesuggest.rules.registry import Case, Hit, Line, any_of, dotted, rule
 #: Cases of `combination` that rest on a link which the classification presumes, and words that deny it.
 _PRESUMED = ("hypertension", "diabetes", "angina")
 _UNRELATED = ("unrelated", "nondiabetic", "nonhypertensive")
+_Prefixes = tuple[str, ...]
 
 
 @lru_cache(maxsize=1)
-def _companions() -> Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    columns = ("case", "code", "needs", "source")
-    rows = read_lexicon(FOLDER / "companions.tsv", columns, unique=("case",))
-    return tuple((row["case"], prefixes(row, "code"), prefixes(row, "needs")) for row in rows)
+def _companions() -> Mapping[str, Sequence[tuple[str, _Prefixes, _Prefixes]]]:
+    """(case, codes, what they need) by category of the codes."""
+    out: dict[str, list[tuple[str, _Prefixes, _Prefixes]]] = {}
+    for row in read_lexicon(FOLDER / "companions.tsv", ("case", "code", "needs", "source"), unique=("case",)):
+        codes = prefixes(row, "code")
+        for category in _categories(codes):
+            out.setdefault(category, []).append((row["case"], codes, prefixes(row, "needs")))
+    return out
 
 
 def _met(case: Case, name: str) -> Iterator[tuple[Pair, Line, Line]]:
@@ -28,15 +33,14 @@ def _met(case: Case, name: str) -> Iterator[tuple[Pair, Line, Line]]:
     rows = _rows(name)
     for category, lines in case.by_category.items():
         for pair, second, also, unless in rows.get(category, ()):
+            if _categories(second).isdisjoint(case.by_category):  # as nearly always
+                continue
             for line in lines:
                 if not line.key.startswith(pair.first):
                     continue
                 others = [other for other in case.starting(*second) if other is not line]
                 if others and (not also or case.starting(*also)) and not case.starting(*unless):
                     yield pair, line, others[0]
-
-
-_Prefixes = tuple[str, ...]
 
 
 @lru_cache(maxsize=8)
@@ -48,6 +52,12 @@ def _rows(name: str) -> Mapping[str, Sequence[tuple[Pair, _Prefixes, _Prefixes, 
         ]
         for category, found in pairs()[name].items()
     }
+
+
+@lru_cache(maxsize=1024)
+def _categories(prefixes: _Prefixes) -> frozenset[str]:
+    """The categories of prefixes, none of which is shorter."""
+    return frozenset(prefix[:3] for prefix in prefixes)
 
 
 def _of(category: str, prefixes: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,8 +83,8 @@ def _said_unrelated(case: Case, lines: Sequence[Line]) -> bool:
     said = case.said
     if said is None:
         return False
-    beside = said.beside([e for line in lines for e in line.evidence])
-    return any(said.says(i, said.forms_of(word)) for i in beside for word in _UNRELATED)
+    held = said.forms_in(said.beside(e for line in lines for e in line.evidence))
+    return any(own.issuperset(forms) for own in held for forms in said.forms_of_each(_UNRELATED))
 
 
 @rule("not_together", on=["note", "claim"])
@@ -124,7 +134,9 @@ def integral(case: Case) -> Iterator[tuple[Line, Line]]:
 
 @rule("companion_missing", "needs", on=["note", "claim"])
 def _companion_missing(case: Case) -> Iterator[Hit]:
-    for name, codes, needs in _companions():
+    rows = _companions()
+    # a row may be of several categories
+    for name, codes, needs in dict.fromkeys(row for category in case.by_category for row in rows.get(category, ())):
         found = case.starting(*codes)
         if found and not case.starting(*needs):
             yield Hit(name, (found[0],), {"needs": any_of([f"{dotted(n)}-" for n in needs], most=3)})
