@@ -37,6 +37,7 @@ IMPLIED_FEATURES = (
 #: Features of a candidate whose value depends on how probable the others are.
 COMPANY_FEATURES = ("company:combined", "company:not_beside", "company:symptom_of", "company:implied_sure")
 NOBODY = -1
+_PLAIN = "without_complication"  #: rows of `pairs.tsv` whose first codes say that there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +199,16 @@ def implied_features(witness: Ints, worth: Floats, in_diagnosis: Bools, best: Fl
 def _against() -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
     """(kind, prefixes spoken against, prefixes beside them, further ones) of `pairs.tsv` and `symptoms.tsv`.
 
-    `unless` is passed over: a code that stands for both already speaks against the first all the more.
+    `unless` is passed over: a code that stands for both already speaks against the first all the more. Of a category with codes of
+    its own for each complication (diabetes) a combination speaks against the code without any: E11.40 and E11.22 are coded together.
     """
+    plain = {c: row.first for c, rows in pairs()["not_together"].items() for row in rows if row.case == _PLAIN}
     kinds = {"combination": 0, "not_together": 1, "history_and_current": 1, "excluded": 1}
     for name, kind in kinds.items():
         for category, rows in pairs()[name].items():
             for pair in rows:
-                yield kind, _in(category, pair.first), _of(category, pair.second), _of(category, pair.also)
+                first = plain.get(category, pair.first) if name == "combination" else pair.first
+                yield kind, _in(category, first), _of(category, pair.second), _of(category, pair.also)
     for category, listed in symptoms().items():
         for symptom, diagnoses in listed:
             yield 2, _in(category, symptom), diagnoses, ()
