@@ -66,6 +66,8 @@ def test_a_disease_in_pregnancy_is_one_of_each_trimester(starter: CodeSuggester,
     [
         ({"I10": 0.9, "N18.32": 0.8}, "I10", COMBINED, 0.8),
         ({"I10": 0.9, "N18.32": 0.8}, "N18.32", COMBINED, 0.0),  # stays beside I12.9
+        ({"E11.9": 0.9, "N18.32": 0.8}, "E11.9", COMBINED, 0.8),
+        ({"E11.40": 0.9, "N18.32": 0.8}, "E11.40", COMBINED, 0.0),  # E11.22 beside it
         ({"E11.9": 0.9, "E11.22": 0.6}, "E11.9", NOT_BESIDE, 0.6),
         ({"Z85.3": 0.9, "C50.911": 0.7}, "Z85.3", NOT_BESIDE, 0.7),
         ({"Z87.891": 0.6, "F17.210": 0.8}, "Z87.891", NOT_BESIDE, 0.8),  # Excludes1 at Z87.891
@@ -104,7 +106,10 @@ def slowly(starter: CodeSuggester, code: list[int], probability: list[float]) ->
                     continue
                 second = tuple(category + q[1:] if q[0] == "@" else q for q in row.second)
                 also = tuple(category + q[1:] if q[0] == "@" else q for q in row.also)
+                bare = f"{category}9"  # of diabetes a combination speaks against the code without a complication only
                 for n, k in enumerate(key):
+                    if row.case == "diabetes" and not k.startswith(bare):
+                        continue
                     if k.startswith(row.first) and k.startswith(category):
                         value = min(most(second), most(also) if also else 1.0)
                         out[n][feature] = max(out[n][feature], value)

@@ -70,6 +70,7 @@ def test_too_little_of_a_drug_and_why(text: str, drug: str, reason: str) -> None
         "Switched her from furosemide to torsemide.",
         "Opioid use disorder, severe, due to fentanyl dependence.",
         "Secondhand smoke exposure.",
+        "Passive smoke exposure, dad smokes outside.",
         "She is weaning off her inhalers.",
         "Do not take ibuprofen.",
         "",
