@@ -53,7 +53,7 @@ def listed(
         held = pinned[best]
         best = best[held | (np.cumsum(~held) <= limit - held.sum())][:limit]
     bar = ranker.threshold if threshold is None else threshold
-    places, said, spans = _places(reading, engine, hits, table, best, config.evidence_per_suggestion)
+    places, spans = _places(reading, engine, hits, table, best, config.evidence_per_suggestion)
     release, site, codes = system.release_on(day), system.site_codes, table.code.take(best).tolist()
     rows = zip(
         range(len(best)),
@@ -75,7 +75,7 @@ def listed(
             title or code,
             sure,
             # a bare laboratory value never suggests (I.A.19, III.B)
-            (sure >= bar and concept in said) or (pinned is not None and bool(pinned[row])),
+            (sure >= bar and places[concept].said()) or (pinned is not None and bool(pinned[row])),
             value,
             ranker.intercept,
             whys,
@@ -101,8 +101,9 @@ def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> t
     own = table.usable.nonzero()[0]
     known, slot = _among(wanted, of_concept.take(hits.term.take(own)))
     own = own.take(known)
-    row, part = (table.witness >= 0).nonzero()
-    if len(row):
+    added = table.witness >= 0
+    if added.any():
+        row, part = added.nonzero()
         known, place = _among(wanted, table.concept.take(row))
         both = np.append(slot * len(hits) + own, place * len(hits) + table.witness[row[known], part[known]])
         slot, own = np.divmod(distinct(both), len(hits))
@@ -126,9 +127,8 @@ def _among(wanted: Ints, values: Ints) -> tuple[Ints, Ints]:
 
 def _places(
     reading: Reading, engine: Engine, hits: Hits, table: Table, rows: Ints, most: int
-) -> tuple[dict[int, Places], set[int], Spans]:
-    """By concept of the rows the places it rests on: the best first, none inside another, at most `most`. Then the concepts that
-    words speak for, not only laboratory values; and the spans of all places."""
+) -> tuple[dict[int, Places], Spans]:
+    """By concept of the rows the places it rests on: the best first, none inside another, at most `most`. Then the spans of all."""
     wanted = distinct(table.concept.take(rows))
     own, slot = evidence_hits(table, hits, engine.concepts.term_concept, wanted)
     start, end = reading.words.start.take(hits.first.take(own)), reading.words.end.take(hits.last.take(own))
@@ -162,4 +162,4 @@ def _places(
     # those kept of a concept stand together
     bounds = accumulate(map(len, taken), initial=0)
     shared = dict(zip(wanted.tolist(), [Places(made[a:b]) for a, b in pairwise(bounds)], strict=True))
-    return shared, set(wanted.take(slot.take(at)).compress(~derived).tolist()), (start, end)
+    return shared, (start, end)

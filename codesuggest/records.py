@@ -150,6 +150,10 @@ class Places:
         held = self._held
         return bool(held) and (held[0][5] if isinstance(held, list) else held[0].basis) == "result"
 
+    def said(self) -> bool:
+        """Whether one of them is said in words, no bare laboratory value."""
+        return bool(self._held) and (not self.bare() or any(e.basis == "text" for e in self.records()))
+
     def to_json(self) -> str:
         held = self._held
         own = starmap(_evidence_json, held) if isinstance(held, list) else map(Evidence.to_json, held)

@@ -99,6 +99,9 @@ def test_evidence_is_made_once_for_all_that_share_it() -> None:
     assert held.to_json() == Places(PLAIN.evidence).to_json()
     assert held.records() == PLAIN.evidence and held.records() is held.records()
     assert Places([(0, 3, None, "affirmed", "low potassium", "result", None)]).bare() and not Places(()).bare()
+    rows = [(0, 3, None, "affirmed", "low potassium", "result", None), (5, 9, "hpi", "affirmed", "weak", "text", None)]
+    for some, said in ((rows, True), (rows[1:], True), (rows[:1], False), ([], False)):
+        assert Places(some).said() is said is Places(tuple(all_of(Evidence, some))).said()
     one = told_later()
     assert one.places is one.places and one.places.records() is one.evidence
     assert PLAIN.places.records() is PLAIN.evidence

@@ -503,16 +503,21 @@ class CodeSystem:
         return found
 
     def named_on(self, rows: Sequence[int], date: dt.date | str | int) -> list[tuple[str, str]]:
-        """(code as written in records, title on the day) of these codes. Kept, for notes name the same ones again and again."""
-        if len(self._named) > _MOST_NAMED:
-            self._named = {}  # another one: a thread may be reading the old
+        """(code as written in records, title on the day) of these codes. Notes name the same ones again and again, so that they are
+        kept, but for those with a history."""
         known = self._named
-        if new := [i for i in rows if i not in known]:
-            titles = texts(self._arrays["title_off"], self._arrays["title_blob"], new)
-            known.update(zip(new, zip(map(self.code, new), titles, strict=True), strict=True))
-        if self._with_eras.isdisjoint(rows):
+        try:
             return [known[i] for i in rows]
-        return [(known[i][0], self.title_on(i, date)) if i in self._with_eras else known[i] for i in rows]
+        except KeyError:
+            if len(known) > _MOST_NAMED:
+                known = self._named = {}  # another one: a thread may be reading the old
+        new = [i for i in rows if i not in known]
+        titles = texts(self._arrays["title_off"], self._arrays["title_blob"], new)
+        found = dict(zip(new, zip(map(self.code, new), titles, strict=True), strict=True))
+        known.update((i, name) for i, name in found.items() if i not in self._with_eras)
+        for i in self._with_eras.intersection(found):
+            found[i] = found[i][0], self.title_on(i, date)
+        return [known.get(i) or found[i] for i in rows]
 
     # ---- hierarchy
 
