@@ -199,8 +199,8 @@ def implied_features(witness: Ints, worth: Floats, in_diagnosis: Bools, best: Fl
 def _against() -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
     """(kind, prefixes spoken against, prefixes beside them, further ones) of `pairs.tsv` and `symptoms.tsv`.
 
-    `unless` is passed over: a code that stands for both already speaks against the first all the more. Of a category with codes of
-    its own for each complication (diabetes) a combination speaks against the code without any: E11.40 and E11.22 are coded together.
+    `unless` is passed over: a code that stands for both already speaks against the first all the more. Of a category with codes
+    of its own for each complication (diabetes) a combination speaks against the code without any: E11.40 and E11.22 go together.
     """
     plain = {c: row.first for c, rows in pairs()["not_together"].items() for row in rows if row.case == _PLAIN}
     kinds = {"combination": 0, "not_together": 1, "history_and_current": 1, "excluded": 1}
