@@ -140,7 +140,8 @@ class Lookup:
             last = n == len(words) - 1 and end == len(text)
             if raw.lower() in _SHORT:
                 forms = self._words.forms_of(_SHORT[raw.lower()])
-            elif forms:  # nobody types capitals into a search: "ra" is RA
+            elif forms or (last and len(raw) == 1 and n and words.forms[n - 1]):
+                # nobody types capitals into a search: "ra" is RA, "flu a" is A
                 capital = self._words.read(raw.upper()).forms
                 forms = capital[0] if len(capital) == 1 and self._known(capital[0]) else forms
             out += self._asked(raw.lower(), forms, last)

@@ -257,3 +257,8 @@ def test_a_code_tells_its_neighbours(starter: CodeSuggester) -> None:
     assert any("gestational" in n.text for n in code.excludes1)
     assert {n.kind for n in code.includes} == {"includes"} and code.code_also == ()
     assert any(note.kind == "code_first" for note in starter.tables["icd10cm"]["J18.9"].code_first)
+
+
+@pytest.mark.parametrize(("typed", "code"), [("flu a", "J10.1"), ("hepatitis a", "B15.9"), ("ibs d", "K58.0")])
+def test_a_letter_at_the_end_is_no_article(starter: CodeSuggester, typed: str, code: str) -> None:
+    assert code in [found.code for found in starter.search(typed, system="icd10cm")[:3]]
