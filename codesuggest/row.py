@@ -2,7 +2,7 @@
 
 The arrays of one note are so small that half of the time goes to numpy's calls, not to its work. What is asked of matches is
 asked within a segment, and what is asked of candidates within their note, so that several notes may stand in one row: eight visit
-notes together take 55% of the time of one after the other, with the same results to the bit.
+notes together take 60% of the time of one after the other, with the same results to the bit.
 """
 
 from __future__ import annotations
