@@ -105,7 +105,9 @@ class Judged:
             usable &= ~learned | ((trusted > 0) & (hits.coverage >= FULL) & (reach < WINDOW))
             usable &= ~act | ((hits.coverage >= FULL) & (reach < ACT_WINDOW))
         dominated = np.zeros(len(hits), bool)
-        dominated[_inside(hits, concept, (full & (own | way.open) & ~drug).nonzero()[0], drug)] = True
+        # "acute on chronic respiratory failure due to COPD" says no "acute on chronic COPD", though that has four forms at one word
+        together = hits.words >= TIGHT * (hits.last - hits.first + 1)
+        dominated[_inside(hits, concept, (full & together & (own | way.open) & ~drug).nonzero()[0], drug)] = True
         worth = (strength - 0.3 * dominated + 0.15 * (group == ASSESSMENT)).astype(np.float32)
         at = learned.nonzero()[0]
         worth[at] = trusted.take(at)

@@ -36,7 +36,7 @@ class Hits:
 
     term, segment: intp. coverage, cosine: float32 in (0, 1]. first, last: intp, first and last word (inclusive) of the
     closest occurrence. compact: float32 in (0, 1], matched forms / words from first to last. matched: intp, number of
-    the term's forms found.
+    the term's forms found. words: intp, number of words they stand in: fewer, where an abbreviation has several forms.
     """
 
     term: Longs
@@ -47,6 +47,7 @@ class Hits:
     last: Longs
     compact: Floats
     matched: Longs
+    words: Longs
 
     def __len__(self) -> int:
         return len(self.term)
@@ -54,7 +55,7 @@ class Hits:
     @classmethod
     def none(cls) -> Hits:
         ints, floats = np.zeros(0, np.intp), np.zeros(0, np.float32)
-        return cls(ints, ints, floats, floats, ints, ints, floats, ints)
+        return cls(ints, ints, floats, floats, ints, ints, floats, ints, ints)
 
     def chosen(self, which: npt.NDArray[np.bool_]) -> Hits:
         at = which.nonzero()[0]
@@ -335,7 +336,7 @@ class TermIndex:
         seg, matched, found, mass = seg.take(which), matched.take(which), found.take(which), mass.take(which)
         squares = np.bincount(said.pair_segment, self.weight.take(said.pair_form))
         cosine = found / np.sqrt(mass * np.maximum(squares.take(seg), 1e-6)).astype(np.float32)
-        first, last = self._closest(said, form.take(words), at.take(words), matched)
+        first, last, own = self._closest(said, form.take(words), at.take(words), matched)
         compact = np.minimum(1.0, matched / np.maximum(1, last - first + 1)).astype(np.float32)
         return Hits(
             term.take(which),
@@ -346,6 +347,7 @@ class TermIndex:
             last,
             compact,
             matched,
+            own,
         )
 
     def _promising(self, said: Said, floor: float) -> tuple[Longs, Longs]:
@@ -415,8 +417,8 @@ class TermIndex:
         rank -= (count.cumsum() - count).repeat(count)
         kept[own.take(order.compress(rank >= top))] = False
 
-    def _closest(self, said: Said, form: Longs, at: Longs, matched: Longs) -> tuple[Longs, Longs]:
-        """First and last word of the closest occurrence of each of h hits, intp (h,).
+    def _closest(self, said: Said, form: Longs, at: Longs, matched: Longs) -> tuple[Longs, Longs, Longs]:
+        """First and last word of the closest occurrence of each of h hits, and in how many words its forms stand, intp (h,).
 
         form, at: the forms found of each hit, one hit after the other, and their places in `said.word`; matched: (h,), how many.
         The term's rarest form found anchors the occurrence at its first place in the segment; every other form stands
@@ -424,7 +426,7 @@ class TermIndex:
         """
         if not len(matched):
             none = np.zeros(0, np.intp)
-            return none, none
+            return none, none, none
         near, hit = said.word.take(at), np.arange(len(matched)).repeat(matched)
         starts = matched.cumsum() - matched
         # the anchor of each hit: its rarest found form, the first such in term order (written last, so that it stays)
@@ -436,7 +438,9 @@ class TermIndex:
         several = (said.times.take(at) > 1).nonzero()[0]
         if len(several):
             near[several] = said.nearest(at.take(several), anchor.take(hit.take(several)))
-        return np.minimum.reduceat(near, starts), np.maximum.reduceat(near, starts)
+        size = int(near.max()) + 1
+        words = np.bincount(distinct(hit * size + near) // size)
+        return np.minimum.reduceat(near, starts), np.maximum.reduceat(near, starts), words
 
 
 #: Share of the floor that the commonest forms of a term may reach together and yet be looked up only when others are found: the

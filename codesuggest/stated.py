@@ -27,7 +27,7 @@ def with_stated(hits: Hits, reading: Reading, index: TermIndex, system: CodeSyst
             continue  # no such intent: nobody takes heroin as prescribed
         term = int(static.title_term[static.concept[at]])
         if term >= 0:
-            rows.append((term, reading.segment_of_word[word], 1.0, sure, word, word, sure**4, index.size[term]))
+            rows.append((term, reading.segment_of_word[word], 1.0, sure, word, word, sure**4, index.size[term], 1))
     if not rows:
         return hits
     more = np.array(rows, np.float64).T

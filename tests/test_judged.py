@@ -32,3 +32,15 @@ def test_what_stands_inside_a_longer_match_equals_the_slow_reference(starter: Co
         assert set(_inside(hits, concept, strong, drug).tolist()) == expected
         seen += len(expected)
     assert seen > 20
+
+
+def test_forms_of_an_abbreviation_do_not_make_words_stand_together(starter: CodeSuggester) -> None:
+    """Four forms of COPD and two words five words away are no "acute on chronic COPD"."""
+    engine, note = starter.engines["icd10cm"], "Acute on chronic hypoxic resp failure 2/2 COPD exacerbation"
+    reading = starter.reader.read(note)
+    judged = engine.judged(reading, engine.hits(reading, top=45, floor=0.45), inpatient=False)
+    code = [engine.system.code(int(i)) for i in engine.static.first[judged.concept]]
+    whole = [n for n, c in enumerate(code) if c == "J96.21" and judged.full[n]]
+    assert whole and not judged.dominated[whole].any()
+    found = {s.code for s in starter.suggest(note, systems=["icd10cm"]).suggested}
+    assert {"J44.1", "J96.21"} <= found

@@ -38,7 +38,7 @@ def hits_of(rows: list[tuple[int, int, int, float, float]]) -> Hits:
     term, first, length = (np.array([r[k] for r in rows], np.int32) for k in range(3))
     coverage, compact = (np.array([r[k] for r in rows], np.float32) for k in (3, 4))
     last = np.minimum(first + length - 1, WORDS - 1).astype(np.int32)
-    return Hits(term, term * 0, coverage, coverage, first, last, compact, length)
+    return Hits(term, term * 0, coverage, coverage, first, last, compact, length, length)
 
 
 @settings(max_examples=80, deadline=None)

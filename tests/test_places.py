@@ -20,7 +20,7 @@ def features_of(reading: Reading, first: int, last: int, coverage: float = 1.0) 
     one, whole = np.ones(1, np.float32), np.zeros(1, np.int32)
     segment = reading.segment_of_word[[first]].astype(np.int32)
     place = np.array([first], np.int32), np.array([last], np.int32)
-    hits = Hits(whole, segment, one * np.float32(coverage), one, *place, one, whole + last - first + 1)
+    hits = Hits(whole, segment, one * np.float32(coverage), one, *place, one, *[whole + last - first + 1] * 2)
     return dict(zip(PLACE_FEATURES, place_features(reading, hits, np.zeros(1, np.int32))[0].tolist(), strict=True))
 
 

@@ -184,7 +184,13 @@ def test_the_closest_occurrence(words: str, expected: tuple[int, int]) -> None:
 def test_an_abbreviation_is_one_place() -> None:
     found = ask(index_of([("a", "b", "c"), ("d",)]), [(0, ["i"]), (0, ["a", "b", "c"]), (0, ["i"])])
     assert (found.first.tolist(), found.last.tolist(), found.matched.tolist()) == ([1], [1], [3])
-    assert found.compact.tolist() == [1.0]
+    assert found.compact.tolist() == [1.0] and found.words.tolist() == [1]
+
+
+def test_words_are_counted_apart_from_forms() -> None:
+    note = [(0, ["a"]), (0, ["i"]), (0, ["b", "c"]), (0, ["i"]), (1, ["a"]), (1, ["b"]), (1, ["c"])]
+    found = ask(index_of([("a", "b", "c"), ("d",)]), note)
+    assert (found.matched.tolist(), found.words.tolist()) == ([3, 3], [2, 3])
 
 
 def test_weak_forms_carry_no_match_alone() -> None:
@@ -237,7 +243,7 @@ def test_the_longest_of_overlapping_hits_is_the_measure_of_the_others() -> None:
     # knee pain (2 words), chronic knee pain (3) around it, the same words in another segment, and one that only touches
     hits = Hits(
         ints(0, 1, 2, 3), ints(0, 0, 1, 0), floats(1, 1, 1, 1), floats(1, 1, 1, 1), ints(1, 0, 1, 3), ints(2, 2, 2, 4),
-        floats(1, 1, 1, 1), ints(2, 3, 2, 2),
+        floats(1, 1, 1, 1), ints(2, 3, 2, 2), ints(2, 3, 2, 2),
     )  # fmt: skip
     behind, share = longest(hits, np.arange(4))
     assert (behind * 3).tolist() == pytest.approx([1, 0, 0, 0])
@@ -267,7 +273,7 @@ def test_the_longest_equals_the_slow_reference(
     rows.sort(key=lambda row: row[0])
     segment, first, more, matched = (np.array([row[k] for row in rows], np.int32) for k in range(4))
     covered = np.array([row[4] for row in rows], np.float32)
-    hits = Hits(first, segment, covered, covered, first, first + more, covered, matched)
+    hits = Hits(first, segment, covered, covered, first, first + more, covered, matched, matched)
     chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=8)) if rows else []
     behind, share = longest(hits, np.array(chosen, np.int64))
     words = [rows[i][3] * rows[i][4] for i in chosen]

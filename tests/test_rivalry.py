@@ -52,7 +52,7 @@ def test_codes_are_told_of_their_own_concepts_matches() -> None:
     two = np.array([0, 0], np.int32)
     words = np.array([0, 2], np.int32)
     ones = np.ones(2, np.float32)
-    hits = Hits(two, two, ones, ones, words, words, ones, two + 1)
+    hits = Hits(two, two, ones, ones, words, words, ones, two + 1, two + 1)
     marked = np.array([0.9, 0.1, 0.6], np.float32)
     strength = np.array([0.5, 1.0], np.float32)
     row, lead = np.array([1, 1]), np.array([1, 1])

@@ -26,7 +26,7 @@ def hits_of(rows: Sequence[tuple[int, float]]) -> Hits:
     n = len(rows)
     whole, part = np.zeros(n, np.int32), np.ones(n, np.float32)
     term, coverage = np.array([t for t, _ in rows], np.int32), np.array([c for _, c in rows], np.float32)
-    return Hits(term, whole, coverage, part, whole, whole, part, whole)
+    return Hits(term, whole, coverage, part, whole, whole, part, whole, whole)
 
 
 @given(
