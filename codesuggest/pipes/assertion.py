@@ -616,7 +616,7 @@ class AssertionPipe:
         asserted = self.rules.read(tokens, defaults)
         if structure is None:
             return asserted
-        status, cue, found = by_signs(tokens, structure, asserted.status, asserted.cue, asserted.cues)
+        status, cue, found = by_signs(tokens, structure, self.rules.cues, asserted.status, asserted.cue, asserted.cues)
         return Asserted(*in_sections(tokens, structure, self.rules.cues, status, cue, found), found)
 
 

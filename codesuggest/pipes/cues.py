@@ -147,7 +147,7 @@ class CueList:
         self.lasting, self.catching, self.episode = map(self.words_of, ("<lasting>", "<catching>", "<episode>"))
         self.relatives, self.children, self.passing = map(self.words_of, ("<relative>", "<child>", "<passing>"))
         self.whose, self.answers, self.ticked = map(self.words_of, ("<whose>", "<answer>", "<ticked>"))
-        self.specifying = self.words_of("<specifying>")
+        self.specifying, self.charged = map(self.words_of, ("<specifying>", "<charged>"))
         self._share(self.trie, {})
         self.first = self._states()
         self._opening = frozenset(n for n, rule in enumerate(self.rules) if rule.direction in OPENING)

@@ -3,8 +3,8 @@
 A bare minus is a dash, a hyphen or a bullet far more often than a sign. It is read as one only in a line that has a plus as well,
 where all of them stand on the same side of what they speak of, and not among diagnoses, plans or drugs, whose items begin with
 dashes ("-HTN: continue lisinopril"). Signs in parentheses, boxes and "-ve" are plain. Under a minus a finding is negated; a plus
-ends what the minus before it denies. Ions, receptors and blood groups are named with their sign ("Cl-", "PR-", "O-"): nothing is
-denied there.
+ends what the minus before it denies. Ions, receptors and blood groups (the class <charged> of `cues.tsv`) are named with their sign
+("Cl-", "PR-", "O-"): nothing is denied there.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from spacy.strings import get_string_id
 
-from codesuggest.pipes.cues import STATUSES
+from codesuggest.pipes.cues import STATUSES, CueList
 from codesuggest.pipes.structure import Line, Structure
 from codesuggest.pipes.tokens import Tokens
 from codesuggest.records import Cue
@@ -39,8 +40,6 @@ _STOP: Final = re.compile(r"[,;|\n]|\.(?:\s|$)|\bbut\b")
 _PARTED: Final = frozenset(",;|(")
 _WORD: Final = re.compile(r"\w+")
 _MOST: Final = 5  #: words of an item with its sign behind it: "red colour signs RC(-)" at the end of a sentence is none
-#: Names that end in a sign of their own.
-_CHARGED: Final = frozenset("na k cl ca mg h li o a b ab rh er pr ar her gram mutation".split())
 _LAST_WORD: Final = re.compile(r"\w+$")
 #: Sections whose lines list with dashes.
 _LISTS: Final = frozenset(
@@ -60,35 +59,40 @@ class _Sign(NamedTuple):
 
 
 def by_signs(
-    tokens: Tokens, structure: Structure, status: NDArray[np.int8], cue: NDArray[np.intp], found: tuple[Cue, ...]
+    tokens: Tokens,
+    structure: Structure,
+    cues: CueList,
+    status: NDArray[np.int8],
+    cue: NDArray[np.intp],
+    found: tuple[Cue, ...],
 ) -> tuple[NDArray[np.int8], NDArray[np.intp], tuple[Cue, ...]]:
     """The parts of an `Asserted` with what signs add; the same ones when they add nothing."""
     text = tokens.text
     if _ANY.search(text) is None:
         return status, cue, found
-    said = [item for line in _lines(text, structure) for item in _items(text, line, structure)]
+    said = [item for line in _lines(text, structure) for item in _items(text, line, structure, cues.charged)]
     if not said:
         return status, cue, found
-    status, cue, cues = status.copy(), cue.copy(), list(found)
+    status, cue, held = status.copy(), cue.copy(), list(found)
     for start, end, sign in said:
         first, last = int(tokens.end.searchsorted(start, side="right")), int(tokens.start.searchsorted(end))
         own = np.arange(first, last)
         if sign.minus:
             own = own[status[first:last] != _NEGATED]
-            status[own], cue[own] = _NEGATED, len(cues)
-            cues.append(Cue(sign.start, sign.end, STATUSES[_NEGATED], text[sign.start : sign.end].replace(" ", "")))
+            status[own], cue[own] = _NEGATED, len(held)
+            held.append(Cue(sign.start, sign.end, STATUSES[_NEGATED], text[sign.start : sign.end].replace(" ", "")))
         else:
             by_sign = [
-                i for i in own.tolist() if status[i] == _NEGATED and cue[i] >= 0 and cues[cue[i]].rule in _OF_A_CUE
+                i for i in own.tolist() if status[i] == _NEGATED and cue[i] >= 0 and held[cue[i]].rule in _OF_A_CUE
             ]
             status[by_sign], cue[by_sign] = _AFFIRMED, -1
-    order = sorted(range(len(cues)), key=lambda k: (cues[k].start, k))
-    place = np.empty(len(cues) + 1, np.intp)
-    place[order], place[-1] = np.arange(len(cues)), -1  # -1 stays: no cue
+    order = sorted(range(len(held)), key=lambda k: (held[k].start, k))
+    place = np.empty(len(held) + 1, np.intp)
+    place[order], place[-1] = np.arange(len(held)), -1  # -1 stays: no cue
     status.flags.writeable = False
     cue = place[cue]
     cue.flags.writeable = False
-    return status, cue, tuple(cues[k] for k in order)
+    return status, cue, tuple(held[k] for k in order)
 
 
 def _lines(text: str, structure: Structure) -> Iterator[Line]:
@@ -100,9 +104,9 @@ def _lines(text: str, structure: Structure) -> Iterator[Line]:
             yield line
 
 
-def _items(text: str, line: Line, structure: Structure) -> list[tuple[int, int, _Sign]]:
+def _items(text: str, line: Line, structure: Structure, charged: frozenset[int]) -> list[tuple[int, int, _Sign]]:
     """What each sign of a line speaks of: start and end of the stretch, and the sign."""
-    signs = _signs(text, line)
+    signs = _signs(text, line, charged)
     bare = [sign for sign in signs if not sign.plain]
     sides = {sign.before for sign in bare}
     told = len(bare) > 1 and len(sides) == 1 and len({sign.minus for sign in bare}) == 2
@@ -132,8 +136,9 @@ def _items(text: str, line: Line, structure: Structure) -> list[tuple[int, int, 
     return found
 
 
-def _signs(text: str, line: Line) -> list[_Sign]:
-    """The signs of a line in order. A bare one that opens the line may be a bullet and is left out unless another minus follows."""
+def _signs(text: str, line: Line, charged: frozenset[int]) -> list[_Sign]:
+    """The signs of a line in order. A bare one that opens the line may be a bullet and is left out unless another minus follows.
+    charged: hashes of the names that end in a sign of their own."""
     out = []
     for m in _SIGN.finditer(text, line.start, line.end):
         start, end = m.span()
@@ -153,7 +158,7 @@ def _signs(text: str, line: Line) -> list[_Sign]:
             else:
                 before = right.isspace()
             name = _LAST_WORD.search(text, line.start, start)
-            if before is False and name is not None and name.group().lower() in _CHARGED:
+            if before is False and name is not None and get_string_id(name.group().lower()) in charged:
                 continue
             if before is None:
                 continue  # a dash
