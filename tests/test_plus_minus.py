@@ -79,6 +79,13 @@ def test_the_cue_is_the_sign(starter: CodeSuggester) -> None:
     assert of["fever"] == "-" and of["rash"] == of["chest pain"] == "no"
 
 
+def test_a_line_of_a_hundred_thousand_letters_is_read_as_a_short_one(starter: CodeSuggester) -> None:
+    text = "fever+ cough- " * 8000  # looked back over the whole line at each sign, this would take ten minutes
+    reading = starter.reader.read(text)
+    assert {text[p.start : p.end] for p in reading.phrases if p.assertion == "negated"} == {"cough"}
+    assert sum(c.rule == "-" for c in reading.cues) == 8000
+
+
 _PART = st.sampled_from(
     ["+", "-", " ", "(-)", "(+)", "-ve", ",", ";", "\n", ":", "fever", "cough", "DM", "no ", "2", ". ", "\u2212"]
 )

@@ -10,7 +10,7 @@ ends what the minus before it denies. Ions, receptors and blood groups (the clas
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,7 +40,6 @@ _STOP: Final = re.compile(r"[,;|\n]|\.(?:\s|$)|\bbut\b")
 _PARTED: Final = frozenset(",;|(")
 _WORD: Final = re.compile(r"\w+")
 _MOST: Final = 5  #: words of an item with its sign behind it: "red colour signs RC(-)" at the end of a sentence is none
-_LAST_WORD: Final = re.compile(r"\w+$")
 #: Sections whose lines list with dashes.
 _LISTS: Final = frozenset(
     ("assessment", "assessment_plan", "plan", "impression", "diagnosis", "discharge_diagnosis", "medications",
@@ -115,7 +114,7 @@ def _items(text: str, line: Line, structure: Structure, charged: frozenset[int])
     if not any(sign.minus for sign in signs):
         return []
     begin = max(line.start, line.label_end)
-    before = next(iter(sides)) if told and len(sides) == 1 else _stand_before(text, begin, line.end, signs)
+    before = next(iter(sides)) if told else _stand_before(text, begin, line.end, signs)
     if before is None:
         return []
     found = []
@@ -140,6 +139,7 @@ def _signs(text: str, line: Line, charged: frozenset[int]) -> list[_Sign]:
     """The signs of a line in order. A bare one that opens the line may be a bullet and is left out unless another minus follows.
     charged: hashes of the names that end in a sign of their own."""
     out = []
+    last = line.start + len(text[line.start : line.end].rstrip())
     for m in _SIGN.finditer(text, line.start, line.end):
         start, end = m.span()
         left = text[start - 1] if start > line.start else " "
@@ -153,12 +153,15 @@ def _signs(text: str, line: Line, charged: frozenset[int]) -> list[_Sign]:
             if glued or leads:
                 before = leads
             elif right.isspace() and left.isspace():
-                earlier = text[line.start : start].rstrip()[-1:]
-                before = True if earlier in _PARTED or not earlier else None if text[end : line.end].strip() else False
+                earlier = _back(text, line.start, start, str.isspace)
+                opens = earlier == line.start or text[earlier - 1] in _PARTED
+                before = True if opens else None if end < last else False
             else:
                 before = right.isspace()
-            name = _LAST_WORD.search(text, line.start, start)
-            if before is False and name is not None and get_string_id(name.group().lower()) in charged:
+            if (
+                before is False
+                and get_string_id(text[_back(text, line.start, start, _in_word) : start].lower()) in charged
+            ):
                 continue
             if before is None:
                 continue  # a dash
@@ -170,6 +173,18 @@ def _signs(text: str, line: Line, charged: frozenset[int]) -> list[_Sign]:
         if spaced or not any(sign.minus and sign.before for sign in out[1:]):
             del out[0]
     return out
+
+
+def _in_word(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
+
+
+def _back(text: str, low: int, at: int, while_: Callable[[str], bool]) -> int:
+    """Where the letters of a kind begin that stand before a place; never before `low`. A line may be a megabyte: no further is
+    looked back, so that time stays linear."""
+    while at > low and while_(text[at - 1]):
+        at -= 1
+    return at
 
 
 def _stand_before(text: str, begin: int, end: int, signs: Sequence[_Sign]) -> bool | None:
