@@ -20,7 +20,7 @@ import numpy.typing as npt
 from codesuggest.apart import Apart
 from codesuggest.codes.system import CodeSystem
 from codesuggest.facts import implied, pairs, symptoms
-from codesuggest.retrieve import ragged
+from codesuggest.retrieve import found_in, ragged
 
 Ints = npt.NDArray[Any]  #: int32 unless said otherwise
 Floats = npt.NDArray[np.float32]
@@ -175,10 +175,9 @@ class Company:
             size = max(int(code.max()), int(self.target.max())) + 1
             candidate, target = note * size + code, own * size + self.target.take(fact)
             order = candidate.argsort()
-            at = order.take(candidate.take(order).searchsorted(target), mode="clip")
-            known = (candidate.take(at) == target).nonzero()[0]
+            known, at = found_in(candidate.take(order), target)
             sure = np.zeros(len(code), np.float32)
-            np.maximum.at(sure, at.take(known), sums.take(led.take(known)))
+            np.maximum.at(sure, order.take(at), sums.take(led.take(known)))
             out[:, COMPANY_FEATURES.index("company:implied_sure")] = sure
         return out
 

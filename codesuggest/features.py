@@ -26,7 +26,7 @@ from codesuggest.note import GROUPS, HISTORICAL, NEGATED, UNCERTAIN
 from codesuggest.places import PLACE_FEATURES, place_features
 from codesuggest.procedures import Axes
 from codesuggest.regimen import REGIMEN_FEATURES, regimen_features
-from codesuggest.retrieve import TermIndex, distinct, longest, ragged
+from codesuggest.retrieve import TermIndex, distinct, found_in, longest, ragged
 from codesuggest.rivalry import BY_MARKS, by_marks
 from codesuggest.seventh import ENCOUNTER_FEATURES, encounter_features, extension_fits
 from codesuggest.sheet import COLUMN, FEATURES, LETTERS, MAX_CONCEPTS, OF_POLICY, Sheet, max_by, told_apart
@@ -204,10 +204,8 @@ def _what_speaks_against(sheet: Sheet, index: TermIndex) -> None:
     def strongest(status: int) -> Floats:
         """Largest strength of each candidate's hits of a status that is no evidence."""
         chosen = (own_words & (judged.status == status)).nonzero()[0]
-        candidate = told_apart(judged, chosen)
-        row = sheet.candidate.searchsorted(candidate)
-        known = sheet.candidate.take(row, mode="clip") == candidate
-        return max_by(row.compress(known), strength.take(chosen).compress(known), n)
+        known, row = found_in(sheet.candidate, told_apart(judged, chosen))
+        return max_by(row, strength.take(chosen.take(known)), n)
 
     negative = strongest(NEGATED)
     sheet.put("against:negated", negative)

@@ -25,6 +25,7 @@ from codesuggest.coded import CodedDocument
 from codesuggest.codes.system import CodeSystem
 from codesuggest.concepts import categories_of
 from codesuggest.note import AFFIRMED, HISTORICAL, Reading
+from codesuggest.retrieve import found_in
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -93,12 +94,11 @@ class Learned:
         code, size = self.gram_code.take(at), len(self.code_prior)
         if several:
             code, codes = of.repeat(count) * size + code, note * size + codes
-        order = codes.argsort()
-        held = codes.take(order)
-        slot = held.searchsorted(code)
-        own = (held.take(slot, mode="clip") == code).nonzero()[0] if len(held) else slot[:0]
         out = np.zeros(len(codes), np.float32)
-        np.maximum.at(out, order.take(slot.take(own)), self.gram_weight.take(at.take(own)))
+        if len(codes):
+            order = codes.argsort()
+            own, slot = found_in(codes.take(order), code)
+            np.maximum.at(out, order.take(slot), self.gram_weight.take(at.take(own)))
         return out
 
     def _table_for(self, ids: Mapping[str, int]) -> _Grams:

@@ -17,7 +17,7 @@ from codesuggest.engine import Engine
 from codesuggest.features import Table
 from codesuggest.note import Reading
 from codesuggest.records import ASSERTIONS, Places, Suggestion
-from codesuggest.retrieve import Hits, distinct
+from codesuggest.retrieve import Hits, distinct, found_in
 
 Ints = npt.NDArray[Any]
 #: Starts and ends of stretches of a text, code points, end exclusive, int (n,) both.
@@ -99,12 +99,12 @@ def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> t
         none = np.zeros(0, np.int64)
         return none, none
     own = table.usable.nonzero()[0]
-    known, slot = _among(wanted, of_concept.take(hits.term.take(own)))
+    known, slot = found_in(wanted, of_concept.take(hits.term.take(own)))
     own = own.take(known)
     added = table.witness >= 0
     if added.any():
         row, part = added.nonzero()
-        known, place = _among(wanted, table.concept.take(row))
+        known, place = found_in(wanted, table.concept.take(row))
         both = np.append(slot * len(hits) + own, place * len(hits) + table.witness[row[known], part[known]])
         slot, own = np.divmod(distinct(both), len(hits))
     worth = table.worth.take(own)
@@ -116,13 +116,6 @@ def evidence_hits(table: Table, hits: Hits, of_concept: Ints, wanted: Ints) -> t
     level = 1000 * slot - np.rint(100 * worth).astype(np.int64)
     order = ((level << 24) + hits.first.take(own)).argsort(kind="stable")
     return own.take(order), slot.take(order)
-
-
-def _among(wanted: Ints, values: Ints) -> tuple[Ints, Ints]:
-    """Which of the values stand in `wanted`, which ascends, and where there: int (k,) both."""
-    place = wanted.searchsorted(values)
-    found = (wanted.take(place, mode="clip") == values).nonzero()[0]
-    return found, place.take(found)
 
 
 def _places(

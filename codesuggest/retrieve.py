@@ -124,6 +124,13 @@ def among(keys: npt.NDArray[Any], held: npt.NDArray[Any]) -> npt.NDArray[np.bool
     return np.asarray(held.take(held.searchsorted(keys), mode="clip") == keys)
 
 
+def found_in(held: npt.NDArray[Any], keys: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Which keys are held, and where: int (k,) both. held: ascending, not empty unless `keys` is."""
+    place = held.searchsorted(keys)
+    found = (held.take(place, mode="clip") == keys).nonzero()[0]
+    return found, place.take(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What a block of segments holds, in the order that a search goes through it.
